@@ -1,0 +1,94 @@
+"""The door: what the public ops accept, and what they say of everything else.
+
+Shapes, dtypes and devices are checked here on every device. Values (finite CAS, lengths in range, ordered timestamps)
+are checked by the CPU kernels while they read them; on CUDA that would force a synchronization, so there a length is
+clamped to 0..T, a video with a non-finite CAS or weight gets NaN timestamps and features, a negative weight counts
+as 0, and weights that all vanish count as uniform.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+_INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+MAX_INTERP_FACTOR = 1024  # leaves the fixed-point weights 20 bits at a million snippets
+AGGREGATES = ("max", "mean", "random")
+MODES = ("grid", "continuous")
+
+
+def floating(name: str, x: Any, form: str) -> Tensor:
+    """`x` is a tensor of a supported float dtype; `form` says what was expected."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name} is a {type(x).__name__}; expected a tensor {form}")
+    if x.dtype not in FLOATS:
+        raise TypeError(f"{name} has dtype {x.dtype}; expected float32, float64, float16 or bfloat16")
+    if x.device.type not in ("cpu", "cuda", "meta"):
+        raise TypeError(f"{name} is on {x.device}; amsx has kernels for cpu and cuda")
+    return x
+
+
+def shaped(name: str, x: Tensor, ranks: tuple[int, ...], form: str) -> None:
+    if x.ndim not in ranks:
+        raise ValueError(f"{name} has shape {tuple(x.shape)}; expected {form}")
+    if 0 in x.shape[-2:] or (x.ndim == 1 and x.shape[0] == 0):
+        raise ValueError(f"{name} has shape {tuple(x.shape)}; expected at least one snippet and one channel")
+
+
+def same_device(name: str, x: Tensor, other_name: str, other: Tensor) -> None:
+    if x.device != other.device:
+        raise ValueError(f"{name} is on {x.device} but {other_name} on {other.device}; expected one device")
+
+
+def lengths_of(lengths: Any, name: str, like: Tensor) -> Tensor | None:
+    """`lengths` (B,) as contiguous int64 for a batch `like` (B, T, ...)."""
+    if lengths is None:
+        return None
+    if not isinstance(lengths, Tensor):
+        raise TypeError(f"lengths is a {type(lengths).__name__}; expected an integer tensor (B,)")
+    if lengths.dtype not in _INTEGERS:
+        raise TypeError(f"lengths has dtype {lengths.dtype}; expected an integer dtype")
+    if lengths.shape != like.shape[:1]:
+        raise ValueError(
+            f"lengths has shape {tuple(lengths.shape)}; expected ({like.shape[0]},), one per video of {name} "
+            f"{tuple(like.shape)}"
+        )
+    same_device("lengths", lengths, name, like)
+    return lengths.to(torch.int64).contiguous()
+
+
+def labels_of(labels: Any, cas: Tensor) -> Tensor | None:
+    """`labels` (B, C) multi-hot as contiguous bool for a `cas` (B, T, C)."""
+    if labels is None:
+        return None
+    if not isinstance(labels, Tensor):
+        raise TypeError(f"labels is a {type(labels).__name__}; expected a multi-hot tensor (B, C)")
+    if labels.shape != (cas.shape[0], cas.shape[2]):
+        raise ValueError(
+            f"labels has shape {tuple(labels.shape)}; expected ({cas.shape[0]}, {cas.shape[2]}), one row per video "
+            f"and one column per channel of cas {tuple(cas.shape)}"
+        )
+    same_device("labels", labels, "cas", cas)
+    return (labels if labels.dtype == torch.bool else labels != 0).contiguous()
+
+
+def eta_of(eta: Any) -> float:
+    if isinstance(eta, bool) or not isinstance(eta, (int, float)):
+        raise TypeError(f"eta is {eta!r}; expected a number")
+    if not 0 <= eta < float("inf"):
+        raise ValueError(f"eta is {eta!r}; expected a finite number >= 0 (Eq. 4; 0 only where no CAS is constant)")
+    return float(eta)
+
+
+def factor_of(interp_factor: Any, mode: Any) -> int:
+    """H as the kernels take it: 0 for the continuous limit."""
+    if mode not in MODES:
+        raise ValueError(f"mode is {mode!r}; expected one of {', '.join(map(repr, MODES))}")
+    if isinstance(interp_factor, bool) or not isinstance(interp_factor, int):
+        raise TypeError(f"interp_factor is {interp_factor!r}; expected an int")
+    if not 1 <= interp_factor <= MAX_INTERP_FACTOR:
+        raise ValueError(
+            f"interp_factor is {interp_factor}; expected 1..{MAX_INTERP_FACTOR} (mode='continuous' is the limit)"
+        )
+    return 0 if mode == "continuous" else interp_factor

@@ -1,0 +1,229 @@
+"""Adaptive sampling (Section III-B of the paper): slow down where the CAS is low.
+
+Positions are in snippet units: the integer i is the centre of snippet i, which covers [i - 0.5, i + 0.5]. Between
+centres weights and features are linear, beyond the outermost centres constant (PyTorch's `align_corners=False`). The n
+samples of a video of n valid snippets stand at the midpoints (i + 0.5) / n of the cumulation axis, so constant weights
+give back the identity.
+
+What the CPU refuses by looking at values, CUDA does not look at (that would force a synchronization): see
+`amsx.ops.checks` for what happens there instead.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from amsx.ops import checks, registration  # noqa: F401  (registration defines torch.ops.amsx)
+
+_CAS_FORM = "(B, T, C), or (B, T) already aggregated"
+
+
+class Sampled(NamedTuple):
+    """What `adaptive_sample` returns."""
+
+    feats: Tensor  # (B, T, D), zeros beyond a video's length
+    timestamps: Tensor  # (B, T) in snippet units, non-decreasing; zeros beyond a video's length
+
+
+def adaptive_sample(
+    feats: Tensor,
+    cas: Tensor,
+    *,
+    labels: Tensor | None = None,
+    lengths: Tensor | None = None,
+    eta: float = 0.75,
+    interp_factor: int = 20,
+    aggregate: str = "max",
+    mode: str = "grid",
+) -> Sampled:
+    """Resample features so that regions of low class activation are slowed down (Eq. 4 to 6).
+
+    Args:
+        feats: snippet features (B, T, D), or (T, D) for one video; float32, float64, float16 or bfloat16.
+        cas: class activation sequence (B, T, C), or (B, T) already aggregated; without the B for one video.
+        labels: multi-hot (B, C) (or (C,)): the channels that count, usually the ground-truth classes. None: all.
+            A row without any positive gets uniform weights.
+        lengths: valid snippets per video, (B,) (or a scalar tensor), each in 1..T. None: all T. Padding is never
+            sampled; a video of n valid snippets gets n samples.
+        eta: the smallest weight, Eq. 4. The larger, the closer to uniform sampling.
+        interp_factor: H, the up-sampling factor of Eq. 5 and 6, 1..1024.
+        aggregate: how channels become one: "max", "mean", or "random" (one kept channel per video, drawn from
+            torch's generator of the device).
+        mode: "grid" is Eq. 6, an index into the H*T up-sampled sequence (no gradient reaches `cas`); "continuous" is
+            its limit for H -> infinity, differentiable in `cas`.
+
+    Returns:
+        (feats, timestamps): the sampled features, like `feats`, and where each was read, (B, T) in snippet units,
+        float64 if `cas` is float64, else float32.
+
+    Raises:
+        TypeError: an argument of the wrong kind or dtype.
+        ValueError: shapes or devices that do not fit; on the CPU also a NaN or infinite CAS, lengths outside 1..T,
+            and eta = 0 with a constant CAS.
+    """
+    if checks.floating("feats", feats, "(B, T, D) or (T, D)").ndim == 2:
+        checks.shaped("feats", feats, (2,), "(B, T, D) or (T, D)")
+        batched = adaptive_sample(
+            feats[None],
+            _add_batch("cas", cas, (1, 2), "(T, C) or (T,) beside feats (T, D)"),
+            labels=None if labels is None else _add_batch("labels", labels, (1,), "(C,) beside feats (T, D)"),
+            lengths=lengths.reshape(1) if isinstance(lengths, Tensor) and lengths.ndim == 0 else lengths,
+            eta=eta,
+            interp_factor=interp_factor,
+            aggregate=aggregate,
+            mode=mode,
+        )
+        return Sampled(batched.feats[0], batched.timestamps[0])
+    checks.shaped("feats", feats, (3,), "(B, T, D) or (T, D)")
+    factor = checks.factor_of(interp_factor, mode)
+    cas, labels, lengths, eta, mean = _sampling_inputs(cas, labels, lengths, eta, aggregate)
+    if cas.shape[:2] != feats.shape[:2]:
+        raise ValueError(
+            f"cas has shape {tuple(cas.shape)} but feats {tuple(feats.shape)}; expected the same B and T"
+        )
+    checks.same_device("cas", cas, "feats", feats)
+    if factor:
+        cas = cas.detach()
+    _, timestamps = torch.ops.amsx.adaptive_timestamps(cas, labels, lengths, eta, mean, factor)
+    return Sampled(torch.ops.amsx.gather(feats, timestamps, lengths), timestamps)
+
+
+def sampling_weights(
+    cas: Tensor,
+    *,
+    labels: Tensor | None = None,
+    lengths: Tensor | None = None,
+    eta: float = 0.75,
+    aggregate: str = "max",
+) -> Tensor:
+    """Eq. 4: w = max(m) - m + eta, where m aggregates the kept channels of the CAS.
+
+    Args:
+        cas: (B, T, C), or (B, T) already aggregated.
+        labels, lengths, eta, aggregate: as in `adaptive_sample`.
+
+    Returns:
+        Weights (B, T), zero beyond a video's length; float64 if `cas` is float64, else float32. Differentiable.
+
+    Raises:
+        As `adaptive_sample`.
+    """
+    cas, labels, lengths, eta, mean = _sampling_inputs(cas, labels, lengths, eta, aggregate)
+    return torch.ops.amsx.sampling_weights(cas, labels, lengths, eta, mean)
+
+
+def sampling_timestamps(
+    weights: Tensor, *, lengths: Tensor | None = None, interp_factor: int = 20, mode: str = "grid"
+) -> Tensor:
+    """Eq. 5 and its inversion: where n uniform points of the cumulation axis fall on the time axis.
+
+    Args:
+        weights: (B, T) or (T,), non-negative, with a positive sum per video: `sampling_weights`, or your own
+            (ones: uniform sampling; zeros somewhere: hard erasing).
+        lengths, interp_factor, mode: as in `adaptive_sample`.
+
+    Returns:
+        Timestamps like `weights` in snippet units, within [-0.5, n - 0.5], non-decreasing, zero beyond a video's
+        length; float64 if `weights` is, else float32. In continuous mode differentiable in `weights`; where a weight
+        is 0 the timestamps jump and no gradient is passed.
+
+    Raises:
+        TypeError, ValueError: as `adaptive_sample`; on the CPU also for NaN, infinite or negative weights and for
+            weights that all vanish.
+    """
+    if checks.floating("weights", weights, "(B, T) or (T,)").ndim == 1:
+        scalar = isinstance(lengths, Tensor) and lengths.ndim == 0
+        batched = sampling_timestamps(
+            weights[None],
+            lengths=lengths.reshape(1) if lengths is not None and scalar else lengths,
+            interp_factor=interp_factor,
+            mode=mode,
+        )
+        return batched[0]
+    checks.shaped("weights", weights, (2,), "(B, T) or (T,)")
+    factor = checks.factor_of(interp_factor, mode)
+    lengths = checks.lengths_of(lengths, "weights", weights)
+    if weights.dtype in (torch.float16, torch.bfloat16):
+        weights = weights.float()
+    return torch.ops.amsx.sampling_timestamps(weights.detach() if factor else weights, lengths, factor)
+
+
+def gather(feats: Tensor, timestamps: Tensor, lengths: Tensor | None = None) -> Tensor:
+    """Read features at timestamps, interpolating between the two nearest snippets (the indexing of Eq. 6).
+
+    Args:
+        feats: (B, T, D) or (T, D).
+        timestamps: (B, T) or (T,) in snippet units, float32 or float64, non-decreasing per video; positions beyond
+            the outermost centres read the outermost snippets.
+        lengths: as in `adaptive_sample`.
+
+    Returns:
+        Features like `feats`, zeros beyond a video's length. Differentiable in `feats` and `timestamps`.
+
+    Raises:
+        TypeError, ValueError: wrong dtype, shape or device; on the CPU also for decreasing timestamps.
+    """
+    form = "(B, T, D) with timestamps (B, T), or (T, D) with timestamps (T,)"
+    return _at_timestamps(torch.ops.amsx.gather, "feats", feats, timestamps, lengths, form)
+
+
+def _at_timestamps(
+    op: torch._ops.OpOverloadPacket, name: str, x: Tensor, timestamps: Tensor, lengths: Tensor | None, form: str
+) -> Tensor:
+    """The common door of `gather` and `align_cas`: values (B, T, D) beside timestamps (B, T)."""
+    checks.floating(name, x, form)
+    checks.floating("timestamps", timestamps, "(B, T) or (T,)")
+    if timestamps.dtype not in (torch.float32, torch.float64):
+        raise TypeError(f"timestamps has dtype {timestamps.dtype}; expected float32 or float64")
+    if x.ndim == 2 and timestamps.ndim == 1:
+        scalar = isinstance(lengths, Tensor) and lengths.ndim == 0
+        lengths = lengths.reshape(1) if lengths is not None and scalar else lengths
+        return _at_timestamps(op, name, x[None], timestamps[None], lengths, form)[0]
+    if x.ndim != 3 or timestamps.ndim != 2 or x.shape[:2] != timestamps.shape:
+        raise ValueError(
+            f"{name} has shape {tuple(x.shape)} and timestamps {tuple(timestamps.shape)}; expected {form}"
+        )
+    checks.shaped(name, x, (3,), form)
+    checks.same_device("timestamps", timestamps, name, x)
+    return op(x, timestamps, checks.lengths_of(lengths, name, x))
+
+
+def _sampling_inputs(
+    cas: Tensor, labels: Tensor | None, lengths: Tensor | None, eta: float, aggregate: str
+) -> tuple[Tensor, Tensor | None, Tensor | None, float, bool]:
+    """Checked and regular: cas (B, T, C), labels bool (B, C), lengths int64 (B,), eta, whether to take the mean."""
+    checks.shaped("cas", checks.floating("cas", cas, _CAS_FORM), (2, 3), _CAS_FORM)
+    eta = checks.eta_of(eta)
+    if aggregate not in checks.AGGREGATES:
+        expected = ", ".join(map(repr, checks.AGGREGATES))
+        raise ValueError(f"aggregate is {aggregate!r}; expected one of {expected}")
+    if cas.ndim == 2:
+        if labels is not None:
+            raise ValueError(
+                f"labels were given beside a cas of shape {tuple(cas.shape)}, which has no channels to choose from; "
+                "expected cas (B, T, C)"
+            )
+        cas = cas[:, :, None]
+    labels = checks.labels_of(labels, cas)
+    lengths = checks.lengths_of(lengths, "cas", cas)
+    if aggregate == "random":
+        labels = _one_channel(labels, cas)
+    return cas, labels, lengths, eta, aggregate == "mean"
+
+
+def _one_channel(labels: Tensor | None, cas: Tensor) -> Tensor:
+    """Per video one of its kept channels at random, as a one-hot row; a row without any stays without."""
+    draw = torch.rand(cas.shape[0], cas.shape[2], device=cas.device)
+    if labels is None:
+        labels = torch.ones_like(draw, dtype=torch.bool)
+    chosen = torch.where(labels, draw, -1.0).argmax(dim=1, keepdim=True)
+    return torch.zeros_like(labels).scatter(1, chosen, True) & labels
+
+
+def _add_batch(name: str, x: Tensor, ranks: tuple[int, ...], form: str) -> Tensor:
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name} is a {type(x).__name__}; expected a tensor {form}")
+    if x.ndim not in ranks:
+        raise ValueError(f"{name} has shape {tuple(x.shape)}; expected {form}")
+    return x[None]

@@ -1,0 +1,107 @@
+// Eq. 6 on the CPU: features read at the timestamps, and both adjoints.
+// Timestamps are sorted, so a row's readers are one contiguous range: the
+// adjoint is a segmented sum in fixed order, every output row written once.
+#include <algorithm>
+
+#include "../dispatch.h"
+#include "checks.h"
+#include "parallel.h"
+#include "rows.h"
+
+namespace amsx::cpu {
+namespace {
+
+constexpr int64_t kRows = 64;   // snippets a piece of work holds
+constexpr int64_t kDims = 256;  // elements summed at a time, on the stack
+
+}  // namespace
+
+int64_t gather(const GatherParams& p, const Execution& on) {
+    const int64_t T = p.shape.snippets, D = p.dims;
+    if (int64_t fault = check_timestamps(p.shape, p.timestamps, p.timestamps_dtype)) return fault;
+    with_element(p.dtype, [&](auto element) {
+        using E = typename decltype(element)::type;
+        const int threads =
+            threads_for(2 * p.shape.videos * T * D * static_cast<int64_t>(sizeof(E)), on.threads);
+        parallel_blocks(p.shape.videos, T, kRows, threads, [&](int64_t video, int64_t begin, int64_t end) {
+            const int64_t n = valid_snippets(p.shape, video);
+            const Timestamps timestamps = timestamps_of(p.timestamps, p.timestamps_dtype, video, T);
+            const E* feats = static_cast<const E*>(p.feats) + video * p.feats_stride[0];
+            E* out = static_cast<E*>(p.out) + video * T * D;
+            for (int64_t i = begin; i < std::min(end, n); ++i) {
+                const Position at = locate(timestamps[i], n);
+                const E* from = feats + at.row * p.feats_stride[1];
+                const E* to = at.row + 1 < n ? from + p.feats_stride[1] : from;
+                lerp_row(from, to, static_cast<compute_t<E>>(at.fraction), out + i * D, D);
+            }
+            const int64_t tail = std::max(begin, n);
+            if (tail < end) std::fill(out + tail * D, out + end * D, E{});
+        });
+    });
+    return kFine;
+}
+
+int64_t gather_backward(const GatherBackwardParams& p, const Execution& on) {
+    const int64_t T = p.shape.snippets, D = p.dims;
+    with_element(p.dtype, [&](auto element) {
+        using E = typename decltype(element)::type;
+        const int threads =
+            threads_for(2 * p.shape.videos * T * D * static_cast<int64_t>(sizeof(E)), on.threads);
+        parallel_blocks(p.shape.videos, T, kRows, threads, [&](int64_t video, int64_t begin, int64_t end) {
+            const int64_t n = valid_snippets(p.shape, video);
+            const Timestamps timestamps = timestamps_of(p.timestamps, p.timestamps_dtype, video, T);
+            const E* grad = static_cast<const E*>(p.grad) + video * p.grad_stride[0];
+            E* out = static_cast<E*>(p.grad_feats) + video * T * D;
+            for (int64_t row = begin; row < std::min(end, n); ++row) {
+                const Range range = readers(timestamps, row, n);
+                for (int64_t d = 0; d < D; d += kDims) {
+                    const int64_t width = std::min(kDims, D - d);
+                    compute_t<E> sum[kDims] = {};
+                    for (int64_t i = range.begin; i < range.end; ++i) {
+                        const double taken = share(locate(timestamps[i], n), row);
+                        if (taken == 0) continue;
+                        add_row(grad + i * p.grad_stride[1] + d, static_cast<compute_t<E>>(taken), sum,
+                                width);
+                    }
+                    store_row(sum, out + row * D + d, width);
+                }
+            }
+            const int64_t tail = std::max(begin, n);
+            if (tail < end) std::fill(out + tail * D, out + end * D, E{});
+        });
+    });
+    return kFine;
+}
+
+int64_t gather_backward_timestamps(const GatherBackwardTimestampsParams& p, const Execution& on) {
+    const int64_t T = p.shape.snippets, D = p.dims;
+    with_element(p.dtype, [&](auto element) {
+        using E = typename decltype(element)::type;
+        const int threads =
+            threads_for(3 * p.shape.videos * T * D * static_cast<int64_t>(sizeof(E)), on.threads);
+        parallel_blocks(p.shape.videos, T, kRows, threads, [&](int64_t video, int64_t begin, int64_t end) {
+            const int64_t n = valid_snippets(p.shape, video);
+            const Timestamps timestamps = timestamps_of(p.timestamps, p.timestamps_dtype, video, T);
+            const E* grad = static_cast<const E*>(p.grad) + video * p.grad_stride[0];
+            const E* feats = static_cast<const E*>(p.feats) + video * p.feats_stride[0];
+            for (int64_t i = begin; i < end; ++i) {
+                store_real(p.grad_timestamps, p.timestamps_dtype, video * T + i, 0);
+                if (i >= n) continue;
+                const Position at = locate(timestamps[i], n);
+                if (!at.moves) continue;
+                const E* g = grad + i * p.grad_stride[1];
+                const E* from = feats + at.row * p.feats_stride[1];
+                const E* to = from + p.feats_stride[1];
+                double sum = 0;
+                for (int64_t d = 0; d < D; ++d) {
+                    sum += static_cast<double>(load(g[d])) *
+                           (static_cast<double>(load(to[d])) - static_cast<double>(load(from[d])));
+                }
+                store_real(p.grad_timestamps, p.timestamps_dtype, video * T + i, sum);
+            }
+        });
+    });
+    return kFine;
+}
+
+}  // namespace amsx::cpu

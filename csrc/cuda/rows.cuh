@@ -1,0 +1,83 @@
+// Rows read and written 16 bytes at a time where alignment allows, else element
+// by element.
+#pragma once
+
+#include "../arithmetic.h"
+
+namespace amsx::cuda {
+
+template <typename E, int kWidth>
+struct alignas(sizeof(E) * kWidth) Pack {
+    E element[kWidth];
+};
+
+template <typename E>
+constexpr int kWide = 16 / sizeof(E);
+
+inline bool aligned(const void* pointer) { return reinterpret_cast<uintptr_t>(pointer) % 16 == 0; }
+
+// Whether rows of `dims` elements at these strides can all be read in packs.
+template <typename E>
+bool packs(int64_t dims, const void* base, int64_t stride0, int64_t stride1) {
+    constexpr int64_t width = kWide<E>;
+    return dims % width == 0 && aligned(base) && stride0 % width == 0 && stride1 % width == 0;
+}
+
+template <int kWidth, typename E>
+__device__ Pack<E, kWidth> read_pack(const E* from) {
+    return *reinterpret_cast<const Pack<E, kWidth>*>(from);
+}
+
+template <int kWidth, typename E>
+__device__ void write_pack(E* to, const Pack<E, kWidth>& pack) {
+    *reinterpret_cast<Pack<E, kWidth>*>(to) = pack;
+}
+
+// to[d] = from[d] + fraction * (next[d] - from[d]), thread x of a row taking
+// every blockDim.x-th pack.
+template <int kWidth, typename E>
+__device__ void lerp_row(const E* from, const E* next, compute_t<E> fraction, E* to, int64_t dims) {
+    for (int64_t d = threadIdx.x * kWidth; d < dims; d += blockDim.x * kWidth) {
+        const Pack<E, kWidth> a = read_pack<kWidth>(from + d), b = read_pack<kWidth>(next + d);
+        Pack<E, kWidth> mixed;
+#pragma unroll
+        for (int e = 0; e < kWidth; ++e) {
+            store(&mixed.element[e], lerp<compute_t<E>>(load(a.element[e]), load(b.element[e]), fraction));
+        }
+        write_pack(to + d, mixed);
+    }
+}
+
+template <int kWidth, typename E>
+__device__ void zero_row(E* to, int64_t dims) {
+    for (int64_t d = threadIdx.x * kWidth; d < dims; d += blockDim.x * kWidth)
+        write_pack(to + d, Pack<E, kWidth>{});
+}
+
+// to[d] = sum over i in [begin, end) of weight(i) * rows[i * stride + d], in
+// the order of i; weight 0 skips a row.
+template <int kWidth, typename E, typename Weight>
+__device__ void sum_rows(const E* rows, int64_t stride, int64_t begin, int64_t end, const Weight& weight,
+                         E* to, int64_t dims) {
+    for (int64_t d = threadIdx.x * kWidth; d < dims; d += blockDim.x * kWidth) {
+        compute_t<E> sum[kWidth] = {};
+        for (int64_t i = begin; i < end; ++i) {
+            const double taken = weight(i);
+            if (taken == 0) continue;
+            const compute_t<E> scale = static_cast<compute_t<E>>(taken);
+            const Pack<E, kWidth> row = read_pack<kWidth>(rows + i * stride + d);
+#pragma unroll
+            for (int e = 0; e < kWidth; ++e) sum[e] = sum[e] + scale * load(row.element[e]);
+        }
+        Pack<E, kWidth> result;
+#pragma unroll
+        for (int e = 0; e < kWidth; ++e) store(&result.element[e], sum[e]);
+        write_pack(to + d, result);
+    }
+}
+
+// The row of all videos' rows that this thread works on; rows beyond the last
+// are skipped by the caller.
+__device__ inline int64_t this_row() { return static_cast<int64_t>(blockIdx.x) * blockDim.y + threadIdx.y; }
+
+}  // namespace amsx::cuda

@@ -1,0 +1,250 @@
+// Eq. 4 and 5 on CUDA: one block per video does weights, scan and inversion in
+// one launch; both adjoints.
+#include "../dispatch.h"
+#include "block.cuh"
+#include "launch.h"
+
+namespace amsx::cuda {
+namespace {
+
+__device__ bool has_label(const uint8_t* labels, int64_t channels) {
+    if (labels == nullptr) return true;
+    for (int64_t c = 0; c < channels; ++c) {
+        if (labels[c] != 0) return true;
+    }
+    return false;
+}
+
+// Eq. 4 for one video. Snippet k is written and read by thread k % kBlock alone
+// until the barrier at the end.
+template <typename E, typename A>
+__device__ void weigh(const SamplingParams& p, int64_t video, int64_t n, A* weights, double* scratch) {
+    const E* cas = static_cast<const E*>(p.cas) + video * p.cas_stride[0];
+    const uint8_t* labels = p.labels == nullptr ? nullptr : p.labels + video * p.channels;
+    const bool labelled = has_label(labels, p.channels);
+    double largest = -INFINITY;
+    for (int64_t k = threadIdx.x; k < n; k += kBlock) {
+        int64_t kept, argmax;
+        A m = 0;
+        if (labelled) {
+            m = aggregate(cas + k * p.cas_stride[1], p.cas_stride[2], p.channels, labels, p.mean, &kept,
+                          &argmax);
+        }
+        weights[k] = m;
+        largest = Max()(largest, finite(m) ? static_cast<double>(m) : static_cast<double>(INFINITY));
+    }
+    largest = block_reduce(largest, Max(), scratch);
+    double heaviest = 0;
+    for (int64_t k = threadIdx.x; k < n; k += kBlock) {
+        // A non-finite m anywhere has made `largest` infinite: every weight of
+        // the video becomes NaN.
+        A w = labelled ? (static_cast<A>(largest) - weights[k]) + static_cast<A>(p.eta)
+                       : static_cast<A>(uniform_weight(p.eta));
+        if (!finite(w)) w = static_cast<A>(NAN);
+        weights[k] = w;
+        heaviest = Max()(heaviest, static_cast<double>(w));
+    }
+    heaviest = block_reduce(heaviest, Max(), scratch);
+    if (n == 1 && threadIdx.x == 0 && heaviest == 0 && finite(weights[0])) weights[0] = 1;
+    for (int64_t k = n + threadIdx.x; k < p.shape.snippets; k += kBlock) weights[k] = 0;
+    __syncthreads();
+}
+
+// Eq. 5 and its inversion for one video.
+template <typename A>
+__device__ void invert(const SamplingParams& p, int64_t video, int64_t n, const A* weights, double* scratch,
+                       int64_t* scratch_integer) {
+    A* timestamps = static_cast<A*>(p.timestamps) + video * p.shape.snippets;
+    int64_t* cumulated = p.scratch + video * p.shape.snippets;
+    double largest = 0;
+    for (int64_t k = threadIdx.x; k < n; k += kBlock) {
+        const double w = weights[k];
+        largest = Max()(largest, finite(w) ? w : static_cast<double>(INFINITY));
+    }
+    largest = block_reduce(largest, Max(), scratch);
+    for (int64_t i = n + threadIdx.x; i < p.shape.snippets; i += kBlock) timestamps[i] = 0;
+    if (n == 0) return;
+    if (!finite(largest)) {
+        for (int64_t i = threadIdx.x; i < n; i += kBlock) timestamps[i] = static_cast<A>(NAN);
+        return;
+    }
+
+    const bool uniform = vanishes(largest);
+    const double scale = uniform ? 1.0 : fixed_point_scale(largest, n, p.interp_factor);
+    auto integer = [&](int64_t k) {
+        k = k < 0 ? 0 : k >= n ? n - 1 : k;
+        return uniform ? int64_t(1) : fixed_point(static_cast<double>(weights[k]), scale);
+    };
+    auto neighbourhood = [&](int64_t k) { return Neighbourhood{integer(k - 1), integer(k), integer(k + 1)}; };
+
+    int64_t total = 0;
+    for (int64_t base = 0; base < n; base += kBlock) {
+        const int64_t k = base + threadIdx.x;
+        const int64_t mass = k < n ? snippet_mass(neighbourhood(k), p.interp_factor) : 0;
+        int64_t sum;
+        const int64_t up_to_here = block_scan(mass, &sum, scratch_integer);
+        if (k < n) cumulated[k] = total + up_to_here;
+        total += sum;
+    }
+    __syncthreads();
+
+    for (int64_t i = threadIdx.x; i < n; i += kBlock) {
+        const Point point = cumulation_point(i, n, total);
+        int64_t low = 0, high = n - 1;  // the first snippet whose cumulated
+                                        // mass reaches the point
+        while (low < high) {
+            const int64_t middle = (low + high) / 2;
+            if (cumulated[middle] >= point.ceil()) {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        const int64_t before = low == 0 ? 0 : cumulated[low - 1];
+        timestamps[i] =
+            static_cast<A>(timestamp_in_snippet(low, neighbourhood(low), point, before, p.interp_factor));
+    }
+}
+
+template <typename E, typename A>
+__global__ void __launch_bounds__(kBlock) sampling_kernel(SamplingParams p) {
+    __shared__ double scratch[kWarps];
+    __shared__ int64_t scratch_integer[kWarps];
+    const int64_t video = blockIdx.x, n = valid_snippets(p.shape, video);
+    A* weights = static_cast<A*>(p.weights) + video * p.shape.snippets;
+    if (p.cas != nullptr) weigh<E>(p, video, n, weights, scratch);
+    if (p.timestamps != nullptr) invert(p, video, n, weights, scratch, scratch_integer);
+}
+
+template <typename E>
+__global__ void __launch_bounds__(kBlock) weights_backward_kernel(WeightsBackwardParams p) {
+    using A = compute_t<E>;
+    __shared__ double scratch[kWarps];
+    __shared__ int64_t scratch_integer[kWarps];
+    const int64_t video = blockIdx.x, T = p.shape.snippets, C = p.channels,
+                  n = valid_snippets(p.shape, video);
+    const E* cas = static_cast<const E*>(p.cas) + video * p.cas_stride[0];
+    const uint8_t* labels = p.labels == nullptr ? nullptr : p.labels + video * C;
+    const A* grad = static_cast<const A*>(p.grad_weights) + video * T;
+    E* out = static_cast<E*>(p.grad_cas) + video * T * C;
+    const bool labelled = has_label(labels, C);
+
+    double largest = -INFINITY, sum = 0;
+    int64_t kept = 0, argmax = 0, peak = n;
+    for (int64_t k = threadIdx.x; k < n; k += kBlock) {
+        const double m =
+            aggregate(cas + k * p.cas_stride[1], p.cas_stride[2], C, labels, p.mean, &kept, &argmax);
+        if (m > largest) {
+            largest = m;
+            peak = k;
+        }
+        sum += static_cast<double>(grad[k]);
+    }
+    const double highest = block_reduce(largest, Max(), scratch);
+    sum = block_reduce(sum, Add(), scratch);
+    // The first of equal peaks: the maximum of -k.
+    peak = -block_reduce(largest == highest ? -peak : -n, Max(), scratch_integer);
+
+    for (int64_t k = threadIdx.x; k < T; k += kBlock) {
+        for (int64_t c = 0; c < C; ++c) out[k * C + c] = E{};
+        if (k >= n || !labelled) continue;
+        const double grad_m = (k == peak ? sum : 0.0) - static_cast<double>(grad[k]);
+        aggregate(cas + k * p.cas_stride[1], p.cas_stride[2], C, labels, p.mean, &kept, &argmax);
+        if (!p.mean) {
+            store(out + k * C + argmax, static_cast<A>(grad_m));
+            continue;
+        }
+        for (int64_t c = 0; c < C; ++c) {
+            if (labels == nullptr || labels[c] != 0) {
+                store(out + k * C + c, static_cast<A>(grad_m / static_cast<double>(kept)));
+            }
+        }
+    }
+}
+
+template <typename A>
+__global__ void __launch_bounds__(kBlock) timestamps_backward_kernel(TimestampsBackwardParams p) {
+    __shared__ double scratch[kWarps];
+    const int64_t video = blockIdx.x, T = p.shape.snippets, n = valid_snippets(p.shape, video),
+                  row = video * T;
+    const A* weights = static_cast<const A*>(p.weights) + row;
+    const A* timestamps = static_cast<const A*>(p.timestamps) + row;
+    const A* grad = static_cast<const A*>(p.grad_timestamps) + row;
+    A* out = static_cast<A*>(p.grad_weights) + row;
+    const Timestamps sorted = timestamps_of(p.timestamps, p.dtype, video, T);
+    double* cumulated = p.scratch + row;  // sums of g_i / w(t_i)
+
+    double proportional = 0, total = 0;
+    for (int64_t base = 0; base < n; base += kBlock) {
+        const int64_t i = base + threadIdx.x;
+        const double a = i < n ? per_weight<A>(grad[i], weights, timestamps[i], n) : 0.0;
+        double sum;
+        const double up_to_here = block_scan(a, &sum, scratch);
+        if (i < n) {
+            cumulated[i] = total + up_to_here;
+            proportional += a * ((static_cast<double>(i) + 0.5) / static_cast<double>(n));
+        }
+        total += sum;
+    }
+    proportional = block_reduce(proportional, Add(), scratch);
+    __syncthreads();
+
+    for (int64_t k = threadIdx.x; k < T; k += kBlock) {
+        if (k >= n) {
+            out[k] = 0;
+            continue;
+        }
+        // Samples with a centre k - 1 at their left read the hat of k from its
+        // rising side, those with k its falling.
+        const int64_t rising = k == 0 ? 0 : first_at_least(sorted, n, static_cast<double>(k - 1)),
+                      falling = first_at_least(sorted, n, static_cast<double>(k)),
+                      behind = k + 1 == n ? n : first_at_least(sorted, n, static_cast<double>(k + 1));
+        double near = 0;
+        for (int64_t i = rising; i < behind; ++i) {
+            const HatIntegrals hats = hat_integrals(timestamps[i], n);
+            near += per_weight<A>(grad[i], weights, timestamps[i], n) *
+                    (i < falling ? hats.at_right : hats.at_left);
+        }
+        const double past = behind == 0 ? total : total - cumulated[behind - 1];
+        out[k] = static_cast<A>(proportional - near - past);
+    }
+}
+
+dim3 one_block_a_video(const Shape& shape) { return dim3(static_cast<unsigned>(shape.videos)); }
+
+}  // namespace
+
+int64_t sampling(const SamplingParams& p, const Execution& on) {
+    const dim3 grid = one_block_a_video(p.shape);
+    if (p.cas == nullptr) {
+        with_real(p.weights_dtype, [&](auto real) {
+            using A = typename decltype(real)::type;
+            launch("sampling_timestamps", sampling_kernel<A, A>, grid, kBlock, on, p);
+        });
+    } else {
+        with_element(p.cas_dtype, [&](auto element) {
+            using E = typename decltype(element)::type;
+            launch("sampling_weights", sampling_kernel<E, compute_t<E>>, grid, kBlock, on, p);
+        });
+    }
+    return kFine;
+}
+
+int64_t weights_backward(const WeightsBackwardParams& p, const Execution& on) {
+    with_element(p.cas_dtype, [&](auto element) {
+        using E = typename decltype(element)::type;
+        launch("weights_backward", weights_backward_kernel<E>, one_block_a_video(p.shape), kBlock, on, p);
+    });
+    return kFine;
+}
+
+int64_t timestamps_backward(const TimestampsBackwardParams& p, const Execution& on) {
+    with_real(p.dtype, [&](auto real) {
+        using A = typename decltype(real)::type;
+        launch("timestamps_backward", timestamps_backward_kernel<A>, one_block_a_video(p.shape), kBlock, on,
+               p);
+    });
+    return kFine;
+}
+
+}  // namespace amsx::cuda
