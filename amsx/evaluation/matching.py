@@ -1,0 +1,111 @@
+"""Which detection takes which instance, for all classes, videos and thresholds at once.
+
+Every protocol lets one side choose in turn: the first takes what it overlaps most, the second the best of
+what is left, and so on. Turn by turn, that is a long Python loop. But those who are chosen all rank the
+choosers alike (by turn), so the outcome is a stable matching, the only one, and any order of proposals leads
+there (Gale and Shapley 1962): in each round everyone without a partner proposes to the best not yet tried,
+and each of those asked keeps the earliest in turn. A few rounds of whole-array operations do.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from amsx.evaluation.records import Columns
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The P pairs of a detection and an instance of the same class and video that overlap, in that order."""
+
+    detection: np.ndarray  # (P,) int64
+    instance: np.ndarray  # (P,) int64
+    tiou: np.ndarray  # (P,) float64, > 0
+
+
+def overlapping_pairs(detections: Columns, instances: Columns) -> Pairs:
+    """All pairs with tIoU > 0; `video` and `label` index the same videos and classes on both sides."""
+    n_labels = len(instances.labels)
+    key = instances.video * n_labels + instances.label
+    sought = detections.video * n_labels + detections.label
+    by_key = np.argsort(key, kind="stable")
+    first = np.searchsorted(key[by_key], sought, side="left")
+    count = np.searchsorted(key[by_key], sought, side="right") - first
+    detection = np.repeat(np.arange(len(sought)), count)
+    within = np.arange(len(detection)) - np.repeat(np.cumsum(count) - count, count)
+    instance = by_key[np.repeat(first, count) + within]
+
+    shared = np.minimum(detections.end[detection], instances.end[instance])
+    shared -= np.maximum(detections.start[detection], instances.start[instance])
+    touch = np.flatnonzero(shared > 0)
+    detection, instance, shared = detection[touch], instance[touch], shared[touch]
+    union = (
+        (instances.end - instances.start)[instance] + (detections.end - detections.start)[detection] - shared
+    )
+    return Pairs(detection, instance, shared / union)
+
+
+def match(
+    pairs: Pairs,
+    n_detections: int,
+    n_instances: int,
+    thresholds: list[float],
+    chooser: Literal["detection", "instance"],
+    strict: bool,
+) -> np.ndarray:
+    """(K, n_detections) int64: the instance that each detection ends up with at K thresholds, -1 for none.
+
+    The choosers take turns in the order of their indices. Each takes the one of highest tIoU that is free and
+    at or above (strict: above) the threshold; between equals the one of lower index.
+    """
+    if chooser == "detection":
+        return _choose(
+            pairs.detection, pairs.instance, pairs.tiou, n_detections, n_instances, thresholds, strict
+        )
+    taken = _choose(
+        pairs.instance, pairs.detection, pairs.tiou, n_instances, n_detections, thresholds, strict
+    )
+    instance_of = np.full((len(thresholds), n_detections), -1)
+    threshold, instance = np.nonzero(taken >= 0)
+    instance_of[threshold, taken[threshold, instance]] = instance
+    return instance_of
+
+
+def _choose(
+    chooser: np.ndarray,
+    chosen: np.ndarray,
+    tiou: np.ndarray,
+    n_choosers: int,
+    n_chosen: int,
+    thresholds: list[float],
+    strict: bool,
+) -> np.ndarray:
+    """(K, n_choosers) int64: what each takes, -1 for nothing. chooser, chosen, tiou: (P,), as in Pairs."""
+    useful = np.flatnonzero(tiou >= min(thresholds))
+    # A stable sort: equals stay in the order of the pairs, that of `chosen`.
+    order = useful[np.lexsort((-tiou[useful], chooser[useful]))]
+    chooser, chosen, tiou = chooser[order], chosen[order], tiou[order]
+    first = np.searchsorted(chooser, np.arange(n_choosers))
+    # As a chooser's pairs are sorted by tIoU, those that reach a threshold are its first few.
+    reach = [tiou > threshold if strict else tiou >= threshold for threshold in thresholds]
+    allowed = np.concatenate([np.bincount(chooser[mask], minlength=n_choosers) for mask in reach])
+
+    tried = np.zeros(len(allowed), dtype=np.int64)  # per (threshold, chooser): its proposals refused so far
+    holder = np.full(len(thresholds) * n_chosen, n_choosers)  # per (threshold, chosen): by whom it is held
+    active = np.flatnonzero(allowed)
+    while active.size:
+        threshold, who = np.divmod(active, n_choosers)
+        seat = threshold * n_chosen + chosen[first[who] + tried[active]]
+        before = holder[seat]
+        np.minimum.at(holder, seat, who)
+        won = holder[seat] == who
+        ousts = won & (before < n_choosers)
+        refused = np.concatenate([active[~won], threshold[ousts] * n_choosers + before[ousts]])
+        tried[refused] += 1
+        active = refused[tried[refused] < allowed[refused]]
+
+    taken = np.full((len(thresholds), n_choosers), -1)
+    seat = np.flatnonzero(holder < n_choosers)
+    taken[seat // n_chosen, holder[seat]] = seat % n_chosen
+    return taken

@@ -1,0 +1,22 @@
+"""Fixtures that several test folders share."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+DATA = Path(os.environ.get("AMSX_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Callable[[str], Path]:
+    """The folder of a real data set by name; skips where the sets are absent (AMSX_TEST_DATA points at them)."""
+
+    def find(name: str) -> Path:
+        folder = DATA / name
+        if not folder.is_dir():
+            pytest.skip(f"real data set {name!r} is not at {folder} (set AMSX_TEST_DATA)")
+        return folder
+
+    return find
