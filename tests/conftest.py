@@ -5,6 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("amsx", deadline=None)  # shared machines are slow at times
+settings.load_profile("amsx")
 
 DATA = Path(os.environ.get("AMSX_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 

@@ -1,0 +1,147 @@
+"""Every op against the paper's equations in plain PyTorch, over drawn shapes, padding, ties and spikes."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import amsx
+from amsx.ops import reference
+from ops.cases import Case, cases
+
+AGGREGATES = ["max", "mean"]
+
+def zeroed(x: torch.Tensor, valid: list[int]) -> torch.Tensor:
+    """`x` with its padding, which may hold NaN, set to zero."""
+    x = x.clone()
+    for b, n in enumerate(valid):
+        x[b, n:] = 0
+    return x
+
+
+@given(cases(dims=[1]), st.sampled_from(AGGREGATES))
+def test_weights(case: Case, aggregate: str) -> None:
+    options = dict(labels=case.labels, lengths=case.lengths, eta=case.eta, aggregate=aggregate)
+    expected = reference.sampling_weights(case.cas, **options)
+    torch.testing.assert_close(amsx.sampling_weights(case.cas, **options), expected, rtol=1e-12, atol=1e-12)
+
+
+@given(cases(dims=[1]))
+def test_grid_timestamps_are_the_first_sub_position_whose_cumulated_weight_reaches_the_point(case: Case) -> None:
+    H, lengths = case.interp_factor, case.lengths
+    weights = reference.sampling_weights(case.cas, labels=case.labels, lengths=lengths, eta=case.eta)
+    timestamps = amsx.sampling_timestamps(weights, lengths=lengths, interp_factor=H)
+    for b, n in enumerate(case.valid):
+        cumulated = reference.upsample(weights[b, :n, None], H)[:, 0].cumsum(0)
+        goal = (torch.arange(n).double() + 0.5) / n * cumulated[-1]
+        index = ((timestamps[b, :n] + 0.5) * H - 0.5).round().long()
+        torch.testing.assert_close(timestamps[b, :n], (index.double() + 0.5) / H - 0.5, rtol=0, atol=1e-12)
+        slack = 1e-9 * cumulated[-1]  # ties are exact in the kernel, rounded in this sum
+        before = torch.where(index > 0, cumulated[(index - 1).clamp(min=0)], 0.0)
+        assert (cumulated[index] >= goal - slack).all()
+        assert (before < goal + slack).all()
+        assert (timestamps[b, n:] == 0).all()
+
+
+@given(cases(dims=[1]))
+def test_continuous_timestamps(case: Case) -> None:
+    weights = reference.sampling_weights(case.cas, labels=case.labels, lengths=case.lengths, eta=case.eta)
+    expected = reference.sampling_timestamps(weights, lengths=case.lengths, mode="continuous")
+    timestamps = amsx.sampling_timestamps(weights, lengths=case.lengths, mode="continuous")
+    torch.testing.assert_close(timestamps, expected, rtol=0, atol=1e-6)
+
+
+@given(cases(), st.sampled_from(AGGREGATES))
+def test_grid_features_are_rows_of_the_up_sampled_sequence(case: Case, aggregate: str) -> None:
+    sampled = amsx.adaptive_sample(
+        case.feats,
+        case.cas,
+        labels=case.labels,
+        lengths=case.lengths,
+        eta=case.eta,
+        interp_factor=case.interp_factor,
+        aggregate=aggregate,
+    )
+    for b, n in enumerate(case.valid):
+        index = ((sampled.timestamps[b, :n] + 0.5) * case.interp_factor - 0.5).round().long()
+        upsampled = reference.upsample(case.feats[b, :n], case.interp_factor)
+        torch.testing.assert_close(sampled.feats[b, :n], upsampled[index], rtol=1e-9, atol=1e-9)
+        assert (sampled.feats[b, n:] == 0).all()
+
+
+@given(cases(dims=[1, 3, 65]), st.sampled_from(["grid", "continuous"]))
+def test_the_whole_op_where_no_point_falls_on_an_edge(case: Case, mode: str) -> None:
+    torch.manual_seed(0)
+    cas = case.cas + 1e-3 * torch.rand_like(case.cas)  # no ties
+    options = dict(labels=case.labels, lengths=case.lengths, eta=case.eta, interp_factor=case.interp_factor, mode=mode)
+    sampled = amsx.adaptive_sample(case.feats, cas, **options)
+    feats, timestamps = reference.adaptive_sample(case.feats, cas, **options)
+    off = (sampled.timestamps - timestamps).abs() > 1e-6
+    # A video without any positive label has constant weights, hence ties.
+    if case.labels is not None:
+        off &= (case.labels != 0).any(dim=1)[:, None]
+    assert not off[torch.tensor([n > 1 for n in case.valid])].any()
+    if not (sampled.timestamps - timestamps).abs().gt(1e-6).any():
+        torch.testing.assert_close(sampled.feats, feats, rtol=1e-6, atol=1e-5)
+
+
+@given(cases(dims=[1, 3, 65]), st.sampled_from(["grid", "continuous"]))
+def test_gather_and_align(case: Case, mode: str) -> None:
+    weights = reference.sampling_weights(case.cas, lengths=case.lengths, eta=case.eta)
+    timestamps = amsx.sampling_timestamps(weights, lengths=case.lengths, mode=mode)
+    for op, oracle, x in [
+        (amsx.gather, reference.gather, case.feats),
+        (amsx.align_cas, reference.align_cas, case.cas),
+    ]:
+        expected = oracle(zeroed(x, case.valid), timestamps, case.lengths)
+        torch.testing.assert_close(op(x, timestamps, case.lengths), expected, rtol=1e-9, atol=1e-9)
+
+
+def test_align_with_samples_that_share_a_timestamp() -> None:
+    cas = torch.arange(5.0)[None, :, None].double()
+    timestamps = torch.tensor([[-0.4, 1.0, 1.0, 1.0, 3.5]], dtype=torch.float64)
+    expected = reference.align_cas(cas, timestamps)
+    torch.testing.assert_close(amsx.align_cas(cas, timestamps), expected)
+    assert expected[0, 1, 0] == 3  # the last of those that share it
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("dims", [1, 3, 64, 1023])
+@pytest.mark.parametrize("mode", ["grid", "continuous"])
+def test_lower_precision_rounds_once(dtype: torch.dtype, dims: int, mode: str) -> None:
+    generator = torch.Generator().manual_seed(dims)
+    feats = torch.randn(2, 33, dims, generator=generator).to(dtype)
+    cas = torch.rand(2, 33, 4, generator=generator).to(dtype)
+    sampled = amsx.adaptive_sample(feats, cas, mode=mode)
+    assert sampled.feats.dtype == dtype
+    assert sampled.timestamps.dtype == torch.float32
+    exact = reference.gather(feats.double(), sampled.timestamps)
+    epsilon = torch.finfo(dtype).eps
+    torch.testing.assert_close(sampled.feats.double(), exact, rtol=epsilon, atol=5e-7)
+    aligned = amsx.align_cas(cas, sampled.timestamps)
+    exact = reference.align_cas(cas.double(), sampled.timestamps)
+    torch.testing.assert_close(aligned.double(), exact, rtol=epsilon, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_every_value_of_the_small_types_survives_the_identity(dtype: torch.dtype) -> None:
+    values = torch.arange(65536, dtype=torch.int32).to(torch.int16).view(dtype)
+    values = values[torch.isfinite(values)][None, :, None].contiguous()
+    timestamps = torch.arange(values.shape[1], dtype=torch.float64)[None]
+    assert torch.equal(amsx.gather(values, timestamps), values)
+
+
+def test_two_dimensional_inputs_are_a_batch_of_one() -> None:
+    feats, cas = torch.randn(12, 6), torch.rand(12, 3)
+    labels, length = torch.tensor([1, 0, 1]), torch.tensor(9)
+    one = amsx.adaptive_sample(feats, cas, labels=labels, lengths=length)
+    many = amsx.adaptive_sample(feats[None], cas[None], labels=labels[None], lengths=length[None])
+    assert torch.equal(one.feats, many.feats[0])
+    assert torch.equal(one.timestamps, many.timestamps[0])
+    aggregated = amsx.adaptive_sample(feats, cas.amax(dim=1))
+    assert torch.equal(aggregated.timestamps, amsx.adaptive_sample(feats, cas).timestamps)
+    assert torch.equal(
+        amsx.align_cas(cas, one.timestamps, length), amsx.align_cas(cas[None], many.timestamps, length[None])[0]
+    )
+    weights = torch.rand(12) + 0.1
+    assert torch.equal(amsx.sampling_timestamps(weights), amsx.sampling_timestamps(weights[None])[0])
