@@ -24,10 +24,7 @@ def read_spans(spans: Spans | None, marked: Columns) -> Columns:
     added: dict[str, list[Any]] = {video: [*listed.get(video, ())] for video in marked.videos}
     for video, start, end in zip(marked.video, marked.start, marked.end, strict=True):
         added[marked.videos[video]].append([start, end])
-    entries = {
-        video: [{"label": AMBIGUOUS, "segment": span} for span in of_video]
-        for video, of_video in added.items()
-    }
+    entries = {video: [{"label": AMBIGUOUS, "segment": span} for span in of_video] for video, of_video in added.items()}
     return read_columns(entries, name, "span", scored=False)
 
 
@@ -38,9 +35,7 @@ def _read_lines(path: Path) -> Mapping[str, Sequence[Any]]:
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         fields = line.split()
         if fields and len(fields) != 3:
-            raise ValueError(
-                f"{path}, line {number}: {line!r}; expected a video id, a start and an end in seconds"
-            )
+            raise ValueError(f"{path}, line {number}: {line!r}; expected a video id, a start and an end in seconds")
         if fields:
             spans.setdefault(fields[0], []).append(fields[1:])
     return spans

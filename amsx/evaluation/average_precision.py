@@ -3,9 +3,7 @@
 import numpy as np
 
 
-def average_precision(
-    correct: np.ndarray, counted: np.ndarray, n_instances: int, interpolated: bool
-) -> np.ndarray:
+def average_precision(correct: np.ndarray, counted: np.ndarray, n_instances: int, interpolated: bool) -> np.ndarray:
     """(K,) AP in 0..1 at K thresholds: the sum of the precisions at the true positives, over n_instances.
 
     correct: (K, N) bool, the detection, in order of score, is a true positive. counted: (K, N) bool, it is a

@@ -104,12 +104,7 @@ def _check_database(database: object, name: str, keys: list[str]) -> Database:
 def _labels(database: Database) -> set[str]:
     """Every label in a file, as far as it is well-formed."""
     annotations = (entry.get("annotations") or () for entry in database.values())
-    return {
-        str(a["label"])
-        for of_video in annotations
-        for a in of_video
-        if isinstance(a, Mapping) and "label" in a
-    }
+    return {str(a["label"]) for of_video in annotations for a in of_video if isinstance(a, Mapping) and "label" in a}
 
 
 def _by_value(label: str) -> tuple[bool, int, str]:

@@ -40,9 +40,7 @@ def overlapping_pairs(detections: Columns, instances: Columns) -> Pairs:
     shared -= np.maximum(detections.start[detection], instances.start[instance])
     touch = np.flatnonzero(shared > 0)
     detection, instance, shared = detection[touch], instance[touch], shared[touch]
-    union = (
-        (instances.end - instances.start)[instance] + (detections.end - detections.start)[detection] - shared
-    )
+    union = (instances.end - instances.start)[instance] + (detections.end - detections.start)[detection] - shared
     return Pairs(detection, instance, shared / union)
 
 
@@ -60,12 +58,8 @@ def match(
     at or above (strict: above) the threshold; between equals the one of lower index.
     """
     if chooser == "detection":
-        return _choose(
-            pairs.detection, pairs.instance, pairs.tiou, n_detections, n_instances, thresholds, strict
-        )
-    taken = _choose(
-        pairs.instance, pairs.detection, pairs.tiou, n_instances, n_detections, thresholds, strict
-    )
+        return _choose(pairs.detection, pairs.instance, pairs.tiou, n_detections, n_instances, thresholds, strict)
+    taken = _choose(pairs.instance, pairs.detection, pairs.tiou, n_instances, n_detections, thresholds, strict)
     instance_of = np.full((len(thresholds), n_detections), -1)
     threshold, instance = np.nonzero(taken >= 0)
     instance_of[threshold, taken[threshold, instance]] = instance

@@ -26,9 +26,7 @@ class Protocol:
 ACTIVITYNET = Protocol("activitynet", "detection", strict=False, interpolated=True, ambiguous="unused")
 
 # The THUMOS14 challenge's TH14evalDet_Updated.m
-THUMOS14_OFFICIAL = Protocol(
-    "thumos14-official", "instance", strict=True, interpolated=False, ambiguous="spare"
-)
+THUMOS14_OFFICIAL = Protocol("thumos14-official", "instance", strict=True, interpolated=False, ambiguous="spare")
 
 # W-TALC's bundle as CO2-Net and DELU score it: ActivityNet's matching, in snippets of 16 frames, 25 a second
 WTALC_SNIPPETS = Protocol(

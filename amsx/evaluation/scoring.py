@@ -52,9 +52,7 @@ def evaluate(
         thresholds = parse_tiou(tiou)
     else:
         thresholds = check_tiou([tiou] if isinstance(tiou, int | float) else tiou)
-    truth = read_ground_truth(
-        ground_truth, subset=subset, videos=videos, exclude=exclude, ambiguous=ambiguous
-    )
+    truth = read_ground_truth(ground_truth, subset=subset, videos=videos, exclude=exclude, ambiguous=ambiguous)
     detections, counts, notes = _select(*read_predictions(predictions), truth)
     result = outcomes(detections, truth.instances, truth.ambiguous, rules, thresholds)
 

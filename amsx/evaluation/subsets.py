@@ -36,16 +36,12 @@ def choose_subset(database: Database, wanted: str | None, name: str) -> tuple[st
     elif "validation" in annotated:
         subset = "validation"
     else:
-        raise ValueError(
-            f"{name}: no telling which subset to score; name one, the file has {census(database)}"
-        )
+        raise ValueError(f"{name}: no telling which subset to score; name one, the file has {census(database)}")
     several = len({subset_of(entry) for entry in database.values()}) > 1
     return subset, [f"subset {subset!r} chosen; the file has {census(database)}"] if several else []
 
 
-def listed_videos(
-    videos: str | Path | Collection[str], database: Database, name: str
-) -> tuple[list[str], list[str]]:
+def listed_videos(videos: str | Path | Collection[str], database: Database, name: str) -> tuple[list[str], list[str]]:
     """The ids of a split file (one in a line) or of a collection, each once, and notes on them.
 
     An id without an entry in the ground truth is a video without an instance. Raises FileNotFoundError, or
@@ -64,9 +60,7 @@ def listed_videos(
         raise ValueError(f"{origin} names no video of {name}; it names {some(ids) or 'none at all'}")
     notes = [f"scored on the {len(ids)} videos that {origin} names"]
     if unknown:
-        notes.append(
-            f"{len(unknown)} of them have no entry in the ground truth, so no instance: {some(unknown)}"
-        )
+        notes.append(f"{len(unknown)} of them have no entry in the ground truth, so no instance: {some(unknown)}")
     return ids, notes
 
 

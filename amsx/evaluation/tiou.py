@@ -27,9 +27,7 @@ def parse_tiou(text: str) -> list[float]:
         raise ValueError(f"tIoU thresholds {text!r}: {_FORMS}")
     start, step, stop = numbers
     if step <= 0 or start > stop:
-        raise ValueError(
-            f"tIoU thresholds {text!r}: a range needs a positive step and start <= stop; {_FORMS}"
-        )
+        raise ValueError(f"tIoU thresholds {text!r}: a range needs a positive step and start <= stop; {_FORMS}")
     if stop - start >= step * _MOST:
         raise ValueError(f"tIoU thresholds {text!r}: the range holds more than {_MOST} thresholds")
     steps = int((stop - start) / step)

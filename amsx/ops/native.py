@@ -6,7 +6,7 @@ import torch  # before the extension, so that both share one OpenMP runtime
 from torch import Tensor
 
 try:
-    from amsx import _C
+    import amsx._C as _C
 except ImportError as error:  # said when an op is called: `amsx info` and the pure-Python parts still work
     _C = None
     LOAD_ERROR: ImportError | None = error
@@ -71,7 +71,12 @@ def sampling(
 
 
 def weights_backward(
-    grad_weights: Tensor, cas: Tensor, labels: Tensor | None, lengths: Tensor | None, mean: bool, grad_cas: Tensor
+    grad_weights: Tensor,
+    cas: Tensor,
+    labels: Tensor | None,
+    lengths: Tensor | None,
+    mean: bool,
+    grad_cas: Tensor,
 ) -> None:
     """Adjoint of Eq. 4."""
     _run(
@@ -167,8 +172,6 @@ def _run(function: Any, like: Tensor, lengths: Tensor | None, *arguments: Any) -
     else:
         device, stream = -1, 0
     videos, snippets = like.shape[0], like.shape[1]
-    fault = function(
-        device, stream, torch.get_num_threads(), videos, snippets, _address(lengths), *arguments
-    )
+    fault = function(device, stream, torch.get_num_threads(), videos, snippets, _address(lengths), *arguments)
     if fault:
         raise ValueError(_FAULTS[fault % 8].format(video=fault // 8, snippets=snippets))

@@ -49,13 +49,9 @@ def _sampling_weights_backward(
     return grad_cas
 
 
-def _sampling_timestamps_backward(
-    grad: Tensor, weights: Tensor, timestamps: Tensor, lengths: Tensor | None
-) -> Tensor:
+def _sampling_timestamps_backward(grad: Tensor, weights: Tensor, timestamps: Tensor, lengths: Tensor | None) -> Tensor:
     grad_weights = torch.empty_like(weights, memory_format=torch.contiguous_format)
-    native.timestamps_backward(
-        grad.contiguous(), weights.contiguous(), timestamps.contiguous(), lengths, grad_weights
-    )
+    native.timestamps_backward(grad.contiguous(), weights.contiguous(), timestamps.contiguous(), lengths, grad_weights)
     return grad_weights
 
 
@@ -109,9 +105,7 @@ def _fake_both(
     return _weights_like(cas), _weights_like(cas)
 
 
-def _fake_grad_cas(
-    grad: Tensor, cas: Tensor, labels: Tensor | None, lengths: Tensor | None, mean: bool
-) -> Tensor:
+def _fake_grad_cas(grad: Tensor, cas: Tensor, labels: Tensor | None, lengths: Tensor | None, mean: bool) -> Tensor:
     return _dense(cas)
 
 
@@ -137,7 +131,13 @@ def _keep_weights(ctx: Any, inputs: tuple, output: Tensor) -> None:
 
 def _grad_of_weights(ctx: Any, grad: Tensor) -> tuple:
     cas, labels, lengths = ctx.saved_tensors
-    return torch.ops.amsx.sampling_weights_backward(grad, cas, labels, lengths, ctx.mean), None, None, None, None
+    return (
+        torch.ops.amsx.sampling_weights_backward(grad, cas, labels, lengths, ctx.mean),
+        None,
+        None,
+        None,
+        None,
+    )
 
 
 def _keep_timestamps(ctx: Any, inputs: tuple, output: Tensor) -> None:
@@ -265,6 +265,4 @@ for _schema, _kernel, _fake, _gradient in _OPS:
     _LIBRARY.impl(_name, _kernel, "CUDA")
     torch.library.register_fake(f"amsx::{_name}", _fake, lib=_LIBRARY)
     if _gradient is not None:
-        torch.library.register_autograd(
-            f"amsx::{_name}", _gradient[1], setup_context=_gradient[0], lib=_LIBRARY
-        )
+        torch.library.register_autograd(f"amsx::{_name}", _gradient[1], setup_context=_gradient[0], lib=_LIBRARY)

@@ -79,9 +79,7 @@ def adaptive_sample(
     factor = checks.factor_of(interp_factor, mode)
     cas, labels, lengths, eta, mean = _sampling_inputs(cas, labels, lengths, eta, aggregate)
     if cas.shape[:2] != feats.shape[:2]:
-        raise ValueError(
-            f"cas has shape {tuple(cas.shape)} but feats {tuple(feats.shape)}; expected the same B and T"
-        )
+        raise ValueError(f"cas has shape {tuple(cas.shape)} but feats {tuple(feats.shape)}; expected the same B and T")
     checks.same_device("cas", cas, "feats", feats)
     if factor:
         cas = cas.detach()
@@ -169,7 +167,12 @@ def gather(feats: Tensor, timestamps: Tensor, lengths: Tensor | None = None) -> 
 
 
 def _at_timestamps(
-    op: torch._ops.OpOverloadPacket, name: str, x: Tensor, timestamps: Tensor, lengths: Tensor | None, form: str
+    op: torch._ops.OpOverloadPacket,
+    name: str,
+    x: Tensor,
+    timestamps: Tensor,
+    lengths: Tensor | None,
+    form: str,
 ) -> Tensor:
     """The common door of `gather` and `align_cas`: values (B, T, D) beside timestamps (B, T)."""
     checks.floating(name, x, form)
@@ -181,9 +184,7 @@ def _at_timestamps(
         lengths = lengths.reshape(1) if lengths is not None and scalar else lengths
         return _at_timestamps(op, name, x[None], timestamps[None], lengths, form)[0]
     if x.ndim != 3 or timestamps.ndim != 2 or x.shape[:2] != timestamps.shape:
-        raise ValueError(
-            f"{name} has shape {tuple(x.shape)} and timestamps {tuple(timestamps.shape)}; expected {form}"
-        )
+        raise ValueError(f"{name} has shape {tuple(x.shape)} and timestamps {tuple(timestamps.shape)}; expected {form}")
     checks.shaped(name, x, (3,), form)
     checks.same_device("timestamps", timestamps, name, x)
     return op(x, timestamps, checks.lengths_of(lengths, name, x))

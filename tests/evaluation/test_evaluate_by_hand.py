@@ -36,9 +36,7 @@ def test_detection_goes_on_to_the_next_best_when_the_best_is_taken() -> None:
 
 
 def test_second_detection_of_one_instance_is_a_false_positive() -> None:
-    result = evaluate(
-        found(a=[(0, 10, 0.9), (0, 9, 0.8), (20, 30, 0.7)]), truth_of(a=[(0, 10), (20, 30)]), tiou=0.5
-    )
+    result = evaluate(found(a=[(0, 10, 0.9), (0, 9, 0.8), (20, 30, 0.7)]), truth_of(a=[(0, 10), (20, 30)]), tiou=0.5)
     assert result["mAP"] == [pytest.approx(100 * (1 + 2 / 3) / 2)]
 
 
@@ -46,9 +44,7 @@ def test_interpolated_precision_is_the_best_at_any_later_place() -> None:
     detections = found(a=[(50, 60, 0.9), (0, 10, 0.8), (20, 30, 0.7)])  # wrong, right, right: 0, 1/2, 2/3
     truth = truth_of(a=[(0, 10), (20, 30)])
     assert evaluate(detections, truth, "activitynet", 0.5)["mAP"] == [pytest.approx(100 * 2 / 3)]
-    assert evaluate(detections, truth, "thumos14-official", 0.5)["mAP"] == [
-        pytest.approx(100 * (1 / 2 + 2 / 3) / 2)
-    ]
+    assert evaluate(detections, truth, "thumos14-official", 0.5)["mAP"] == [pytest.approx(100 * (1 / 2 + 2 / 3) / 2)]
 
 
 def test_threshold_is_met_at_equality_except_under_the_official_rules() -> None:

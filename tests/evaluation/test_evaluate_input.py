@@ -35,9 +35,7 @@ def test_dialects_score_alike(tmp_path: Path) -> None:
             annotation["segment"] = [str(t) for t in annotation["segment"]]
     for records in numbers["results"].values():
         for record in records:
-            record.update(
-                label=int(record["label"]), score=str(record["score"]), segment=tuple(record["segment"])
-            )
+            record.update(label=int(record["label"]), score=str(record["score"]), segment=tuple(record["segment"]))
     for records in arrays["results"].values():
         for record in records:
             record.update(label=np.int64(record["label"]), score=np.float32(record["score"]))
@@ -65,9 +63,7 @@ def test_subset_in_any_spelling(subsets: tuple[str, ...], wanted: str | None, ch
     truth = deepcopy(TRUTH)
     for entry, subset in zip(truth["database"].values(), subsets, strict=True):
         entry["subset"] = subset
-    found = {
-        "results": {video: [{"label": "3", "score": 1, "segment": [0, 1]}] for video in ("v1", "v2", "v3")}
-    }
+    found = {"results": {video: [{"label": "3", "score": 1, "segment": [0, 1]}] for video in ("v1", "v2", "v3")}}
     result = evaluate(found, truth, subset=wanted)
     assert result["subset"] == chosen
     said = any("chosen; the file has" in note for note in result["notes"])
@@ -192,9 +188,7 @@ def test_ground_truth_of_the_wrong_form(truth: dict[str, Any], message: str) -> 
 
 
 def test_wrong_options_are_named(tmp_path: Path) -> None:
-    with pytest.raises(
-        ValueError, match="unknown protocol 'coco'; expected one of activitynet, thumos14-official"
-    ):
+    with pytest.raises(ValueError, match="unknown protocol 'coco'; expected one of activitynet, thumos14-official"):
         evaluate(FOUND, TRUTH, "coco")
     with pytest.raises(
         ValueError, match=r"no video of subset 'val'; the file has test \(2 videos\), train \(1 videos\)"

@@ -43,11 +43,7 @@ def test_ground_truth_scores_itself_in_full(
     database = json.loads(path.read_text())["database"]
     chosen = {v: e for v, e in database.items() if e["subset"].lower() == subset}
     results = {
-        video: [
-            {**a, "score": 1.0}
-            for a in entry["annotations"]
-            if float(a["segment"][0]) < float(a["segment"][1])
-        ]
+        video: [{**a, "score": 1.0} for a in entry["annotations"] if float(a["segment"][0]) < float(a["segment"][1])]
         for video, entry in chosen.items()
     }
     result = evaluate({"results": results}, path, tiou=[0.5, 1.0])

@@ -4,12 +4,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from ops.cases import Case, cases
 
 import amsx
 from amsx.ops import reference
-from ops.cases import Case, cases
 
 AGGREGATES = ["max", "mean"]
+
 
 def zeroed(x: torch.Tensor, valid: list[int]) -> torch.Tensor:
     """`x` with its padding, which may hold NaN, set to zero."""
@@ -21,13 +22,15 @@ def zeroed(x: torch.Tensor, valid: list[int]) -> torch.Tensor:
 
 @given(cases(dims=[1]), st.sampled_from(AGGREGATES))
 def test_weights(case: Case, aggregate: str) -> None:
-    options = dict(labels=case.labels, lengths=case.lengths, eta=case.eta, aggregate=aggregate)
+    options = {"labels": case.labels, "lengths": case.lengths, "eta": case.eta, "aggregate": aggregate}
     expected = reference.sampling_weights(case.cas, **options)
     torch.testing.assert_close(amsx.sampling_weights(case.cas, **options), expected, rtol=1e-12, atol=1e-12)
 
 
 @given(cases(dims=[1]))
-def test_grid_timestamps_are_the_first_sub_position_whose_cumulated_weight_reaches_the_point(case: Case) -> None:
+def test_grid_timestamps_are_the_first_sub_position_whose_cumulated_weight_reaches_the_point(
+    case: Case,
+) -> None:
     H, lengths = case.interp_factor, case.lengths
     weights = reference.sampling_weights(case.cas, labels=case.labels, lengths=lengths, eta=case.eta)
     timestamps = amsx.sampling_timestamps(weights, lengths=lengths, interp_factor=H)
@@ -73,7 +76,13 @@ def test_grid_features_are_rows_of_the_up_sampled_sequence(case: Case, aggregate
 def test_the_whole_op_where_no_point_falls_on_an_edge(case: Case, mode: str) -> None:
     torch.manual_seed(0)
     cas = case.cas + 1e-3 * torch.rand_like(case.cas)  # no ties
-    options = dict(labels=case.labels, lengths=case.lengths, eta=case.eta, interp_factor=case.interp_factor, mode=mode)
+    options = {
+        "labels": case.labels,
+        "lengths": case.lengths,
+        "eta": case.eta,
+        "interp_factor": case.interp_factor,
+        "mode": mode,
+    }
     sampled = amsx.adaptive_sample(case.feats, cas, **options)
     feats, timestamps = reference.adaptive_sample(case.feats, cas, **options)
     off = (sampled.timestamps - timestamps).abs() > 1e-6
@@ -141,7 +150,8 @@ def test_two_dimensional_inputs_are_a_batch_of_one() -> None:
     aggregated = amsx.adaptive_sample(feats, cas.amax(dim=1))
     assert torch.equal(aggregated.timestamps, amsx.adaptive_sample(feats, cas).timestamps)
     assert torch.equal(
-        amsx.align_cas(cas, one.timestamps, length), amsx.align_cas(cas[None], many.timestamps, length[None])[0]
+        amsx.align_cas(cas, one.timestamps, length),
+        amsx.align_cas(cas[None], many.timestamps, length[None])[0],
     )
     weights = torch.rand(12) + 0.1
     assert torch.equal(amsx.sampling_timestamps(weights), amsx.sampling_timestamps(weights[None])[0])

@@ -4,11 +4,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ops.cases import Case, cases
 from torch.autograd import gradcheck
 
 import amsx
 from amsx.ops import reference
-from ops.cases import Case, cases
 
 
 def inputs(T: int = 9, D: int = 3, C: int = 4) -> tuple[torch.Tensor, ...]:
@@ -26,9 +26,7 @@ def test_continuous_sampling(T: int, aggregate: str) -> None:
     feats, cas, labels, lengths = inputs(T)
 
     def op(feats: torch.Tensor, cas: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        return amsx.adaptive_sample(
-            feats, cas, labels=labels, lengths=lengths, mode="continuous", aggregate=aggregate
-        )
+        return amsx.adaptive_sample(feats, cas, labels=labels, lengths=lengths, mode="continuous", aggregate=aggregate)
 
     assert gradcheck(op, (feats, cas))
 

@@ -4,10 +4,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-
-import amsx
 from ops.cases import Case, cases
 
+import amsx
 
 
 @pytest.mark.parametrize("value", [0.75, 0.7, 1e-30, 3e20])

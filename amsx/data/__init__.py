@@ -1,0 +1,1 @@
+"""From files on users' disks to batches."""

@@ -1,0 +1,181 @@
+"""From videos to batches: pairs that share a class side by side for training, whole videos for testing."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from amsx.data.videos import Video
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some videos, or consecutive crops of them, side by side, padded to the longest of them."""
+
+    features: Tensor  # (B, T, D) float32, zero beyond `lengths`
+    lengths: Tensor  # (B,) int64, valid snippets, 1..T
+    labels: Tensor  # (B, C) float32, 1 where the video has the class
+    indices: Tensor  # (B,) int64 on the CPU, which videos of the `FeatureSet`
+    first: Tensor  # (B,) int64 on the CPU, the snippet of the video that row 0 is (0 unless cropped)
+    ids: tuple[str, ...]
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """The batch with what the model computes on at `device`."""
+        return replace(
+            self,
+            features=self.features.to(device),
+            lengths=self.lengths.to(device),
+            labels=self.labels.to(device),
+        )
+
+    def split(self, values: Tensor) -> list[Tensor]:
+        """Values per snippet, (B, T, ...) -> for every video its valid rows, (n, ...), without padding."""
+        return [rows[:n] for rows, n in zip(values, self.lengths.tolist(), strict=True)]
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """One stream of some videos' features, all in memory, one video's rows after the other's."""
+
+    ids: tuple[str, ...]
+    rows: Tensor  # (N, D) float32, N snippets in all
+    edges: NDArray[np.int64]  # (V + 1,), video i has rows edges[i] to edges[i + 1]
+    labels: Tensor  # (V, C) float32 multi-hot, on the device of `rows`
+
+    @classmethod
+    def load(cls, videos: Sequence[Video], stream: str, classes: Sequence[str]) -> "FeatureSet":
+        """Read the `stream` of `videos`; a label that is not among `classes` leaves no mark.
+
+        ValueError where there are no videos, a video has no such stream, or its features cannot be used.
+        """
+        if not videos:
+            raise ValueError("no videos to load features of")
+        for video in videos:
+            if stream not in video.streams:
+                raise ValueError(f"video {video.id!r} has no stream {stream!r}, only {sorted(video.streams)}")
+        edges = np.concatenate([[0], np.cumsum([video.length for video in videos])]).astype(np.int64)
+        rows = np.empty((int(edges[-1]), videos[0].streams[stream].shape[1]), dtype=np.float32)
+        for video, start, stop in zip(videos, edges[:-1], edges[1:], strict=True):
+            rows[start:stop] = video.streams[stream].load()
+        return cls(
+            tuple(video.id for video in videos),
+            torch.from_numpy(rows),
+            edges,
+            torch.from_numpy(multi_hot([video.labels for video in videos], classes)),
+        )
+
+    def to(self, device: torch.device | str) -> "FeatureSet":
+        """The set with its features at `device`, where batches are then made without a transfer."""
+        return replace(self, rows=self.rows.to(device), labels=self.labels.to(device))
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """(V,) snippets of every video."""
+        return np.diff(self.edges)
+
+    def batch(self, indices: NDArray[np.int64], first: NDArray[np.int64], lengths: NDArray[np.int64]) -> Batch:
+        """Of the videos `indices` (B,), the `lengths` (B,) snippets from `first` (B,) on."""
+        longest, device = int(lengths.max()), self.rows.device
+        features = torch.empty(len(indices), longest, self.rows.shape[1], device=device)
+        starts = self.edges[indices] + first
+        for out, start, n in zip(features, starts.tolist(), lengths.tolist(), strict=True):
+            out[:n] = self.rows[start : start + n]
+            if n < longest:
+                out[n:] = 0
+        which = torch.from_numpy(indices)
+        return Batch(
+            features,
+            torch.from_numpy(lengths).to(device),
+            self.labels[which.to(device)],
+            which,
+            torch.from_numpy(first),
+            tuple(self.ids[i] for i in indices.tolist()),
+        )
+
+
+def train_batches(
+    features: FeatureSet, *, batch_size: int, max_snippets: int, seed: int, epoch: int
+) -> Iterator[Batch]:
+    """One epoch: every video once, a random crop of `max_snippets` consecutive snippets where it is longer.
+
+    Positions 2k and 2k + 1 of a batch share a class wherever partners can be found (see `pair_order`). The
+    sequence depends on (`seed`, `epoch`) and the set alone, so a run that was killed resumes to the same
+    batches.
+    """
+    if batch_size < 2 or batch_size % 2:
+        raise ValueError(f"batch_size must be even, for a batch holds pairs of videos, got {batch_size}")
+    if max_snippets < 1:
+        raise ValueError(f"max_snippets must be at least 1, got {max_snippets}")
+    rng = np.random.default_rng([seed, epoch])
+    order = pair_order(features.labels.cpu().numpy() != 0, rng)
+    lengths = np.minimum(features.lengths, max_snippets)
+    first = (rng.random(len(features)) * (features.lengths - lengths + 1)).astype(np.int64)
+    for start in range(0, len(order), batch_size):
+        indices = order[start : start + batch_size]
+        yield features.batch(indices, first[indices], lengths[indices])
+
+
+def full_batches(features: FeatureSet, *, budget: int = 16_000) -> Iterator[Batch]:
+    """Every video once and in full, sorted by length so that little is padding.
+
+    A batch takes as many videos as keep it within `budget` snippets, padding included, and at least one.
+    `Batch.indices` says which videos these are.
+    """
+    if budget < 1:
+        raise ValueError(f"budget must be at least 1 snippet, got {budget}")
+    order = np.argsort(features.lengths, kind="stable").astype(np.int64)
+    lengths = features.lengths[order]
+    start = 0
+    for i in range(1, len(order) + 1):
+        if i == len(order) or (i + 1 - start) * lengths[i] > budget:
+            chosen = order[start:i]
+            yield features.batch(chosen, np.zeros_like(chosen), lengths[start:i])
+            start = i
+
+
+def pair_order(labels: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.int64]:
+    """A random order of the videos, (V, C) -> (V,), in which 2k and 2k + 1 share a class if they can.
+
+    Videos are drawn one by one; each takes a random partner of a random class of its own among those that are
+    left. Those who find none (no two of them share a class, so they are at most as many as there are classes,
+    and those without a label) are put side by side, too. With an odd number of videos one of them comes last.
+    """
+    members = [rng.permutation(np.flatnonzero(column)).tolist() for column in labels.T]
+    own = [rng.permutation(np.flatnonzero(row)).tolist() for row in labels]
+    free = [True] * len(labels)
+    pairs: list[tuple[int, int]] = []
+    alone: list[int] = []
+    for video in rng.permutation(len(labels)).tolist():
+        if not free[video]:
+            continue
+        free[video] = False
+        for label in own[video]:
+            left = members[label]
+            while left and not free[left[-1]]:
+                left.pop()
+            if left:
+                partner = left.pop()
+                free[partner] = False
+                pairs.append((video, partner))
+                break
+        else:
+            alone.append(video)
+    last = alone[len(alone) - len(alone) % 2 :]
+    pairs += zip(alone[::2], alone[1::2], strict=False)
+    shuffled = np.array(pairs, dtype=np.int64).reshape(-1, 2)[rng.permutation(len(pairs))]
+    return np.concatenate([shuffled.reshape(-1), np.array(last, dtype=np.int64)])
+
+
+def multi_hot(labels: Sequence[Sequence[str]], classes: Sequence[str]) -> NDArray[np.float32]:
+    """Label names of V videos -> (V, C) float32; names that are not among `classes` leave no mark."""
+    column = {name: i for i, name in enumerate(classes)}
+    result = np.zeros((len(labels), len(classes)), dtype=np.float32)
+    for row, names in zip(result, labels, strict=True):
+        row[[column[name] for name in names if name in column]] = 1
+    return result

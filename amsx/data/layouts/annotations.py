@@ -1,0 +1,94 @@
+"""Annotation files in the ActivityNet form, read leniently: {"database": {id: {"subset", "annotations"}}}."""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from amsx.data.videos import Segment
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What an annotation file says about one video."""
+
+    subset: str  # as written
+    labels: tuple[str, ...]  # sorted, each once; those of empty segments, too
+    segments: tuple[Segment, ...]
+    empty_segments: int  # left out of `segments` because they end where they start
+    duration: float | None  # seconds
+    fps: float | None
+    frames: float | None  # as written, not derived
+
+
+def read_database(path: Path) -> dict[str, Entry]:
+    """The videos of an annotation file, in its order.
+
+    Numbers may be strings. A segment that ends where it starts (ActivityNet has some) is left out and
+    counted: nothing can overlap it. Errors, naming the file and the video: FileNotFoundError; ValueError for
+    text that is no JSON, a key that occurs twice (so that one video id stands for two), entries without a
+    subset, segments that are no two finite numbers or end before they start.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no annotation file {path}")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_unique_keys)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    database = content.get("database") if isinstance(content, dict) else None
+    if not isinstance(database, dict) or not database:
+        raise ValueError(f'{path}: expected {{"database": {{video id: ...}}}} with at least one video')
+    return {name: _entry(entry, f"{path}: video {name!r}") for name, entry in database.items()}
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"{next(key for key in keys if keys.count(key) > 1)!r} occurs twice in one object")
+    return result
+
+
+def _entry(entry: Any, where: str) -> Entry:
+    if not isinstance(entry, dict) or not isinstance(entry.get("subset"), str):
+        raise ValueError(f"{where} has no subset, expected an object with 'subset' and 'annotations'")
+    annotations = entry.get("annotations", [])
+    if not isinstance(annotations, list):
+        raise ValueError(f"{where}: annotations must be a list, got {type(annotations).__name__}")
+    labels, segments = set(), []
+    for annotation in annotations:
+        try:
+            label, (start, end) = annotation["label"], map(float, annotation["segment"])
+        except (KeyError, TypeError, ValueError):
+            raise ValueError(
+                f"{where}: expected {{'label': ..., 'segment': [start, end]}}, got {annotation!r}"
+            ) from None
+        if not (math.isfinite(start) and math.isfinite(end)) or start > end:
+            raise ValueError(f"{where}: segment [{start}, {end}] of {label!r} does not start before it ends")
+        labels.add(str(label))
+        if start < end:
+            segments.append(Segment(start, end, str(label)))
+    return Entry(
+        subset=entry["subset"],
+        labels=tuple(sorted(labels)),
+        segments=tuple(segments),
+        empty_segments=len(annotations) - len(segments),
+        duration=_positive(entry, ("duration",), where),
+        fps=_positive(entry, ("fps",), where),
+        frames=_positive(entry, ("frames", "frame", "num_frames"), where),
+    )
+
+
+def _positive(entry: dict[str, Any], keys: tuple[str, ...], where: str) -> float | None:
+    """The first of `keys` that the entry has, as a positive number; None where it has none of them."""
+    for key in keys:
+        if entry.get(key) is not None:
+            try:
+                value = float(entry[key])
+            except (TypeError, ValueError):
+                value = math.nan
+            if not (math.isfinite(value) and value > 0):
+                raise ValueError(f"{where}: {key} must be a positive number, got {entry[key]!r}")
+            return value
+    return None

@@ -1,0 +1,151 @@
+"""What every layout's reader does alike: open features, reconcile streams, check labels, say what it did."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from amsx.data.features import FeatureFile
+from amsx.data.layouts.annotations import Entry
+from amsx.data.videos import Dataset, Subset, Timebase, Video
+
+Policy = Literal["error", "skip"]
+
+CUT = 2  # snippets by which a video's streams may differ in length: flow has a frame less than rgb
+BEYOND = 2  # snippets by which a segment may pass the features' end unmentioned: the last clip is often cut
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A video that the layout lists: what it is in, what is said of it, and where its features should be."""
+
+    id: str
+    subset: Subset
+    entry: Entry
+    paths: Mapping[str, Path]  # stream -> file
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A listed video whose feature files are there and agree on the number of snippets."""
+
+    id: str
+    subset: Subset
+    entry: Entry
+    streams: Mapping[str, FeatureFile]
+
+    @property
+    def length(self) -> int:
+        """n, the number of snippets."""
+        return next(iter(self.streams.values())).shape[0]
+
+
+def open_features(listed: Sequence[Listed], missing: Policy) -> tuple[list[Opened], list[str]]:
+    """The listed videos with their features opened (headers alone), and notes.
+
+    Missing files: FileNotFoundError, or with `missing="skip"` the video is left out and counted. Files that
+    cannot be read: ValueError, always. Streams that differ by at most 2 snippets are cut to the shortest and
+    counted; by more: ValueError.
+    """
+    check_policy("missing", missing)
+    notes: list[str] = []
+    absent = {video.id: [p for p in video.paths.values() if not p.is_file()] for video in listed}
+    absent = {name: paths for name, paths in absent.items() if paths}
+    if absent:
+        examples = some(str(path) for paths in absent.values() for path in paths)
+        text = f"{len(absent)} of {len(listed)} listed videos lack features: {examples}"
+        if missing == "error":
+            raise FileNotFoundError(text + " (missing='skip' leaves such videos out)")
+        if len(absent) == len(listed):
+            raise FileNotFoundError(text)
+        notes.append(f"left out: {text}")
+    opened, broken, cut = [], [], []
+    for video in listed:
+        if video.id in absent:
+            continue
+        try:
+            streams = {name: FeatureFile.inspect(path) for name, path in video.paths.items()}
+        except ValueError as error:
+            broken.append(str(error))
+            continue
+        lengths = {name: stream.shape[0] for name, stream in streams.items()}
+        shortest = min(lengths.values())
+        if max(lengths.values()) > shortest + CUT:
+            broken.append(f"video {video.id!r}: streams of {lengths} snippets, expected equal (or {CUT} apart)")
+            continue
+        if max(lengths.values()) > shortest:
+            cut.append(video.id)
+        streams = {name: replace(stream, shape=(shortest, stream.shape[1])) for name, stream in streams.items()}
+        opened.append(Opened(video.id, video.subset, video.entry, streams))
+    if broken:
+        raise ValueError(f"{len(broken)} of {len(listed)} videos have broken features: {some(broken)}")
+    if cut:
+        notes.append(f"streams of unequal length cut to the shortest in {len(cut)} videos: {some(cut)}")
+    return opened, notes
+
+
+def assemble(
+    root: Path,
+    layout: str,
+    opened: Sequence[Opened],
+    timebase: Callable[[Opened], Timebase],
+    *,
+    unlabelled: Policy,
+    notes: Sequence[str],
+) -> Dataset:
+    """The data set, its labels checked and everything unusual noted.
+
+    Training videos without a label: ValueError, or with `unlabelled="skip"` left out and counted. Labels that
+    no training video has are kept as ground truth, are no class, and are counted; so are segments outside
+    their video.
+    """
+    check_policy("unlabelled", unlabelled)
+    notes = list(notes)
+    bare = [video.id for video in opened if video.subset == "train" and not video.entry.labels]
+    if bare:
+        text = f"{len(bare)} training videos have no label: {some(bare)}"
+        if unlabelled == "error":
+            raise ValueError(f"{root}: {text} (unlabelled='skip' leaves them out)")
+        notes.append(f"left out: {text}")
+    videos = [
+        Video(v.id, v.subset, v.streams, v.entry.labels, v.entry.segments, timebase(v), v.entry.duration)
+        for v in opened
+        if v.entry.labels or v.subset == "test"
+    ]
+    if not videos:
+        raise ValueError(f"{root}: no video is left to read")
+    training = [video for video in videos if video.subset == "train"]
+    classes = {label for video in training or videos for label in video.labels}
+    unseen = sorted({label for video in videos for label in video.labels} - classes)
+    if unseen:
+        notes.append(f"{len(unseen)} labels occur in no training video and cannot be predicted: {some(unseen)}")
+    if not training:
+        notes.append("there are no training videos; the classes are the labels of the test videos")
+    empty = sum(v.entry.empty_segments for v in opened)
+    if empty:
+        notes.append(f"{empty} segments end where they start; left out, their labels kept")
+    outside = [video.id for video in videos if _outside(video)]
+    if outside:
+        notes.append(f"segments pass the ends of {len(outside)} videos (kept as annotated): {some(outside)}")
+    quiet = [video.id for video in videos if not video.labels]
+    if quiet:
+        notes.append(f"{len(quiet)} test videos have no annotated action: {some(quiet)}")
+    return Dataset(root, layout, tuple(sorted(classes)), tuple(videos), tuple(notes))
+
+
+def some(items: Iterable[str], count: int = 3) -> str:
+    """The first few of `items`, and how many more there are."""
+    items = list(items)
+    more = f", and {len(items) - count} more" if len(items) > count else ""
+    return ", ".join(items[:count]) + more
+
+
+def check_policy(name: str, value: str) -> None:
+    """ValueError unless `value` is one of a policy's two words."""
+    if value not in ("error", "skip"):
+        raise ValueError(f"{name} must be 'error' or 'skip', got {value!r}")
+
+
+def _outside(video: Video) -> bool:
+    end = float(video.timebase.to_seconds(video.length + BEYOND))
+    return any(segment.end > end or segment.start < 0 for segment in video.segments)

@@ -1,0 +1,91 @@
+"""Annotation files in the ActivityNet form."""
+
+import json
+
+import pytest
+
+from amsx.data.layouts.annotations import read_database
+
+
+def write(folder, database):
+    path = folder / "gt.json"
+    path.write_text(database if isinstance(database, str) else json.dumps({"database": database}))
+    return path
+
+
+def test_numbers_may_be_strings_and_extra_keys_are_no_matter(tmp_path):
+    entry = {
+        "subset": "test",
+        "duration": "12.5",
+        "fps": 25,
+        "frame": 312,
+        "url": "x",
+        "annotations": [
+            {"label": "b", "segment": ["1.5", "2"], "label_id": 3},
+            {"label": "a", "segment": [0, 9]},
+            {"label": "b", "segment": [3, 4]},
+        ],
+    }
+    found = read_database(write(tmp_path, {"v": entry}))["v"]
+    assert (found.subset, found.duration, found.fps, found.frames) == ("test", 12.5, 25.0, 312.0)
+    assert found.labels == ("a", "b")
+    assert [(s.start, s.end, s.label) for s in found.segments] == [(1.5, 2, "b"), (0, 9, "a"), (3, 4, "b")]
+
+
+def test_a_segment_without_length_leaves_its_label_and_is_counted(tmp_path):
+    entry = {"subset": "train", "annotations": [{"label": "a", "segment": [2, 2]}]}
+    found = read_database(write(tmp_path, {"v": entry}))["v"]
+    assert (found.labels, found.segments, found.empty_segments) == (("a",), (), 1)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ([], "has no subset"),
+        ({"annotations": []}, "has no subset"),
+        ({"subset": "train", "annotations": {}}, "must be a list"),
+        ({"subset": "train", "annotations": [{"label": "a"}]}, "expected"),
+        ({"subset": "train", "annotations": [{"segment": [0, 1]}]}, "expected"),
+        ({"subset": "train", "annotations": [{"label": "a", "segment": [1]}]}, "expected"),
+        ({"subset": "train", "annotations": [{"label": "a", "segment": ["x", 1]}]}, "expected"),
+        ({"subset": "train", "annotations": [{"label": "a", "segment": [3, 1]}]}, "before it ends"),
+        ({"subset": "train", "annotations": [{"label": "a", "segment": ["nan", 1]}]}, "before it ends"),
+        ({"subset": "train", "duration": -1}, "duration must be a positive number"),
+        ({"subset": "train", "fps": "fast"}, "fps must be a positive number"),
+    ],
+)
+def test_a_bad_entry_is_an_error_that_names_the_file_and_the_video(tmp_path, entry, message):
+    path = write(tmp_path, {"good": {"subset": "train"}, "the_bad": entry})
+    with pytest.raises(ValueError, match=message) as error:
+        read_database(path)
+    assert str(path) in str(error.value) and "the_bad" in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"results": {}}', "[]", '{"database": {}}', '{"database": []}'])
+def test_what_is_no_annotation_is_an_error_that_names_the_file(tmp_path, text):
+    with pytest.raises(ValueError, match=r"gt\.json"):
+        read_database(write(tmp_path, text))
+
+
+def test_an_id_that_occurs_twice_is_an_error(tmp_path):
+    text = '{"database": {"v": {"subset": "train"}, "w": {"subset": "train"}, "v": {"subset": "test"}}}'
+    with pytest.raises(ValueError, match="'v' occurs twice"):
+        read_database(write(tmp_path, text))
+
+
+def test_no_file_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"gt\.json"):
+        read_database(tmp_path / "gt.json")
+
+
+def test_thumos14_as_published(shared_data):
+    found = read_database(shared_data("thumos14-basnet") / "gt.json")
+    assert len(found) == 410
+    assert len({label for entry in found.values() for label in entry.labels}) == 20
+    assert sum(entry.empty_segments for entry in found.values()) == 0
+
+
+def test_activitynet_as_published(shared_data):
+    found = read_database(shared_data("activitynet12") / "activity_net.v1-2.min.json")
+    assert len(found) == 4819 + 2383 + 2480
+    assert sum(entry.empty_segments for entry in found.values()) == 10
