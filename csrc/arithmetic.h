@@ -122,8 +122,7 @@ struct Timestamps {
     const void* data;
     bool wide;
     AMSX_HD double operator[](int64_t i) const {
-        return wide ? static_cast<const double*>(data)[i]
-                    : static_cast<double>(static_cast<const float*>(data)[i]);
+        return wide ? static_cast<const double*>(data)[i] : static_cast<double>(static_cast<const float*>(data)[i]);
     }
 };
 
@@ -162,8 +161,8 @@ AMSX_HD bool finite(A x) {
 // m of one snippet, its maximum's channel in `argmax`: the maximum (the first of equals) or mean over the
 // kept channels. `kept` counts them; a NaN among them comes out as NaN.
 template <typename T>
-AMSX_HD compute_t<T> aggregate(const T* cas, int64_t stride, int64_t channels, const uint8_t* labels,
-                               bool mean, int64_t* kept, int64_t* argmax) {
+AMSX_HD compute_t<T> aggregate(const T* cas, int64_t stride, int64_t channels, const uint8_t* labels, bool mean,
+                               int64_t* kept, int64_t* argmax) {
     using A = compute_t<T>;
     A best = 0;
     int64_t count = 0, best_channel = 0;
@@ -202,8 +201,7 @@ AMSX_HD int ceil_log2(int64_t x) {
 
 // The power of two that turns a video's weights into integers whose total mass stays below 2^61.
 AMSX_HD double fixed_point_scale(double largest, int64_t n, int64_t interp_factor) {
-    int64_t units =
-        interp_factor > 0 ? 2 * interp_factor * interp_factor : 8;  // mass of a snippet of weight 1
+    int64_t units = interp_factor > 0 ? 2 * interp_factor * interp_factor : 8;  // mass of a snippet of weight 1
     return ldexp(1.0, 60 - ceil_log2(n) - ceil_log2(units) - ilogb(largest));
 }
 
@@ -226,8 +224,7 @@ AMSX_HD int64_t grid_mass(const Neighbourhood& w, int64_t count, int64_t interp_
     const int64_t H = interp_factor, left = H / 2, full = left * (H - left);
     const int64_t toward_before = count < left ? count * (H - count) : full;
     const int64_t toward_after = count > left ? full - count * (H - count) : 0;
-    return w.here * (2 * H * count - toward_before - toward_after) + w.before * toward_before +
-           w.after * toward_after;
+    return w.here * (2 * H * count - toward_before - toward_after) + w.before * toward_before + w.after * toward_after;
 }
 
 // Mass of a snippet's first half, and of the whole, in units of 1/8 (the continuous limit).
@@ -249,8 +246,7 @@ struct Point {
 AMSX_HD Point cumulation_point(int64_t i, int64_t n, int64_t total) {
     const int64_t parts = 2 * n, odd = 2 * i + 1;
     const int64_t rest = odd * (total % parts);
-    return {odd * (total / parts) + rest / parts,
-            static_cast<double>(rest % parts) / static_cast<double>(parts)};
+    return {odd * (total / parts) + rest / parts, static_cast<double>(rest % parts) / static_cast<double>(parts)};
 }
 
 // The timestamp inside snippet k of a point that lies `point - before` beyond the mass before that snippet.
@@ -428,8 +424,8 @@ struct SlopePair {
 };
 
 template <typename E>
-AMSX_HD SlopePair timestamp_pull(const Timestamps& timestamps, const E* sample, int64_t sample_stride,
-                                 const E* grad, int64_t grad_stride, int64_t channels, int64_t i, int64_t n) {
+AMSX_HD SlopePair timestamp_pull(const Timestamps& timestamps, const E* sample, int64_t sample_stride, const E* grad,
+                                 int64_t grad_stride, int64_t channels, int64_t i, int64_t n) {
     SlopePair pull{0, 0};
     if (i + 1 >= n) return pull;
     const int64_t end = first_snippet(timestamps, i + 1, n);
@@ -439,9 +435,8 @@ AMSX_HD SlopePair timestamp_pull(const Timestamps& timestamps, const E* sample, 
         if (!at.moves) continue;
         double slope = 0;
         for (int64_t c = 0; c < channels; ++c) {
-            slope +=
-                static_cast<double>(load(grad[t * grad_stride + c])) *
-                (static_cast<double>(load(sample[sample_stride + c])) - static_cast<double>(load(sample[c])));
+            slope += static_cast<double>(load(grad[t * grad_stride + c])) *
+                     (static_cast<double>(load(sample[sample_stride + c])) - static_cast<double>(load(sample[c])));
         }
         pull.on_left += slope / gap * (at.fraction - 1.0);
         pull.on_right -= slope / gap * at.fraction;

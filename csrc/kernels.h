@@ -150,13 +150,12 @@ struct AlignBackwardTimestampsParams {
     void* grad_timestamps;  // (B, T) contiguous, timestamps_dtype
 };
 
-#define AMSX_OPERATIONS(one)                                                                            \
-    one(sampling, SamplingParams) one(weights_backward, WeightsBackwardParams)                          \
-        one(timestamps_backward, TimestampsBackwardParams) one(gather, GatherParams)                    \
-            one(gather_backward, GatherBackwardParams)                                                  \
-                one(gather_backward_timestamps, GatherBackwardTimestampsParams) one(align, AlignParams) \
-                    one(align_backward, AlignBackwardParams)                                            \
-                        one(align_backward_timestamps, AlignBackwardTimestampsParams)
+#define AMSX_OPERATIONS(one)                                                                                           \
+    one(sampling, SamplingParams) one(weights_backward, WeightsBackwardParams)                                         \
+        one(timestamps_backward, TimestampsBackwardParams) one(gather, GatherParams)                                   \
+            one(gather_backward, GatherBackwardParams) one(gather_backward_timestamps, GatherBackwardTimestampsParams) \
+                one(align, AlignParams) one(align_backward, AlignBackwardParams)                                       \
+                    one(align_backward_timestamps, AlignBackwardTimestampsParams)
 
 #define AMSX_DECLARE(name, Params) int64_t name(const Params&, const Execution&);
 namespace cpu {

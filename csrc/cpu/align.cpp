@@ -26,25 +26,23 @@ int64_t align(const AlignParams& p, const Execution& on) {
     if (int64_t fault = check_timestamps(p.shape, p.timestamps, p.timestamps_dtype)) return fault;
     with_element(p.dtype, [&](auto element) {
         using E = typename decltype(element)::type;
-        const int threads =
-            threads_for(2 * p.shape.videos * T * C * static_cast<int64_t>(sizeof(E)), on.threads);
-        parallel_blocks(
-            p.shape.videos, T, kSnippets, threads, [&](int64_t video, int64_t begin, int64_t end) {
-                const int64_t n = valid_snippets(p.shape, video), stop = std::min(end, n);
-                const Timestamps timestamps = timestamps_of(p.timestamps, p.timestamps_dtype, video, T);
-                const E* cas = static_cast<const E*>(p.cas) + video * p.cas_stride[0];
-                E* out = static_cast<E*>(p.out) + video * T * C;
-                int64_t i = begin < stop ? last_at_or_before(timestamps, n, begin) : 0;
-                for (int64_t t = begin; t < stop; ++t) {
-                    while (i + 1 < n && timestamps[i + 1] <= static_cast<double>(t)) ++i;
-                    const Position at = bracket(timestamps, i, t, n);
-                    const E* from = cas + at.row * p.cas_stride[1];
-                    const E* to = at.moves ? from + p.cas_stride[1] : from;
-                    lerp_row(from, to, static_cast<compute_t<E>>(at.fraction), out + t * C, C);
-                }
-                const int64_t tail = std::max(begin, n);
-                if (tail < end) std::fill(out + tail * C, out + end * C, E{});
-            });
+        const int threads = threads_for(2 * p.shape.videos * T * C * static_cast<int64_t>(sizeof(E)), on.threads);
+        parallel_blocks(p.shape.videos, T, kSnippets, threads, [&](int64_t video, int64_t begin, int64_t end) {
+            const int64_t n = valid_snippets(p.shape, video), stop = std::min(end, n);
+            const Timestamps timestamps = timestamps_of(p.timestamps, p.timestamps_dtype, video, T);
+            const E* cas = static_cast<const E*>(p.cas) + video * p.cas_stride[0];
+            E* out = static_cast<E*>(p.out) + video * T * C;
+            int64_t i = begin < stop ? last_at_or_before(timestamps, n, begin) : 0;
+            for (int64_t t = begin; t < stop; ++t) {
+                while (i + 1 < n && timestamps[i + 1] <= static_cast<double>(t)) ++i;
+                const Position at = bracket(timestamps, i, t, n);
+                const E* from = cas + at.row * p.cas_stride[1];
+                const E* to = at.moves ? from + p.cas_stride[1] : from;
+                lerp_row(from, to, static_cast<compute_t<E>>(at.fraction), out + t * C, C);
+            }
+            const int64_t tail = std::max(begin, n);
+            if (tail < end) std::fill(out + tail * C, out + end * C, E{});
+        });
     });
     return kFine;
 }
@@ -53,35 +51,30 @@ int64_t align_backward(const AlignBackwardParams& p, const Execution& on) {
     const int64_t T = p.shape.snippets, C = p.channels;
     with_element(p.dtype, [&](auto element) {
         using E = typename decltype(element)::type;
-        const int threads =
-            threads_for(2 * p.shape.videos * T * C * static_cast<int64_t>(sizeof(E)), on.threads);
-        parallel_blocks(
-            p.shape.videos, T, kSnippets, threads, [&](int64_t video, int64_t begin, int64_t end) {
-                const int64_t n = valid_snippets(p.shape, video);
-                const Timestamps timestamps = timestamps_of(p.timestamps, p.timestamps_dtype, video, T);
-                const E* grad = static_cast<const E*>(p.grad) + video * p.grad_stride[0];
-                E* out = static_cast<E*>(p.grad_cas) + video * T * C;
-                for (int64_t i = begin; i < std::min(end, n); ++i) {
-                    // Snippets between samples i - 1 and i, then those between
-                    // i and i + 1.
-                    const int64_t left = first_snippet(timestamps, i - 1, n),
-                                  middle = first_snippet(timestamps, i, n),
-                                  right = first_snippet(timestamps, i + 1, n);
-                    for (int64_t c = 0; c < C; c += kChannels) {
-                        const int64_t width = std::min(kChannels, C - c);
-                        compute_t<E> sum[kChannels] = {};
-                        for (int64_t t = left; t < right; ++t) {
-                            const double taken =
-                                share(bracket_known(timestamps, t < middle ? i - 1 : i, t, n), i);
-                            add_row(grad + t * p.grad_stride[1] + c, static_cast<compute_t<E>>(taken), sum,
-                                    width);
-                        }
-                        store_row(sum, out + i * C + c, width);
+        const int threads = threads_for(2 * p.shape.videos * T * C * static_cast<int64_t>(sizeof(E)), on.threads);
+        parallel_blocks(p.shape.videos, T, kSnippets, threads, [&](int64_t video, int64_t begin, int64_t end) {
+            const int64_t n = valid_snippets(p.shape, video);
+            const Timestamps timestamps = timestamps_of(p.timestamps, p.timestamps_dtype, video, T);
+            const E* grad = static_cast<const E*>(p.grad) + video * p.grad_stride[0];
+            E* out = static_cast<E*>(p.grad_cas) + video * T * C;
+            for (int64_t i = begin; i < std::min(end, n); ++i) {
+                // Snippets between samples i - 1 and i, then those between
+                // i and i + 1.
+                const int64_t left = first_snippet(timestamps, i - 1, n), middle = first_snippet(timestamps, i, n),
+                              right = first_snippet(timestamps, i + 1, n);
+                for (int64_t c = 0; c < C; c += kChannels) {
+                    const int64_t width = std::min(kChannels, C - c);
+                    compute_t<E> sum[kChannels] = {};
+                    for (int64_t t = left; t < right; ++t) {
+                        const double taken = share(bracket_known(timestamps, t < middle ? i - 1 : i, t, n), i);
+                        add_row(grad + t * p.grad_stride[1] + c, static_cast<compute_t<E>>(taken), sum, width);
                     }
+                    store_row(sum, out + i * C + c, width);
                 }
-                const int64_t tail = std::max(begin, n);
-                if (tail < end) std::fill(out + tail * C, out + end * C, E{});
-            });
+            }
+            const int64_t tail = std::max(begin, n);
+            if (tail < end) std::fill(out + tail * C, out + end * C, E{});
+        });
     });
     return kFine;
 }
@@ -90,8 +83,7 @@ int64_t align_backward_timestamps(const AlignBackwardTimestampsParams& p, const 
     const int64_t T = p.shape.snippets, C = p.channels;
     with_element(p.dtype, [&](auto element) {
         using E = typename decltype(element)::type;
-        const int threads =
-            threads_for(3 * p.shape.videos * T * C * static_cast<int64_t>(sizeof(E)), on.threads);
+        const int threads = threads_for(3 * p.shape.videos * T * C * static_cast<int64_t>(sizeof(E)), on.threads);
         parallel_for(p.shape.videos, threads, [&](int64_t video) {
             const int64_t n = valid_snippets(p.shape, video);
             const Timestamps timestamps = timestamps_of(p.timestamps, p.timestamps_dtype, video, T);
@@ -100,13 +92,12 @@ int64_t align_backward_timestamps(const AlignBackwardTimestampsParams& p, const 
             double from_left = 0;  // what sample i receives from the snippets
                                    // between i - 1 and i
             for (int64_t i = 0; i < n; ++i) {
-                const SlopePair pull = timestamp_pull(timestamps, cas + i * p.cas_stride[1], p.cas_stride[1],
-                                                      grad, p.grad_stride[1], C, i, n);
+                const SlopePair pull = timestamp_pull(timestamps, cas + i * p.cas_stride[1], p.cas_stride[1], grad,
+                                                      p.grad_stride[1], C, i, n);
                 store_real(p.grad_timestamps, p.timestamps_dtype, video * T + i, from_left + pull.on_left);
                 from_left = pull.on_right;
             }
-            for (int64_t i = n; i < T; ++i)
-                store_real(p.grad_timestamps, p.timestamps_dtype, video * T + i, 0);
+            for (int64_t i = n; i < T; ++i) store_real(p.grad_timestamps, p.timestamps_dtype, video * T + i, 0);
         });
     });
     return kFine;

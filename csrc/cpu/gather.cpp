@@ -21,8 +21,7 @@ int64_t gather(const GatherParams& p, const Execution& on) {
     if (int64_t fault = check_timestamps(p.shape, p.timestamps, p.timestamps_dtype)) return fault;
     with_element(p.dtype, [&](auto element) {
         using E = typename decltype(element)::type;
-        const int threads =
-            threads_for(2 * p.shape.videos * T * D * static_cast<int64_t>(sizeof(E)), on.threads);
+        const int threads = threads_for(2 * p.shape.videos * T * D * static_cast<int64_t>(sizeof(E)), on.threads);
         parallel_blocks(p.shape.videos, T, kRows, threads, [&](int64_t video, int64_t begin, int64_t end) {
             const int64_t n = valid_snippets(p.shape, video);
             const Timestamps timestamps = timestamps_of(p.timestamps, p.timestamps_dtype, video, T);
@@ -45,8 +44,7 @@ int64_t gather_backward(const GatherBackwardParams& p, const Execution& on) {
     const int64_t T = p.shape.snippets, D = p.dims;
     with_element(p.dtype, [&](auto element) {
         using E = typename decltype(element)::type;
-        const int threads =
-            threads_for(2 * p.shape.videos * T * D * static_cast<int64_t>(sizeof(E)), on.threads);
+        const int threads = threads_for(2 * p.shape.videos * T * D * static_cast<int64_t>(sizeof(E)), on.threads);
         parallel_blocks(p.shape.videos, T, kRows, threads, [&](int64_t video, int64_t begin, int64_t end) {
             const int64_t n = valid_snippets(p.shape, video);
             const Timestamps timestamps = timestamps_of(p.timestamps, p.timestamps_dtype, video, T);
@@ -60,8 +58,7 @@ int64_t gather_backward(const GatherBackwardParams& p, const Execution& on) {
                     for (int64_t i = range.begin; i < range.end; ++i) {
                         const double taken = share(locate(timestamps[i], n), row);
                         if (taken == 0) continue;
-                        add_row(grad + i * p.grad_stride[1] + d, static_cast<compute_t<E>>(taken), sum,
-                                width);
+                        add_row(grad + i * p.grad_stride[1] + d, static_cast<compute_t<E>>(taken), sum, width);
                     }
                     store_row(sum, out + row * D + d, width);
                 }
@@ -77,8 +74,7 @@ int64_t gather_backward_timestamps(const GatherBackwardTimestampsParams& p, cons
     const int64_t T = p.shape.snippets, D = p.dims;
     with_element(p.dtype, [&](auto element) {
         using E = typename decltype(element)::type;
-        const int threads =
-            threads_for(3 * p.shape.videos * T * D * static_cast<int64_t>(sizeof(E)), on.threads);
+        const int threads = threads_for(3 * p.shape.videos * T * D * static_cast<int64_t>(sizeof(E)), on.threads);
         parallel_blocks(p.shape.videos, T, kRows, threads, [&](int64_t video, int64_t begin, int64_t end) {
             const int64_t n = valid_snippets(p.shape, video);
             const Timestamps timestamps = timestamps_of(p.timestamps, p.timestamps_dtype, video, T);

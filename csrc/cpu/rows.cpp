@@ -11,17 +11,15 @@
 
 namespace amsx::cpu {
 
-#define AMSX_LERP_ROW(T)                                                                              \
-    AMSX_CLONES void lerp_row(const T* from, const T* to, compute_t<T> fraction, T* __restrict__ out, \
-                              int64_t dims) {                                                         \
-        for (int64_t d = 0; d < dims; ++d) {                                                          \
-            store(out + d, lerp<compute_t<T>>(load(from[d]), load(to[d]), fraction));                 \
-        }                                                                                             \
+#define AMSX_LERP_ROW(T)                                                                                              \
+    AMSX_CLONES void lerp_row(const T* from, const T* to, compute_t<T> fraction, T* __restrict__ out, int64_t dims) { \
+        for (int64_t d = 0; d < dims; ++d) {                                                                          \
+            store(out + d, lerp<compute_t<T>>(load(from[d]), load(to[d]), fraction));                                 \
+        }                                                                                                             \
     }
-#define AMSX_ADD_ROW(T)                                                                         \
-    AMSX_CLONES void add_row(const T* row, compute_t<T> weight, compute_t<T>* __restrict__ sum, \
-                             int64_t dims) {                                                    \
-        for (int64_t d = 0; d < dims; ++d) sum[d] = sum[d] + weight * load(row[d]);             \
+#define AMSX_ADD_ROW(T)                                                                                         \
+    AMSX_CLONES void add_row(const T* row, compute_t<T> weight, compute_t<T>* __restrict__ sum, int64_t dims) { \
+        for (int64_t d = 0; d < dims; ++d) sum[d] = sum[d] + weight * load(row[d]);                             \
     }
 #define AMSX_STORE_ROW(T)                                                                    \
     AMSX_CLONES void store_row(const compute_t<T>* sum, T* __restrict__ out, int64_t dims) { \

@@ -7,8 +7,7 @@
 namespace amsx::cpu {
 
 // out = from + fraction * (to - from), over `dims` elements.
-#define AMSX_LERP_ROW(T) \
-    void lerp_row(const T* from, const T* to, compute_t<T> fraction, T* out, int64_t dims);
+#define AMSX_LERP_ROW(T) void lerp_row(const T* from, const T* to, compute_t<T> fraction, T* out, int64_t dims);
 // sum += weight * row.
 #define AMSX_ADD_ROW(T) void add_row(const T* row, compute_t<T> weight, compute_t<T>* sum, int64_t dims);
 // out = sum, rounded.

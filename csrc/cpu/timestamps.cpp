@@ -37,8 +37,7 @@ Fault weigh(const SamplingParams& p, int64_t video, int64_t n, A* weights) {
     bool all_finite = true;
     for (int64_t i = 0; i < n; ++i) {
         int64_t kept, argmax;
-        const A m =
-            aggregate(cas + i * p.cas_stride[1], p.cas_stride[2], p.channels, labels, p.mean, &kept, &argmax);
+        const A m = aggregate(cas + i * p.cas_stride[1], p.cas_stride[2], p.channels, labels, p.mean, &kept, &argmax);
         all_finite &= finite(m);
         weights[i] = m;
         largest = i == 0 ? m : std::max(largest, m);
@@ -143,8 +142,7 @@ int64_t weights_backward(const WeightsBackwardParams& p, const Execution& on) {
             double sum = 0;
             A largest = 0;
             for (int64_t k = 0; k < n; ++k) {
-                const A m =
-                    aggregate(cas + k * p.cas_stride[1], p.cas_stride[2], C, labels, p.mean, &kept, &argmax);
+                const A m = aggregate(cas + k * p.cas_stride[1], p.cas_stride[2], C, labels, p.mean, &kept, &argmax);
                 if (k == 0 || m > largest) {
                     largest = m;
                     peak = k;

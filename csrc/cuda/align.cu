@@ -32,11 +32,9 @@ __global__ void align_backward_kernel(AlignBackwardParams p) {
     // Snippets between samples i - 1 and i, then those between i and i + 1.
     const int64_t left = first_snippet(timestamps, i - 1, n), middle = first_snippet(timestamps, i, n),
                   right = first_snippet(timestamps, i + 1, n);
-    const auto weight = [&](int64_t t) {
-        return share(bracket_known(timestamps, t < middle ? i - 1 : i, t, n), i);
-    };
-    sum_rows<kWidth>(static_cast<const E*>(p.grad) + video * p.grad_stride[0], p.grad_stride[1], left, right,
-                     weight, out, p.channels);
+    const auto weight = [&](int64_t t) { return share(bracket_known(timestamps, t < middle ? i - 1 : i, t, n), i); };
+    sum_rows<kWidth>(static_cast<const E*>(p.grad) + video * p.grad_stride[0], p.grad_stride[1], left, right, weight,
+                     out, p.channels);
 }
 
 // One thread per sample.
@@ -66,10 +64,8 @@ int64_t align(const AlignParams& p, const Execution& on) {
     with_element(p.dtype, [&](auto element) {
         using E = typename decltype(element)::type;
         const bool wide = packs<E>(p.channels, p.cas, p.cas_stride[0], p.cas_stride[1]) && aligned(p.out);
-        const RowGrid on_rows =
-            row_grid(p.shape.videos * p.shape.snippets, wide ? p.channels / kWide<E> : p.channels);
-        launch("align_cas", wide ? align_kernel<E, kWide<E>> : align_kernel<E, 1>, on_rows.grid,
-               on_rows.block, on, p);
+        const RowGrid on_rows = row_grid(p.shape.videos * p.shape.snippets, wide ? p.channels / kWide<E> : p.channels);
+        launch("align_cas", wide ? align_kernel<E, kWide<E>> : align_kernel<E, 1>, on_rows.grid, on_rows.block, on, p);
     });
     return kFine;
 }
@@ -77,12 +73,10 @@ int64_t align(const AlignParams& p, const Execution& on) {
 int64_t align_backward(const AlignBackwardParams& p, const Execution& on) {
     with_element(p.dtype, [&](auto element) {
         using E = typename decltype(element)::type;
-        const bool wide =
-            packs<E>(p.channels, p.grad, p.grad_stride[0], p.grad_stride[1]) && aligned(p.grad_cas);
-        const RowGrid on_rows =
-            row_grid(p.shape.videos * p.shape.snippets, wide ? p.channels / kWide<E> : p.channels);
-        launch("align_backward", wide ? align_backward_kernel<E, kWide<E>> : align_backward_kernel<E, 1>,
-               on_rows.grid, on_rows.block, on, p);
+        const bool wide = packs<E>(p.channels, p.grad, p.grad_stride[0], p.grad_stride[1]) && aligned(p.grad_cas);
+        const RowGrid on_rows = row_grid(p.shape.videos * p.shape.snippets, wide ? p.channels / kWide<E> : p.channels);
+        launch("align_backward", wide ? align_backward_kernel<E, kWide<E>> : align_backward_kernel<E, 1>, on_rows.grid,
+               on_rows.block, on, p);
     });
     return kFine;
 }
@@ -91,8 +85,7 @@ int64_t align_backward_timestamps(const AlignBackwardTimestampsParams& p, const 
     with_element(p.dtype, [&](auto element) {
         using E = typename decltype(element)::type;
         const RowGrid threads = row_grid(p.shape.videos * p.shape.snippets, 1);
-        launch("align_backward_timestamps", align_backward_timestamps_kernel<E>, threads.grid, threads.block,
-               on, p);
+        launch("align_backward_timestamps", align_backward_timestamps_kernel<E>, threads.grid, threads.block, on, p);
     });
     return kFine;
 }

@@ -32,8 +32,8 @@ __global__ void gather_backward_kernel(GatherBackwardParams p) {
     const Timestamps timestamps = timestamps_of(p.timestamps, p.timestamps_dtype, video, T);
     const Range range = readers(timestamps, row, n);
     const auto weight = [&](int64_t i) { return share(locate(timestamps[i], n), row); };
-    sum_rows<kWidth>(static_cast<const E*>(p.grad) + video * p.grad_stride[0], p.grad_stride[1], range.begin,
-                     range.end, weight, out, p.dims);
+    sum_rows<kWidth>(static_cast<const E*>(p.grad) + video * p.grad_stride[0], p.grad_stride[1], range.begin, range.end,
+                     weight, out, p.dims);
 }
 
 // One warp per sample.
@@ -47,12 +47,10 @@ __global__ void gather_backward_timestamps_kernel(GatherBackwardTimestampsParams
         const Position at = locate(timestamps_of(p.timestamps, p.timestamps_dtype, 0, T)[row], n);
         if (at.moves) {
             const E* grad = static_cast<const E*>(p.grad) + video * p.grad_stride[0] + i * p.grad_stride[1];
-            const E* from =
-                static_cast<const E*>(p.feats) + video * p.feats_stride[0] + at.row * p.feats_stride[1];
+            const E* from = static_cast<const E*>(p.feats) + video * p.feats_stride[0] + at.row * p.feats_stride[1];
             for (int64_t d = threadIdx.x; d < p.dims; d += 32) {
                 sum += static_cast<double>(load(grad[d])) *
-                       (static_cast<double>(load(from[p.feats_stride[1] + d])) -
-                        static_cast<double>(load(from[d])));
+                       (static_cast<double>(load(from[p.feats_stride[1] + d])) - static_cast<double>(load(from[d])));
             }
         }
     }
@@ -66,10 +64,8 @@ int64_t gather(const GatherParams& p, const Execution& on) {
     with_element(p.dtype, [&](auto element) {
         using E = typename decltype(element)::type;
         const bool wide = packs<E>(p.dims, p.feats, p.feats_stride[0], p.feats_stride[1]) && aligned(p.out);
-        const RowGrid on_rows =
-            row_grid(p.shape.videos * p.shape.snippets, wide ? p.dims / kWide<E> : p.dims);
-        launch("gather", wide ? gather_kernel<E, kWide<E>> : gather_kernel<E, 1>, on_rows.grid, on_rows.block,
-               on, p);
+        const RowGrid on_rows = row_grid(p.shape.videos * p.shape.snippets, wide ? p.dims / kWide<E> : p.dims);
+        launch("gather", wide ? gather_kernel<E, kWide<E>> : gather_kernel<E, 1>, on_rows.grid, on_rows.block, on, p);
     });
     return kFine;
 }
@@ -77,10 +73,8 @@ int64_t gather(const GatherParams& p, const Execution& on) {
 int64_t gather_backward(const GatherBackwardParams& p, const Execution& on) {
     with_element(p.dtype, [&](auto element) {
         using E = typename decltype(element)::type;
-        const bool wide =
-            packs<E>(p.dims, p.grad, p.grad_stride[0], p.grad_stride[1]) && aligned(p.grad_feats);
-        const RowGrid on_rows =
-            row_grid(p.shape.videos * p.shape.snippets, wide ? p.dims / kWide<E> : p.dims);
+        const bool wide = packs<E>(p.dims, p.grad, p.grad_stride[0], p.grad_stride[1]) && aligned(p.grad_feats);
+        const RowGrid on_rows = row_grid(p.shape.videos * p.shape.snippets, wide ? p.dims / kWide<E> : p.dims);
         launch("gather_backward", wide ? gather_backward_kernel<E, kWide<E>> : gather_backward_kernel<E, 1>,
                on_rows.grid, on_rows.block, on, p);
     });
@@ -91,8 +85,7 @@ int64_t gather_backward_timestamps(const GatherBackwardTimestampsParams& p, cons
     with_element(p.dtype, [&](auto element) {
         using E = typename decltype(element)::type;
         const RowGrid warps = row_grid(p.shape.videos * p.shape.snippets, 32);
-        launch("gather_backward_timestamps", gather_backward_timestamps_kernel<E>, warps.grid, warps.block,
-               on, p);
+        launch("gather_backward_timestamps", gather_backward_timestamps_kernel<E>, warps.grid, warps.block, on, p);
     });
     return kFine;
 }

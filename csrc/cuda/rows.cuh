@@ -50,15 +50,14 @@ __device__ void lerp_row(const E* from, const E* next, compute_t<E> fraction, E*
 
 template <int kWidth, typename E>
 __device__ void zero_row(E* to, int64_t dims) {
-    for (int64_t d = threadIdx.x * kWidth; d < dims; d += blockDim.x * kWidth)
-        write_pack(to + d, Pack<E, kWidth>{});
+    for (int64_t d = threadIdx.x * kWidth; d < dims; d += blockDim.x * kWidth) write_pack(to + d, Pack<E, kWidth>{});
 }
 
 // to[d] = sum over i in [begin, end) of weight(i) * rows[i * stride + d], in
 // the order of i; weight 0 skips a row.
 template <int kWidth, typename E, typename Weight>
-__device__ void sum_rows(const E* rows, int64_t stride, int64_t begin, int64_t end, const Weight& weight,
-                         E* to, int64_t dims) {
+__device__ void sum_rows(const E* rows, int64_t stride, int64_t begin, int64_t end, const Weight& weight, E* to,
+                         int64_t dims) {
     for (int64_t d = threadIdx.x * kWidth; d < dims; d += blockDim.x * kWidth) {
         compute_t<E> sum[kWidth] = {};
         for (int64_t i = begin; i < end; ++i) {

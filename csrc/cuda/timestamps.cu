@@ -27,8 +27,7 @@ __device__ void weigh(const SamplingParams& p, int64_t video, int64_t n, A* weig
         int64_t kept, argmax;
         A m = 0;
         if (labelled) {
-            m = aggregate(cas + k * p.cas_stride[1], p.cas_stride[2], p.channels, labels, p.mean, &kept,
-                          &argmax);
+            m = aggregate(cas + k * p.cas_stride[1], p.cas_stride[2], p.channels, labels, p.mean, &kept, &argmax);
         }
         weights[k] = m;
         largest = Max()(largest, finite(m) ? static_cast<double>(m) : static_cast<double>(INFINITY));
@@ -101,8 +100,7 @@ __device__ void invert(const SamplingParams& p, int64_t video, int64_t n, const 
             }
         }
         const int64_t before = low == 0 ? 0 : cumulated[low - 1];
-        timestamps[i] =
-            static_cast<A>(timestamp_in_snippet(low, neighbourhood(low), point, before, p.interp_factor));
+        timestamps[i] = static_cast<A>(timestamp_in_snippet(low, neighbourhood(low), point, before, p.interp_factor));
     }
 }
 
@@ -121,8 +119,7 @@ __global__ void __launch_bounds__(kBlock) weights_backward_kernel(WeightsBackwar
     using A = compute_t<E>;
     __shared__ double scratch[kWarps];
     __shared__ int64_t scratch_integer[kWarps];
-    const int64_t video = blockIdx.x, T = p.shape.snippets, C = p.channels,
-                  n = valid_snippets(p.shape, video);
+    const int64_t video = blockIdx.x, T = p.shape.snippets, C = p.channels, n = valid_snippets(p.shape, video);
     const E* cas = static_cast<const E*>(p.cas) + video * p.cas_stride[0];
     const uint8_t* labels = p.labels == nullptr ? nullptr : p.labels + video * C;
     const A* grad = static_cast<const A*>(p.grad_weights) + video * T;
@@ -132,8 +129,7 @@ __global__ void __launch_bounds__(kBlock) weights_backward_kernel(WeightsBackwar
     double largest = -INFINITY, sum = 0;
     int64_t kept = 0, argmax = 0, peak = n;
     for (int64_t k = threadIdx.x; k < n; k += kBlock) {
-        const double m =
-            aggregate(cas + k * p.cas_stride[1], p.cas_stride[2], C, labels, p.mean, &kept, &argmax);
+        const double m = aggregate(cas + k * p.cas_stride[1], p.cas_stride[2], C, labels, p.mean, &kept, &argmax);
         if (m > largest) {
             largest = m;
             peak = k;
@@ -165,8 +161,7 @@ __global__ void __launch_bounds__(kBlock) weights_backward_kernel(WeightsBackwar
 template <typename A>
 __global__ void __launch_bounds__(kBlock) timestamps_backward_kernel(TimestampsBackwardParams p) {
     __shared__ double scratch[kWarps];
-    const int64_t video = blockIdx.x, T = p.shape.snippets, n = valid_snippets(p.shape, video),
-                  row = video * T;
+    const int64_t video = blockIdx.x, T = p.shape.snippets, n = valid_snippets(p.shape, video), row = video * T;
     const A* weights = static_cast<const A*>(p.weights) + row;
     const A* timestamps = static_cast<const A*>(p.timestamps) + row;
     const A* grad = static_cast<const A*>(p.grad_timestamps) + row;
@@ -202,8 +197,7 @@ __global__ void __launch_bounds__(kBlock) timestamps_backward_kernel(TimestampsB
         double near = 0;
         for (int64_t i = rising; i < behind; ++i) {
             const HatIntegrals hats = hat_integrals(timestamps[i], n);
-            near += per_weight<A>(grad[i], weights, timestamps[i], n) *
-                    (i < falling ? hats.at_right : hats.at_left);
+            near += per_weight<A>(grad[i], weights, timestamps[i], n) * (i < falling ? hats.at_right : hats.at_left);
         }
         const double past = behind == 0 ? total : total - cumulated[behind - 1];
         out[k] = static_cast<A>(proportional - near - past);
@@ -241,8 +235,7 @@ int64_t weights_backward(const WeightsBackwardParams& p, const Execution& on) {
 int64_t timestamps_backward(const TimestampsBackwardParams& p, const Execution& on) {
     with_real(p.dtype, [&](auto real) {
         using A = typename decltype(real)::type;
-        launch("timestamps_backward", timestamps_backward_kernel<A>, one_block_a_video(p.shape), kBlock, on,
-               p);
+        launch("timestamps_backward", timestamps_backward_kernel<A>, one_block_a_video(p.shape), kBlock, on, p);
     });
     return kFine;
 }
