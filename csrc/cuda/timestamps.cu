@@ -105,7 +105,7 @@ __device__ void invert(const SamplingParams& p, int64_t video, int64_t n, const 
 }
 
 template <typename E, typename A>
-__global__ void __launch_bounds__(kBlock) sampling_kernel(SamplingParams p) {
+__global__ void __launch_bounds__(kBlock, 1) sampling_kernel(SamplingParams p) {
     __shared__ double scratch[kWarps];
     __shared__ int64_t scratch_integer[kWarps];
     const int64_t video = blockIdx.x, n = valid_snippets(p.shape, video);
@@ -115,7 +115,7 @@ __global__ void __launch_bounds__(kBlock) sampling_kernel(SamplingParams p) {
 }
 
 template <typename E>
-__global__ void __launch_bounds__(kBlock) weights_backward_kernel(WeightsBackwardParams p) {
+__global__ void __launch_bounds__(kBlock, 1) weights_backward_kernel(WeightsBackwardParams p) {
     using A = compute_t<E>;
     __shared__ double scratch[kWarps];
     __shared__ int64_t scratch_integer[kWarps];
@@ -159,7 +159,7 @@ __global__ void __launch_bounds__(kBlock) weights_backward_kernel(WeightsBackwar
 }
 
 template <typename A>
-__global__ void __launch_bounds__(kBlock) timestamps_backward_kernel(TimestampsBackwardParams p) {
+__global__ void __launch_bounds__(kBlock, 1) timestamps_backward_kernel(TimestampsBackwardParams p) {
     __shared__ double scratch[kWarps];
     const int64_t video = blockIdx.x, T = p.shape.snippets, n = valid_snippets(p.shape, video), row = video * T;
     const A* weights = static_cast<const A*>(p.weights) + row;

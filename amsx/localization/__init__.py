@@ -1,0 +1,1 @@
+"""From class activation sequences to detections in seconds."""

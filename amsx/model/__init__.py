@@ -1,0 +1,1 @@
+"""The method: backbone, losses, pseudo-labels, and Adaptive Mutual Supervision itself."""

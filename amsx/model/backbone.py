@@ -1,0 +1,78 @@
+"""One branch of AMS: features in, class activation sequence and category probabilities out."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from amsx.model.masking import top_k_mean
+
+
+class BranchOutput(NamedTuple):
+    """What a branch says about a batch of B videos of T snippets, at the times of its own input."""
+
+    cas: Tensor  # (B, T, C) in [0, 1]: softmax over the classes and a background channel, which is left out
+    logits: Tensor  # (B, T, C) class logits before the softmax
+    embedding: Tensor  # (B, T, H) the hidden features they are read from
+    log_probs: Tensor  # (B, C) log of the category probabilities
+    cas_probs: Tensor  # (B, C) top-k mean of the CAS, through which the video labels train it
+
+
+class Backbone(nn.Module):
+    """FC, ReLU, dropout, then two parallel FC layers with softmax (Section III-B).
+
+    One head gives the CAS, a distribution over the C classes and a background channel at every snippet; the
+    other gives category evidence, whose top-k mean over time becomes the category probabilities. The
+    background channel is a choice of this project: without it a softmax must name an action in every snippet,
+    and a sigmoid per class separates actions from clutter less well on real features.
+
+    Features are first shifted and scaled by the buffers `shift` and `scale` (D,), which `standardize_by`
+    fills.
+    """
+
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(self, in_features: int, num_classes: int, *, hidden: int, dropout: float, top_k_divisor: int) -> None:
+        super().__init__()
+        self.register_buffer("shift", torch.zeros(in_features))
+        self.register_buffer("scale", torch.ones(in_features))
+        self.num_classes = num_classes
+        self.dropout = dropout
+        self.top_k_divisor = top_k_divisor
+        self.embed = nn.Linear(in_features, hidden)
+        self.activation_head = nn.Linear(hidden, num_classes + 1)  # the last channel is the background
+        self.category_head = nn.Linear(hidden, num_classes)
+
+    def standardize_by(self, mean: Tensor, deviation: Tensor) -> None:
+        """Make the branch see (features - mean) / deviation, both (D,)."""
+        self.shift.copy_(mean)
+        self.scale.copy_(1 / deviation)
+
+    def forward(self, feats: Tensor, lengths: Tensor) -> BranchOutput:
+        """`feats` (B, T, D), `lengths` (B,) -> `BranchOutput`, whose rows in the padding mean nothing."""
+        weight = self.embed.weight * self.scale  # standardizing the weights is cheaper than the features
+        embedding = F.linear(feats, weight, self.embed.bias - weight @ self.shift).relu()
+        if self.training and self.dropout > 0:
+            embedding = embedding * dropout_mask(embedding, self.dropout)
+        logits = self.activation_head(embedding)  # (B, T, C + 1)
+        cas = logits.softmax(dim=2)[..., : self.num_classes]
+        logits = logits[..., : self.num_classes]
+        evidence = torch.stack([self.category_head(embedding), cas])  # (2, B, T, C)
+        pooled = top_k_mean(evidence.flatten(0, 1), lengths.repeat(2), self.top_k_divisor)
+        category, cas_probs = pooled.unflatten(0, (2, -1))  # (B, C) each
+        return BranchOutput(cas, logits, embedding, category.log_softmax(dim=1), cas_probs)
+
+
+def dropout_mask(like: Tensor, probability: float) -> Tensor:
+    """0 with `probability` (to 16 bits), else 1 / (1 - probability); shape, dtype and device of `like`.
+
+    Four values from every random number drawn: torch's own dropout draws one for each, on the CPU the largest
+    cost of a training step beside the matrix products.
+    """
+    count = like.numel()
+    draws = torch.empty((count + 3) // 4, dtype=torch.int64, device=like.device).random_(-(2**63), None)
+    threshold = round(probability * 2**16) - 2**15
+    kept = draws.view(torch.int16)[:count].view(like.shape) >= threshold
+    return kept.to(like.dtype).mul_(1 / (1 - probability))

@@ -1,0 +1,77 @@
+"""The training objectives: Eq. 9, Eq. 10, W-TALC's co-activity similarity. All masked by `lengths`."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from amsx.model.masking import masked_softmax, valid_mask
+
+EPSILON = 1e-6  # keeps log(M) and log(1 - M) finite where an activation saturates in float32
+
+
+def classification_loss(log_probs: Tensor, labels: Tensor) -> Tensor:
+    """Eq. 10: mean cross-entropy of `log_probs` (B, C) against the normalized multi-hot `labels` (B, C).
+
+    A video without any label takes no part.
+    """
+    count = labels.sum(dim=1)  # (B,)
+    per_video = -(labels * log_probs).sum(dim=1) / count.clamp(min=1)
+    return per_video.sum() / (count > 0).sum().clamp(min=1)
+
+
+def cas_classification_loss(cas_probs: Tensor, labels: Tensor) -> Tensor:
+    """Binary cross-entropy of the CAS's top-k mean (B, C) against `labels` (B, C), summed over classes.
+
+    Eq. 10 trains the category probabilities; the CAS comes from a layer of its own, which would otherwise
+    learn of the video labels through the co-activity similarity alone. The mean over the videos that have a
+    label.
+    """
+    p = cas_probs.clamp(EPSILON, 1 - EPSILON)
+    per_video = -torch.where(labels != 0, p.log(), (-p).log1p()).sum(dim=1)
+    labelled = (labels != 0).any(dim=1)
+    return (per_video * labelled).sum() / labelled.sum().clamp(min=1)
+
+
+def localization_loss(cas: Tensor, targets: Tensor, labels: Tensor, lengths: Tensor) -> Tensor:
+    """Eq. 9: class-balanced cross-entropy of `cas` (B, T, C) against boolean `targets` (B, T, C).
+
+    For each ground-truth class of a video: -mean over T+ of log M - mean over T- of log(1 - M), where T+ and
+    T- are its positive and negative valid snippets (an empty set adds nothing). The mean over all such
+    classes of the batch.
+    """
+    named = labels[:, None] != 0
+    valid = valid_mask(lengths, cas.shape[1])[..., None]
+    positive = targets & named & valid
+    negative = ~targets & named & valid
+    cas = cas.clamp(EPSILON, 1 - EPSILON)
+    gain = cas.log().masked_fill(~positive, 0).sum(dim=1) / positive.sum(dim=1).clamp(min=1)  # (B, C)
+    loss = (-cas).log1p().masked_fill(~negative, 0).sum(dim=1) / negative.sum(dim=1).clamp(min=1)
+    return -(gain + loss).sum() / (labels != 0).sum().clamp(min=1)
+
+
+def co_activity_similarity_loss(
+    embedding: Tensor, logits: Tensor, labels: Tensor, lengths: Tensor, *, margin: float
+) -> Tensor:
+    """W-TALC's co-activity similarity over the pairs of videos (0, 1), (2, 3), ... of a batch.
+
+    `embedding` (B, T, H), class `logits` (B, T, C), `labels` (B, C), `lengths` (B,). With A the softmax of
+    the logits over time, the part of a video that shows a class is X^T A and the rest X^T (1 - A) / (n - 1).
+    The parts of two videos that share the class should be nearer to each other, by `margin` in cosine
+    distance, than either is to the other's rest. The mean over the shared classes of all pairs; zero when
+    nothing is shared.
+    """
+    pairs = embedding.shape[0] // 2
+    attention = masked_softmax(logits, lengths)  # (B, T, C)
+    valid = valid_mask(lengths, embedding.shape[1]).to(attention.dtype)
+    # One product gives the parts that show each class, and (the last row) the sum over the valid snippets.
+    parts = torch.cat([attention, valid[..., None]], dim=2).transpose(1, 2) @ embedding  # (B, C + 1, H)
+    shown, total = parts[:, :-1], parts[:, -1]
+    rest = (total[:, None] - shown) / (lengths - 1).clamp(min=1)[:, None, None]
+    shown, rest = F.normalize(shown, dim=2), F.normalize(rest, dim=2)  # a zero vector stays zero: distance 1
+    first, second = slice(0, 2 * pairs, 2), slice(1, 2 * pairs, 2)
+    shared = ((labels[first] != 0) & (labels[second] != 0)).to(embedding.dtype)  # (pairs, C)
+    near = 1 - (shown[first] * shown[second]).sum(dim=2)
+    far_second = 1 - (shown[first] * rest[second]).sum(dim=2)
+    far_first = 1 - (rest[first] * shown[second]).sum(dim=2)
+    hinge = (near - far_second + margin).relu() + (near - far_first + margin).relu()
+    return 0.5 * (hinge * shared).sum() / shared.sum().clamp(min=1)

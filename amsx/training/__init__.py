@@ -1,0 +1,1 @@
+"""Who trains, who is frozen, on what, and how a run survives being killed."""

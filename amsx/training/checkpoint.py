@@ -1,0 +1,75 @@
+"""Checkpoints that cannot carry code: safetensors with a JSON header, replaced as a whole or not at all."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+FORMAT = "amsx"  # the metadata key that holds the header
+
+
+def save(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any], *, kind: str) -> None:
+    """Write `tensors` and the JSON values of `header` to `path`; a crash leaves the old file or the new one.
+
+    `kind` says what the file is ("checkpoint", "activations") and is asked for again by `load`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".partial")
+    metadata = {FORMAT: json.dumps({"kind": kind, "version": 1, **header})}
+    save_file({k: v.detach().contiguous().cpu() for k, v in tensors.items()}, temporary, metadata)
+    os.replace(temporary, path)
+
+
+def load(path: Path, *, kind: str, device: torch.device | str = "cpu") -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors and header that `save` wrote.
+
+    FileNotFoundError when there is no such file, ValueError when it is truncated, of another format, or of
+    another kind.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no {kind} at {path}")
+    try:
+        with safe_open(path, framework="pt", device=str(device)) as file:
+            metadata = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
+    except SafetensorError as error:
+        raise ValueError(f"{path} is not a complete safetensors file ({error}); expected an amsx {kind}") from error
+    try:
+        header = json.loads(metadata[FORMAT])
+        found = (header["kind"], header["version"])
+    except (KeyError, TypeError, ValueError):
+        raise ValueError(f"{path} is a safetensors file but was not written by amsx; expected its {kind}") from None
+    if found != (kind, 1):
+        raise ValueError(f"{path} holds {found[0]!r} version {found[1]}, expected {kind!r} version 1")
+    return tensors, header
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Write JSON to `path` as a whole or not at all."""
+    write_text(path, json.dumps(values, indent=1) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path` as a whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".partial")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def read_json(path: Path) -> Any:
+    """Parsed JSON; errors name the file."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no such file: {path}")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not valid JSON: {error}") from error

@@ -1,0 +1,247 @@
+"""A run directory: everything a training run leaves behind, and tests re-run from it.
+
+RUN/config.json             the data and the complete configuration
+RUN/ground_truth.json       the test videos' annotation, ActivityNet form
+RUN/<stream>/checkpoint.safetensors   weights, optimizers, position in the schedule, log
+RUN/<stream>/log.jsonl      one line per epoch
+RUN/<stream>/activations.safetensors  raw CASs and category probabilities of the test videos, both
+branches RUN/<stream>/predictions.json, metrics.json   of the stream alone RUN/predictions.json,
+metrics.json            of all streams fused
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from amsx.data.batching import FeatureSet
+from amsx.data.videos import Dataset, Video
+from amsx.evaluation import evaluate
+from amsx.localization.detections import activitynet_predictions, detect
+from amsx.localization.fusion import Activations, fuse, stream_weights
+from amsx.training import checkpoint
+from amsx.training.activations import StreamActivations, infer, load_activations, save_activations
+from amsx.training.config import Config, differences, from_dict, override, to_dict
+from amsx.training.setup import choose_device
+from amsx.training.trainer import Trainer
+
+TRAINED = ("model", "sampling", "loss", "phases", "optimization")  # sections fixed by the training
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a test gives: `evaluate`'s dictionaries, None where no test video is annotated."""
+
+    out: Path
+    metrics: dict[str, Any] | None  # of all streams fused
+    streams: dict[str, dict[str, Any] | None]  # of each stream alone
+
+
+def train_run(
+    dataset: Dataset,
+    config: Config,
+    out: Path | str,
+    *,
+    streams: Sequence[str] | None = None,
+    resume: bool = False,
+    device: str | None = None,
+    progress: bool = True,
+    say: Callable[[str], None] = print,
+) -> RunResult:
+    """Train every stream apart (all by default), test the last epoch, and leave a run directory at `out`.
+
+    `resume=True` continues a run that was interrupted, to the result it would have had. FileExistsError where
+    `out` already holds a run and `resume` is not set; ValueError where streams are unknown, there is nothing
+    to train on, or the run to resume has another configuration or other data.
+    """
+    out = Path(out)
+    names = chosen_streams(dataset, streams)
+    train, test = dataset.subset("train"), dataset.subset("test")
+    if not train:
+        raise ValueError(f"{dataset.root}: no training videos")
+    described = describe_run(dataset, names, config)
+    if (out / "config.json").exists():
+        if not resume:
+            raise FileExistsError(f"{out} already holds a run; resume it or choose another folder")
+        check_same_run(out, described)
+    checkpoint.write_json(out / "config.json", described)
+    checkpoint.write_json(out / "ground_truth.json", ground_truth(test))
+    for name in names:
+        activations = _train_stream(train, test, dataset.classes, name, config, out / name, device, progress, say)
+        if activations is not None:
+            save_activations(out / name / "activations.safetensors", activations)
+    if not test:
+        say("no test videos: nothing was tested")
+        return RunResult(out, None, dict.fromkeys(names))
+    return test_run(out)
+
+
+def test_run(run: Path | str, overrides: Sequence[str] = (), out: Path | str | None = None) -> RunResult:
+    """Fusion, localization and evaluation from a run's saved activations, without features or model.
+
+    `overrides` ("localization.beta=0.3") may change the sections localization and evaluation. The results go
+    to `out`: by default the run directory itself, or its folder `retest` where something was overridden, so
+    that the run's own results stay what its configuration says.
+    """
+    run = Path(run)
+    described = read_run(run)
+    trained = from_dict(described["config"])
+    config = override(trained, overrides)
+    late = [line for line in differences(trained, config) if line.split(".")[0] in TRAINED]
+    if late:
+        raise ValueError(f"only localization and evaluation can change after training, not {'; '.join(late)}")
+    truth = checkpoint.read_json(run / "ground_truth.json")
+    names = described["data"]["streams"]
+    parts = [load_activations(run / name / "activations.safetensors") for name in names]
+    if out is None:
+        out = run / "retest" if differences(trained, config) else run
+    out = Path(out)
+    if out != run:
+        checkpoint.write_json(out / "config.json", {**described, "config": to_dict(config)})
+    streams = {part.stream: score([part], config, truth, out / part.stream) for part in parts}
+    return RunResult(out, score(parts, config, truth, out), streams)
+
+
+def score(
+    parts: Sequence[StreamActivations], config: Config, truth: dict[str, Any], out: Path | None = None
+) -> dict[str, Any] | None:
+    """Fuse streams (Eq. 12), detect, and evaluate; predictions.json and metrics.json go to `out`."""
+    first = parts[0]
+    for part in parts[1:]:
+        if part.ids != first.ids or part.classes != first.classes:
+            raise ValueError(f"streams {first.stream!r} and {part.stream!r} were tested on different videos or classes")
+    results = detect(
+        fuse_streams(parts, config),
+        first.ids,
+        first.classes,
+        first.timebases,
+        class_threshold=config.localization.class_threshold,
+        threshold=config.localization.threshold,
+    )
+    predictions = activitynet_predictions(results)
+    metrics = None
+    if any(entry["annotations"] for entry in truth["database"].values()):
+        metrics = evaluate(predictions, truth, protocol=config.evaluation.protocol, tiou=list(config.evaluation.tiou))
+    if out is not None:
+        checkpoint.write_json(out / "predictions.json", predictions)
+        if metrics is not None:
+            checkpoint.write_json(out / "metrics.json", metrics)
+    return metrics
+
+
+def fuse_streams(parts: Sequence[StreamActivations], config: Config) -> Activations:
+    """What the detections are made from: the branches of each stream fused, then the streams (Eq. 12)."""
+    fused = [part.fused(config.localization.supplementary_weight) for part in parts]
+    return fuse(fused, stream_weights([part.stream for part in parts], config.localization.beta))
+
+
+def ground_truth(videos: Sequence[Video]) -> dict[str, Any]:
+    """The videos' annotation in the ActivityNet form."""
+    database = {
+        video.id: {
+            "subset": video.subset,
+            "duration": video.end if video.duration is None else video.duration,
+            "annotations": [{"label": s.label, "segment": [s.start, s.end]} for s in video.segments],
+        }
+        for video in videos
+    }
+    return {"version": "VERSION 1.3", "database": database}
+
+
+def chosen_streams(dataset: Dataset, streams: Sequence[str] | None) -> list[str]:
+    """The named streams in their customary order, all by default; ValueError for an unknown name."""
+    known = dataset.stream_names
+    for name in streams or ():
+        if name not in known:
+            raise ValueError(f"unknown stream {name!r}; the data has {', '.join(known)}")
+    return [name for name in known if streams is None or name in streams]
+
+
+def describe_run(dataset: Dataset, streams: Sequence[str], config: Config) -> dict[str, Any]:
+    """What config.json says: the data and the complete configuration."""
+    return {
+        "data": {
+            "root": None if dataset.root is None else str(Path(dataset.root).resolve()),
+            "layout": dataset.layout,
+            "streams": list(streams),
+            "classes": list(dataset.classes),
+            "videos": {"train": len(dataset.subset("train")), "test": len(dataset.subset("test"))},
+        },
+        "config": to_dict(config),
+    }
+
+
+def check_same_run(out: Path, described: dict[str, Any]) -> None:
+    """ValueError, naming every difference, unless `out`'s config.json describes the same run."""
+    found = read_run(out)
+    changed = differences(from_dict(found["config"]), from_dict(described["config"]))
+    changed += [
+        f"data.{key}: {found['data'].get(key)!r}, {value!r}"
+        for key, value in described["data"].items()
+        if found["data"].get(key) != value
+    ]
+    if changed:
+        raise ValueError(f"{out} was begun with other settings, so it cannot be resumed: " + "; ".join(changed))
+
+
+def read_run(run: Path | str) -> dict[str, Any]:
+    """A run's config.json: {"data": ..., "config": ...}; ValueError where the folder is not a run."""
+    described = checkpoint.read_json(Path(run) / "config.json")
+    if not isinstance(described, dict) or not {"data", "config"} <= described.keys():
+        raise ValueError(f"{run}/config.json was not written by amsx; expected the keys 'data' and 'config'")
+    return described
+
+
+def stream_activations(trainer: Trainer, videos: Sequence[Video]) -> StreamActivations:
+    """What a trainer's model, as it is, says about `videos`."""
+    base, supplementary = infer(
+        trainer.model,
+        FeatureSet.load(videos, trainer.stream, trainer.classes),
+        both=trainer.config.phases.branches == "both",
+        class_threshold=trainer.config.sampling.class_threshold,
+    )
+    return StreamActivations(
+        stream=trainer.stream,
+        ids=tuple(video.id for video in videos),
+        classes=trainer.classes,
+        timebases=tuple(video.timebase for video in videos),
+        base=base,
+        supplementary=supplementary,
+    )
+
+
+def _train_stream(
+    train: Sequence[Video],
+    test: Sequence[Video],
+    classes: Sequence[str],
+    stream: str,
+    config: Config,
+    folder: Path,
+    device: str | None,
+    progress: bool,
+    say: Callable[[str], None],
+) -> StreamActivations | None:
+    """One stream from its last checkpoint, or from nothing, to the activations of the test videos."""
+    trainer = Trainer(
+        FeatureSet.load(train, stream, classes),
+        config,
+        stream=stream,
+        classes=classes,
+        device=choose_device(device),
+        progress=progress,
+    )
+    path = folder / "checkpoint.safetensors"
+    if path.exists():
+        trainer.restore(*checkpoint.load(path, kind="checkpoint"))
+        say(f"{stream}: resumed after epoch {trainer.epoch}")
+
+    def keep(trainer: Trainer) -> None:
+        checkpoint.save(path, *trainer.state(), kind="checkpoint")
+        lines = "".join(json.dumps(entry) + "\n" for entry in trainer.history)
+        checkpoint.write_text(folder / "log.jsonl", lines)
+
+    trainer.train(after_epoch=keep)
+    if not test:
+        return None
+    return stream_activations(trainer, test)

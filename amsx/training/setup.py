@@ -1,0 +1,69 @@
+"""What a training run starts from: its device, its model, its random numbers."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from amsx.model.ams import AMS
+from amsx.training.config import Config
+
+
+def choose_device(name: str | None = None) -> torch.device:
+    """The device called `name`; None: the GPU where torch sees one, else the CPU."""
+    if name is None:
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(f"unknown device {name!r}; expected cpu, cuda or cuda:N") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device {name!r} was asked for, but torch {torch.__version__} sees no GPU")
+    return device
+
+
+def build_model(width: int, num_classes: int, config: Config) -> AMS:
+    """The model that `config` describes, for features of `width` columns, freshly initialized."""
+    return AMS(
+        width,
+        num_classes,
+        hidden=config.model.hidden,
+        dropout=config.model.dropout,
+        top_k_divisor=config.model.top_k_divisor,
+        sampler=config.phases.sampler,
+        eta=config.sampling.eta,
+        interp_factor=config.sampling.interp_factor,
+        aggregate=config.sampling.aggregate,
+        mode=config.sampling.mode,
+    )
+
+
+def load_model(model: AMS, tensors: Mapping[str, Tensor]) -> None:
+    """Fill `model` with the weights of a checkpoint's tensors; ValueError where they do not fit."""
+    weights = {name[len("model.") :]: value for name, value in tensors.items() if name.startswith("model.")}
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ValueError(f"the checkpoint does not fit the configured model: {error}") from error
+
+
+def moments(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation (D,) of the rows of `features` (N, D); a constant column deviates by 1."""
+    deviation, mean = torch.std_mean(features, dim=0, correction=0)
+    return mean, torch.where(deviation > 1e-6 * (1 + mean.abs()), deviation, torch.ones_like(deviation))
+
+
+@contextmanager
+def seeded(seed: int, part: int, device: torch.device) -> Iterator[None]:
+    """Torch's random numbers inside depend on (seed, part) alone; those outside go on undisturbed."""
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(_mixed(seed, part))
+        yield
+
+
+def _mixed(seed: int, part: int) -> int:
+    """One 63-bit seed out of a run's seed and a part's number, mixed so that neighbours share nothing."""
+    return int(np.random.SeedSequence([seed, part]).generate_state(1, np.uint64)[0] >> np.uint64(1))

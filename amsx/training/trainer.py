@@ -1,0 +1,231 @@
+"""Trains the two branches of one stream through the schedule, one epoch at a time."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from amsx.data.batching import Batch, FeatureSet, train_batches
+from amsx.model.backbone import Backbone, BranchOutput
+from amsx.model.losses import (
+    cas_classification_loss,
+    classification_loss,
+    co_activity_similarity_loss,
+    localization_loss,
+)
+from amsx.model.pseudo_labels import pseudo_labels
+from amsx.training.config import Config, to_dict
+from amsx.training.phases import Phase, phase_of_epoch, schedule, total_epochs
+from amsx.training.setup import build_model, load_model, moments, seeded
+
+# What the log holds for every epoch.
+TERMS = ("loss", "classification", "cas_classification", "similarity", "localization")
+
+
+class Trainer:
+    """The state of a training run on one stream, always at the end of an epoch.
+
+    All randomness of an epoch (order, crops, dropout) is seeded from the run's seed and the epoch's number,
+    so the state is the weights, the optimizers and the number of finished epochs, and a resumed run repeats
+    an uninterrupted one bit for bit.
+    """
+
+    def __init__(
+        self,
+        features: FeatureSet,
+        config: Config,
+        *,
+        stream: str,
+        classes: Sequence[str],
+        device: torch.device | str = "cpu",
+        progress: bool = True,
+    ) -> None:
+        """`features`: the training videos; `classes`: what the columns of their labels mean."""
+        self.device = torch.device(device)
+        self.features = features.to(self.device)
+        self.config = config
+        self.stream = stream
+        self.classes = tuple(classes)
+        self.width = features.rows.shape[1]
+        self.progress = progress
+        self.phases = schedule(config.phases)
+        self.epoch = 0  # finished epochs of the whole schedule
+        self.history: list[dict[str, Any]] = []  # one entry per finished epoch
+        with seeded(config.optimization.seed, 0, self.device):
+            self.model = build_model(self.width, len(self.classes), config).to(self.device)
+        if config.model.standardize:
+            mean, deviation = moments(self.features.rows)
+            for branch in (self.model.base, self.model.supplementary):
+                branch.standardize_by(mean, deviation)
+        self.optimizers = {
+            name: torch.optim.Adam(
+                getattr(self.model, name).parameters(),
+                lr=config.optimization.learning_rate,
+                weight_decay=config.optimization.weight_decay,
+                fused=True,
+            )
+            for name in ("base", "supplementary")
+        }
+
+    @property
+    def finished(self) -> bool:
+        """Whether the whole schedule has been trained."""
+        return self.epoch >= total_epochs(self.phases)
+
+    def train(self, after_epoch: Callable[["Trainer"], None] | None = None) -> None:
+        """Train to the end of the schedule; `after_epoch` is called with the trainer after every epoch."""
+        bar = tqdm(
+            total=total_epochs(self.phases),
+            initial=self.epoch,
+            desc=self.stream,
+            unit="epoch",
+            disable=not self.progress,
+        )
+        with bar:
+            while not self.finished:
+                entry = self._train_epoch()
+                bar.set_postfix_str(f"phase {entry['phase']}, iteration {entry['iteration']}, loss {entry['loss']:.3f}")
+                bar.update()
+                if after_epoch is not None:
+                    after_epoch(self)
+
+    def _train_epoch(self) -> dict[str, Any]:
+        phase, first = phase_of_epoch(self.phases, self.epoch)
+        student = getattr(self.model, phase.trains)
+        self.model.eval().requires_grad_(False)
+        student.train().requires_grad_(True)
+        optimizer = self.optimizers[phase.trains]
+        if first and self.config.optimization.restart:
+            optimizer.state.clear()
+        began = time.perf_counter()
+        sums = torch.zeros(len(TERMS), dtype=torch.float64, device=self.device)
+        batches = 0
+        with seeded(self.config.optimization.seed, 1 + self.epoch, self.device):
+            for batch in self._batches():
+                terms = self._terms(batch, phase)
+                optimizer.zero_grad(set_to_none=True)
+                terms[0].backward()
+                optimizer.step()
+                sums += torch.stack(terms).detach()
+                batches += 1
+        self.model.eval().requires_grad_(False)
+        means = (sums / batches).tolist()  # the epoch's one synchronization with the device
+        if not math.isfinite(means[0]):
+            raise FloatingPointError(
+                f"{self.stream}: the loss became {means[0]} in epoch {self.epoch + 1} (terms: "
+                f"{dict(zip(TERMS, means, strict=True))}); a lower optimization.learning_rate may help"
+            )
+        self.epoch += 1
+        entry = {
+            "epoch": self.epoch,
+            "phase": phase.name,
+            "iteration": phase.iteration,
+            "trains": phase.trains,
+            **dict(zip(TERMS, means, strict=True)),
+            "seconds": time.perf_counter() - began,
+        }
+        self.history.append(entry)
+        return entry
+
+    def _terms(self, batch: Batch, phase: Phase) -> list[Tensor]:
+        """Eq. 11 and its terms for the student of `phase`, scalars in the order of `TERMS`."""
+        loss = self.config.loss
+        lengths, labels = batch.lengths, batch.labels
+        output, cas, taught = self._forward(batch, phase)
+        classification = classification_loss(output.log_probs, labels)
+        cas_classification = cas_classification_loss(output.cas_probs, labels)
+        similarity = co_activity_similarity_loss(
+            output.embedding, output.logits, labels, lengths, margin=loss.similarity_margin
+        )
+        total = classification + loss.cas_weight * cas_classification + loss.similarity_weight * similarity
+        localization = torch.zeros_like(total)
+        if taught is not None:
+            targets = pseudo_labels(taught, labels, lengths, ratio=loss.pseudo_threshold)
+            localization = localization_loss(cas, targets, labels, lengths)
+            total = total + loss.localization_weight * localization
+        return [total, classification, cas_classification, similarity, localization]
+
+    def _forward(self, batch: Batch, phase: Phase) -> tuple[BranchOutput, Tensor, Tensor | None]:
+        """The student's output, its CAS at the snippets, and the teacher's, which carries no gradient."""
+        feats, lengths, labels = batch.features, batch.lengths, batch.labels
+        if phase.trains == "base" and phase.teacher is None:
+            output = self.model.base_branch(feats, lengths)
+            return output, output.cas, None
+        with _as_tested(self.model.base):
+            guide = self.model.base_branch(feats, lengths).cas  # guides the sampler, and may teach
+        if phase.trains == "base":
+            output = self.model.base_branch(feats, lengths)
+            cas = output.cas
+        else:
+            output, cas = self.model.supplementary_branch(feats, lengths, guide, labels)
+        if phase.teacher == "supplementary":
+            with _as_tested(self.model.supplementary):
+                return output, cas, self.model.supplementary_branch(feats, lengths, guide, labels)[1]
+        return output, cas, guide if phase.teacher == "base" else None
+
+    def _batches(self) -> Iterator[Batch]:
+        settings = self.config.optimization
+        return train_batches(
+            self.features,
+            batch_size=settings.batch_size,
+            max_snippets=settings.max_snippets,
+            seed=settings.seed,
+            epoch=self.epoch,
+        )
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Everything that a later `restore` needs: tensors, and a header of JSON values."""
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        for branch, optimizer in self.optimizers.items():
+            for name, parameter in getattr(self.model, branch).named_parameters():
+                for key, value in optimizer.state.get(parameter, {}).items():
+                    tensors[f"optimizer.{branch}.{name}.{key}"] = value
+        header = {
+            "stream": self.stream,
+            "classes": list(self.classes),
+            "width": self.width,
+            "config": to_dict(self.config),
+            "epoch": self.epoch,
+            "history": self.history,
+        }
+        return {name: value.detach().clone() for name, value in tensors.items()}, header
+
+    def restore(self, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+        """Continue from a `state`; ValueError where it comes from other data or another model.
+
+        The configurations may differ in what the finished epochs did not depend on, so that runs can share a
+        beginning.
+        """
+        expected = {"stream": self.stream, "classes": list(self.classes), "width": self.width}
+        for key, value in expected.items():
+            if header[key] != value:
+                raise ValueError(f"the checkpoint's {key} is {header[key]!r}, the data's is {value!r}")
+        load_model(self.model, tensors)
+        for branch, optimizer in self.optimizers.items():
+            names = [name for name, _ in getattr(self.model, branch).named_parameters()]
+            state: dict[int, dict[str, Tensor]] = {}
+            for index, name in enumerate(names):
+                prefix = f"optimizer.{branch}.{name}."
+                found = {k[len(prefix) :]: v.clone() for k, v in tensors.items() if k.startswith(prefix)}
+                if found:
+                    state[index] = found
+            optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+        self.epoch = header["epoch"]
+        self.history = [dict(entry) for entry in header["history"]]
+
+
+@contextmanager
+def _as_tested(branch: Backbone) -> Iterator[None]:
+    """Inside, the branch runs without dropout and without gradients."""
+    training = branch.training
+    branch.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        branch.train(training)

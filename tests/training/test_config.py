@@ -1,0 +1,105 @@
+"""Configurations: complete, typed, and strict about what they do not know."""
+
+import json
+
+import pytest
+
+from amsx.training.config import Config, differences, from_dict, override, to_dict
+
+
+def test_the_defaults_are_the_papers():
+    config = Config()
+    assert (config.sampling.eta, config.sampling.interp_factor) == (0.75, 20)
+    assert (config.loss.localization_weight, config.loss.pseudo_threshold) == (1.0, 0.7)
+    assert (config.phases.base_epochs, config.phases.alternate_epochs) == (20, 5)
+    assert (config.optimization.learning_rate, config.optimization.max_snippets) == (1e-4, 1000)
+    late = config.localization
+    assert (late.beta, late.class_threshold, late.threshold) == (0.15, 0.25, 0.7)
+
+
+def test_json_and_back():
+    config = override(Config(), ["evaluation.tiou=0.5,0.75", "phases.sampler=false", "model.dropout=0"])
+    assert from_dict(json.loads(json.dumps(to_dict(config)))) == config
+
+
+def test_absent_keys_take_the_defaults():
+    assert from_dict({"model": {"hidden": 8}}) == override(Config(), ["model.hidden=8"])
+    assert from_dict({}) == Config()
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"modle": {}}, "unknown configuration key 'modle'; did you mean model"),
+        ({"loss": {"lamda": 1.0}}, "unknown configuration key 'loss.lamda'; known: cas_weight"),
+        ({"sampling": {"interp_facter": 3}}, "did you mean sampling.interp_factor"),
+    ],
+)
+def test_unknown_keys_are_named(values, message):
+    with pytest.raises(ValueError, match=message):
+        from_dict(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "error", "message"),
+    [
+        ({"model": {"hidden": 1.5}}, TypeError, "model.hidden must be of type int, got 1.5"),
+        ({"model": {"hidden": True}}, TypeError, "model.hidden must be of type int, got True"),
+        ({"model": {"dropout": "0.5"}}, TypeError, "model.dropout must be of type float"),
+        ({"phases": {"sampler": 1}}, TypeError, "phases.sampler must be of type bool"),
+        ({"phases": {"supervision": "both"}}, ValueError, "phases.supervision must be one of 'none', 'self'"),
+        ({"evaluation": {"tiou": 0.5}}, TypeError, "evaluation.tiou must be a list"),
+        ({"evaluation": {"tiou": [0.5, "x"]}}, TypeError, "evaluation.tiou must be of type float"),
+        ({"model": 3}, TypeError, "model must be a mapping"),
+        ([], TypeError, "the configuration must be a mapping"),
+    ],
+)
+def test_wrong_types_are_named(values, error, message):
+    with pytest.raises(error, match=message):
+        from_dict(values)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("model.hidden=0", "model.hidden must be at least 1, got 0"),
+        ("model.dropout=1", r"model.dropout must be in \[0, 1\), got 1.0"),
+        ("model.dropout=nan", "model.dropout must be in"),
+        ("sampling.eta=-0.1", "sampling.eta must be at least 0"),
+        ("optimization.batch_size=7", "optimization.batch_size must be an even number"),
+        ("optimization.learning_rate=0", "optimization.learning_rate must be greater than 0"),
+        ("localization.beta=1.5", "localization.beta must be in"),
+        ("phases.iterations=0", "phases.iterations must be at least 1"),
+        ("loss.pseudo_threshold=-1", "loss.pseudo_threshold must be at least 0"),
+        ("evaluation.tiou=", "evaluation.tiou must be one or more values"),
+        ("evaluation.tiou=0,0.5", "evaluation.tiou must be one or more values"),
+        ("model.hidden=many", "model.hidden must be a whole number, got 'many'"),
+        ("model.dropout=half", "model.dropout must be a number"),
+        ("phases.sampler=yes", "phases.sampler must be true or false, got 'yes'"),
+        ("sampling.mode=fine", "sampling.mode must be one of 'grid', 'continuous', got 'fine'"),
+        ("hidden=3", "expected section.field=value"),
+        ("model.hidden", "expected section.field=value"),
+        ("model.hiden=3", "did you mean model.hidden"),
+        ("models.hidden=3", "did you mean model"),
+    ],
+)
+def test_bad_assignments_are_explained(assignment, message):
+    with pytest.raises(ValueError, match=message):
+        override(Config(), [assignment])
+
+
+def test_assignments_are_parsed_by_type():
+    config = override(
+        Config(),
+        ["model.hidden = 64", "phases.sampler=False", "sampling.mode=continuous", "loss.cas_weight=1"],
+    )
+    assert config.model.hidden == 64
+    assert config.phases.sampler is False
+    assert config.sampling.mode == "continuous"
+    assert type(config.loss.cas_weight) is float
+
+
+def test_differences():
+    changed = override(Config(), ["model.hidden=64", "localization.beta=0.3"])
+    assert differences(Config(), Config()) == []
+    assert differences(Config(), changed) == ["model.hidden: 1024, 64", "localization.beta: 0.15, 0.3"]

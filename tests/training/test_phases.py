@@ -1,0 +1,72 @@
+"""The schedule: who trains, whose pseudo-labels, and when an iteration is complete."""
+
+import pytest
+
+from amsx.training.config import PhasesConfig
+from amsx.training.phases import iteration_ends, phase_of_epoch, schedule, total_epochs
+
+
+def summary(config: PhasesConfig) -> list[tuple]:
+    return [(p.name, p.iteration, p.trains, p.teacher, p.epochs) for p in schedule(config)]
+
+
+def test_the_papers_schedule():
+    assert summary(PhasesConfig(iterations=2)) == [
+        ("zero", 0, "base", None, 20),
+        ("one", 1, "supplementary", "base", 5),
+        ("two", 1, "base", "supplementary", 5),
+        ("one", 2, "supplementary", "base", 5),
+        ("two", 2, "base", "supplementary", 5),
+    ]
+
+
+def test_one_branch():
+    assert summary(PhasesConfig(branches="base")) == [("zero", 0, "base", None, 20)]
+
+
+def test_without_supervision_both_branches_train_alike():
+    assert summary(PhasesConfig(supervision="none", base_epochs=7)) == [
+        ("zero", 0, "base", None, 7),
+        ("zero", 0, "supplementary", None, 7),
+    ]
+
+
+def test_self_supervision():
+    assert summary(PhasesConfig(supervision="self", iterations=1)) == [
+        ("zero", 0, "base", None, 20),
+        ("one", 1, "supplementary", "supplementary", 5),
+        ("two", 1, "base", "base", 5),
+    ]
+
+
+def test_a_start_of_its_own_for_the_supplementary_branch():
+    phases = summary(PhasesConfig(supplementary_epochs=3, iterations=1))
+    assert phases[1] == ("zero", 0, "supplementary", None, 3)
+    assert [p[0] for p in phases] == ["zero", "zero", "one", "two"]
+
+
+def test_epochs_find_their_phase():
+    phases = schedule(PhasesConfig(base_epochs=2, alternate_epochs=1, iterations=2))
+    assert total_epochs(phases) == 6
+    found = [phase_of_epoch(phases, epoch) for epoch in range(6)]
+    assert [(phase.name, first) for phase, first in found] == [
+        ("zero", True),
+        ("zero", False),
+        ("one", True),
+        ("two", True),
+        ("one", True),
+        ("two", True),
+    ]
+    with pytest.raises(IndexError):
+        phase_of_epoch(phases, 6)
+
+
+def test_iterations_end_after_phase_two():
+    assert iteration_ends(schedule(PhasesConfig(iterations=3))) == {1: 30, 2: 40, 3: 50}
+    assert iteration_ends(schedule(PhasesConfig(supervision="none"))) == {0: 40}
+    assert iteration_ends(schedule(PhasesConfig(branches="base"))) == {0: 20}
+
+
+def test_a_shorter_run_is_the_beginning_of_a_longer_one():
+    short, long = schedule(PhasesConfig(iterations=2)), schedule(PhasesConfig(iterations=4))
+    assert long[: len(short)] == short

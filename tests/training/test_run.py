@@ -1,0 +1,175 @@
+"""A run directory from end to end on synthetic data, and tests re-run from it."""
+
+import json
+import shutil
+
+import pytest
+
+from amsx.data.synthetic import SyntheticConfig, make_dataset
+from amsx.data.videos import Dataset
+from amsx.evaluation import evaluate
+from amsx.training import run as runs
+from amsx.training.activations import load_activations
+from amsx.training.config import Config, from_dict, override, to_dict
+from amsx.training.presets import for_dataset, preset
+
+SETTINGS = [
+    "phases.base_epochs=8",
+    "phases.alternate_epochs=3",
+    "phases.iterations=2",
+    "optimization.learning_rate=2e-3",
+]
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    return make_dataset(SyntheticConfig(classes=4, train_videos=48, test_videos=24, length=(40, 80)))
+
+
+@pytest.fixture(scope="module")
+def config(dataset) -> Config:
+    return override(for_dataset(dataset)[0], SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def trained(dataset, config, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "run"
+    return runs.train_run(dataset, config, out, progress=False)
+
+
+def test_the_files_of_a_run(trained, config, dataset):
+    out = trained.out
+    described = json.loads((out / "config.json").read_text())
+    assert from_dict(described["config"]) == config
+    assert described["data"]["classes"] == list(dataset.classes)
+    results = {"predictions.json", "metrics.json"}
+    assert {p.name for p in out.iterdir()} == results | {"config.json", "ground_truth.json", "rgb", "flow"}
+    kept = {"activations.safetensors", "checkpoint.safetensors", "log.jsonl"}
+    for stream in ("rgb", "flow"):
+        assert {p.name for p in (out / stream).iterdir()} == results | kept
+        assert len((out / stream / "log.jsonl").read_text().splitlines()) == 20
+    for folder, metrics in ((out, trained.metrics), (out / "rgb", trained.streams["rgb"])):
+        assert json.loads((folder / "metrics.json").read_text()) == metrics
+        assert evaluate(folder / "predictions.json", out / "ground_truth.json") == metrics
+    predictions = json.loads((out / "predictions.json").read_text())
+    assert set(predictions["results"]) == {v.id for v in dataset.subset("test")}
+
+
+def test_it_learns_to_localize(trained, dataset, config, tmp_path):
+    """Far above a branch without training, which has the videos' statistics alone to go by."""
+    brief = ["phases.base_epochs=1", "phases.alternate_epochs=1", "phases.iterations=1"]
+    untrained = override(config, [*brief, "optimization.learning_rate=1e-12"])
+    chance = runs.train_run(dataset, untrained, tmp_path / "chance", progress=False).metrics["average"]
+    assert trained.metrics["average"] > chance + 15
+    for metrics in trained.streams.values():
+        assert metrics["average"] > chance + 10
+
+
+def test_raw_activations(trained, dataset):
+    raw = load_activations(trained.out / "flow" / "activations.safetensors")
+    test = dataset.subset("test")
+    assert raw.ids == tuple(v.id for v in test)
+    assert raw.timebases == tuple(v.timebase for v in test)
+    assert raw.base.lengths.tolist() == [v.length for v in test]
+    assert raw.base.cas.shape == raw.supplementary.cas.shape == (sum(v.length for v in test), 4)
+    assert raw.base.probs.sum(axis=1) == pytest.approx(1.0, abs=1e-5)
+    assert (raw.base.cas != raw.supplementary.cas).any()
+
+
+def test_a_test_can_be_repeated_without_features_or_checkpoints(trained, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(trained.out, copy)
+    for stream in ("rgb", "flow"):
+        (copy / stream / "checkpoint.safetensors").unlink()
+    before = (copy / "predictions.json").read_text()
+    again = runs.test_run(copy)
+    assert again.metrics == trained.metrics
+    assert (copy / "predictions.json").read_text() == before
+
+
+def test_overrides_go_to_a_folder_of_their_own(trained):
+    before = (trained.out / "metrics.json").read_text()
+    rgb_alone = runs.test_run(trained.out, ["localization.beta=1", "evaluation.tiou=0.5"])
+    assert rgb_alone.out == trained.out / "retest"
+    assert rgb_alone.metrics == rgb_alone.streams["rgb"]
+    assert rgb_alone.metrics["tiou"] == [0.5]
+    assert rgb_alone.metrics["mAP"][0] == pytest.approx(trained.streams["rgb"]["mAP"][4])
+    assert (trained.out / "metrics.json").read_text() == before
+    config = from_dict(json.loads((rgb_alone.out / "config.json").read_text())["config"])
+    assert config.localization.beta == 1.0
+    shutil.rmtree(rgb_alone.out)
+
+
+def test_training_settings_cannot_be_overridden_after_training(trained):
+    with pytest.raises(ValueError, match=r"only localization and evaluation .* model.hidden: 256, 8"):
+        runs.test_run(trained.out, ["model.hidden=8"])
+
+
+def test_an_existing_run_is_not_overwritten(trained, dataset, config):
+    with pytest.raises(FileExistsError, match="already holds a run"):
+        runs.train_run(dataset, config, trained.out, progress=False)
+    with pytest.raises(ValueError, match=r"cannot be resumed: optimization\.seed: 0, 1"):
+        other = override(config, ["optimization.seed=1"])
+        runs.train_run(dataset, other, trained.out, resume=True, progress=False)
+    with pytest.raises(ValueError, match=r"data.streams: \['rgb', 'flow'\], \['rgb'\]"):
+        runs.train_run(dataset, config, trained.out, streams=["rgb"], resume=True, progress=False)
+
+
+def test_a_killed_run_resumes_to_the_same_bytes(trained, dataset, config, tmp_path, monkeypatch):
+    saves = []
+    real = runs.checkpoint.save
+
+    def killing(path, tensors, header, *, kind):
+        real(path, tensors, header, kind=kind)
+        saves.append(path)
+        if len(saves) == 27:  # in the second stream
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs.checkpoint, "save", killing)
+    with pytest.raises(KeyboardInterrupt):
+        runs.train_run(dataset, config, tmp_path / "run", progress=False)
+    monkeypatch.undo()
+    said = []
+    resumed = runs.train_run(dataset, config, tmp_path / "run", resume=True, progress=False, say=said.append)
+    assert said == ["rgb: resumed after epoch 20", "flow: resumed after epoch 6"]
+    assert resumed.metrics == trained.metrics
+    for name in ("predictions.json", "rgb/activations.safetensors", "flow/activations.safetensors"):
+        assert (tmp_path / "run" / name).read_bytes() == (trained.out / name).read_bytes()
+
+
+def test_unknown_streams(dataset, config, tmp_path):
+    with pytest.raises(ValueError, match="unknown stream 'audio'; the data has rgb, flow"):
+        runs.train_run(dataset, config, tmp_path, streams=["audio"], progress=False)
+
+
+def test_a_folder_that_is_no_run(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"config.json"):
+        runs.test_run(tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ValueError, match="was not written by amsx"):
+        runs.test_run(tmp_path)
+
+
+def test_without_test_videos_a_run_trains_and_says_so(dataset, config, tmp_path):
+    alone = Dataset(None, "memory", dataset.classes, dataset.subset("train"))
+    quick = override(config, ["phases.base_epochs=1", "phases.branches=base"])
+    said = []
+    result = runs.train_run(alone, quick, tmp_path / "run", streams=["rgb"], progress=False, say=said.append)
+    assert result.metrics is None
+    assert said == ["no test videos: nothing was tested"]
+    assert (tmp_path / "run" / "rgb" / "checkpoint.safetensors").is_file()
+
+
+def test_presets_and_what_the_data_decides(dataset):
+    config, notes = for_dataset(dataset)
+    longest = max(v.length for v in dataset.subset("train"))
+    assert config.optimization.max_snippets == longest
+    assert to_dict(config)["model"] == to_dict(preset("small"))["model"]
+    assert any("preset 'small'" in note for note in notes)
+    assert any(f"T is {longest} snippets" in note for note in notes)
+    assert any("rgb weighs" in note for note in notes)
+    paper, notes = for_dataset(dataset, "paper")
+    assert paper.localization == Config().localization
+    assert not any("preset" in note for note in notes)
+    with pytest.raises(ValueError, match="unknown preset 'large'"):
+        preset("large")
