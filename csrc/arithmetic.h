@@ -235,56 +235,61 @@ AMSX_HD int64_t snippet_mass(const Neighbourhood& w, int64_t interp_factor) {
     return interp_factor > 0 ? grid_mass(w, interp_factor, interp_factor) : continuous_mass(w);
 }
 
-// The i-th of n points on the cumulation axis, (i + 0.5) / n of the total, as an exact integer and a
-// fraction.
+// The i-th of n points on the cumulation axis, (i + 0.5) / n of the total: an exact integer and a proper fraction.
 struct Point {
-    int64_t whole;
-    double fraction;
-    AMSX_HD int64_t ceil() const { return whole + (fraction > 0 ? 1 : 0); }
+    int64_t whole, rest, parts;
+    AMSX_HD int64_t ceil() const { return whole + (rest > 0 ? 1 : 0); }
 };
 
 AMSX_HD Point cumulation_point(int64_t i, int64_t n, int64_t total) {
     const int64_t parts = 2 * n, odd = 2 * i + 1;
     const int64_t rest = odd * (total % parts);
-    return {odd * (total / parts) + rest / parts, static_cast<double>(rest % parts) / static_cast<double>(parts)};
+    return {odd * (total / parts) + rest / parts, rest % parts, parts};
 }
 
-// The timestamp inside snippet k of a point that lies `point - before` beyond the mass before that snippet.
-// Grid: the first sub-position whose cumulated mass reaches the point.
+// Within half a snippet the weight runs linearly from a to b, so the mass after u snippets is a u + (b - a) u^2; this
+// is the u of a mass, in a form of the root that needs no special case for a = b.
+AMSX_HD double invert_half(double a, double b, double mass) {
+    const double square = a * a + 4.0 * (b - a) * mass;
+    return 2.0 * mass / (a + sqrt(square > 0 ? square : 0.0));
+}
+
+// The timestamp inside snippet k of a point that lies `rest` beyond the mass before that snippet. Grid: the first
+// sub-position whose cumulated mass reaches the point, guessed by the continuous inversion and corrected exactly.
 AMSX_HD double grid_timestamp(int64_t k, const Neighbourhood& w, int64_t rest, int64_t interp_factor) {
-    int64_t low = 1, high = interp_factor;
-    while (low < high) {
-        int64_t middle = (low + high) / 2;
-        if (grid_mass(w, middle, interp_factor) >= rest) {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
+    const int64_t H = interp_factor, half = H / 2, first_half = grid_mass(w, half, H);
+    const double unit = 1.0 / (2.0 * static_cast<double>(H) * static_cast<double>(H));
+    const double here = static_cast<double>(w.here);
+    double guess;
+    if (rest <= first_half) {
+        const double a = 0.5 * (static_cast<double>(w.before) + here);
+        guess = static_cast<double>(H) * invert_half(a, here, static_cast<double>(rest) * unit);
+    } else {
+        const double b = 0.5 * (here + static_cast<double>(w.after));
+        guess = static_cast<double>(half) +
+                static_cast<double>(H) * invert_half(here, b, static_cast<double>(rest - first_half) * unit);
     }
-    return static_cast<double>(k) +
-           static_cast<double>(2 * low - 1 - interp_factor) / static_cast<double>(2 * interp_factor);
+    int64_t count = guess < static_cast<double>(H) ? static_cast<int64_t>(guess) + 1 : H;
+    while (count < H && grid_mass(w, count, H) < rest) ++count;
+    while (count > 1 && grid_mass(w, count - 1, H) >= rest) --count;
+    return static_cast<double>(k) + static_cast<double>(2 * count - 1 - H) / static_cast<double>(2 * H);
 }
 
-// Continuous: within half a snippet the weight runs linearly from a to b, so the mass after u is a u + (b -
-// a) u^2.
+// Continuous: in the half snippet that holds the point, the inverse of the integral.
 AMSX_HD double continuous_timestamp(int64_t k, const Neighbourhood& w, const Point& point, int64_t before) {
-    double rest = static_cast<double>(point.whole - before) + point.fraction;
+    const double fraction = static_cast<double>(point.rest) / static_cast<double>(point.parts);
+    double rest = static_cast<double>(point.whole - before) + fraction;
+    const double here = static_cast<double>(w.here);
     const int64_t half = first_half_mass(w);
-    double a, b, start;
+    double u, start;
     if (point.ceil() - before <= half) {
-        a = 0.5 * static_cast<double>(w.before + w.here);
-        b = static_cast<double>(w.here);
+        u = invert_half(0.5 * static_cast<double>(w.before + w.here), here, rest * 0.125);
         start = -0.5;
     } else {
         rest -= static_cast<double>(half);
-        a = static_cast<double>(w.here);
-        b = 0.5 * static_cast<double>(w.here + w.after);
+        u = invert_half(here, 0.5 * static_cast<double>(w.here + w.after), rest * 0.125);
         start = 0.0;
     }
-    const double mass = rest * 0.125;
-    double square = a * a + 4.0 * (b - a) * mass;
-    if (square < 0) square = 0;
-    double u = 2.0 * mass / (a + sqrt(square));  // this form of the root needs no special case for a = b
     if (!(u < 0.5)) u = 0.5;
     return static_cast<double>(k) + (start + u);
 }
@@ -309,8 +314,9 @@ struct HatIntegrals {
 AMSX_HD HatIntegrals hat_integrals(double t, int64_t n) {
     if (t < 0) return {-1, 0.0, t + 0.5};
     if (t >= static_cast<double>(n - 1)) return {n - 1, 0.5 + (t - static_cast<double>(n - 1)), 0.0};
-    const double j = floor(t), u = t - j;
-    return {static_cast<int64_t>(j), 1.0 - 0.5 * (1.0 - u) * (1.0 - u), 0.5 * u * u};
+    const int64_t j = static_cast<int64_t>(t);
+    const double u = t - static_cast<double>(j);
+    return {j, 1.0 - 0.5 * (1.0 - u) * (1.0 - u), 0.5 * u * u};
 }
 
 template <typename A>
@@ -343,8 +349,8 @@ AMSX_HD Position locate(double t, int64_t n) {
     if (t < 0) return {0, 0.0, false};
     if (t >= last) return {n - 1, 0.0, false};
     if (t != t) return {0, t, true};
-    const double row = floor(t);
-    return {static_cast<int64_t>(row), t - row, true};
+    const int64_t row = static_cast<int64_t>(t);
+    return {row, t - static_cast<double>(row), true};
 }
 
 // First index in [0, n] of a sorted row at which the timestamp is >= x.
@@ -375,17 +381,13 @@ AMSX_HD int64_t first_after(const Timestamps& timestamps, int64_t n, double x) {
     return low;
 }
 
-// The samples [begin, end) that read row `row`, and how much each takes of it.
-struct Range {
-    int64_t begin, end;
-};
-
-AMSX_HD Range readers(const Timestamps& timestamps, int64_t row, int64_t n) {
-    const int64_t begin = row <= 1 ? 0 : first_at_least(timestamps, n, static_cast<double>(row - 1));
-    const int64_t end = row + 1 >= n ? n : first_at_least(timestamps, n, static_cast<double>(row + 1));
-    return {begin, end};
+// The first of the samples that lie at or after centre `row`: the outermost rows are also read from beyond.
+AMSX_HD int64_t first_reader(const Timestamps& timestamps, int64_t row, int64_t n) {
+    if (row <= 0) return 0;
+    return row >= n ? n : first_at_least(timestamps, n, static_cast<double>(row));
 }
 
+// How much of row `row` the sample at a position takes.
 AMSX_HD double share(const Position& position, int64_t row) {
     if (position.row == row) return 1.0 - position.fraction;
     return position.row + 1 == row ? position.fraction : 0.0;

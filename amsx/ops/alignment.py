@@ -27,4 +27,4 @@ def align_cas(cas: Tensor, timestamps: Tensor, lengths: Tensor | None = None) ->
             for lengths outside 1..T. CUDA does not look at values: see `amsx.ops.checks`.
     """
     form = "(B, T, C) with timestamps (B, T), or (T, C) with timestamps (T,)"
-    return _at_timestamps(torch.ops.amsx.align_cas, "cas", cas, timestamps, lengths, form)
+    return _at_timestamps(torch.ops.amsx.align_cas.default, "cas", cas, timestamps, lengths, form)

@@ -32,13 +32,22 @@ def _sampling_timestamps(weights: Tensor, lengths: Tensor | None, interp_factor:
     return timestamps
 
 
-def _adaptive_timestamps(
-    cas: Tensor, labels: Tensor | None, lengths: Tensor | None, eta: float, mean: bool, interp_factor: int
+def _adaptive_sample(
+    feats: Tensor,
+    cas: Tensor,
+    labels: Tensor | None,
+    lengths: Tensor | None,
+    eta: float,
+    mean: bool,
+    interp_factor: int,
 ) -> tuple[Tensor, Tensor]:
+    feats = _rows(feats)
     weights = _weights_like(cas)
     timestamps = torch.empty_like(weights)
     native.sampling(cas, labels, lengths, eta, mean, weights, timestamps, interp_factor)
-    return weights, timestamps
+    out = _dense(feats)
+    native.rows("gather", feats, timestamps, lengths, out)
+    return out, timestamps
 
 
 def _sampling_weights_backward(
@@ -81,11 +90,11 @@ def _rows(x: Tensor) -> Tensor:
 
 
 def _dense(x: Tensor) -> Tensor:
-    return torch.empty(x.shape, dtype=x.dtype, device=x.device)
+    return torch.empty_like(x, memory_format=torch.contiguous_format)
 
 
 def _weights_like(cas: Tensor) -> Tensor:
-    return torch.empty(cas.shape[:2], dtype=native.compute_dtype(cas.dtype), device=cas.device)
+    return cas.new_empty(cas.shape[:2], dtype=native.compute_dtype(cas.dtype))
 
 
 # ---- fakes: the shapes and dtypes of the outputs
@@ -99,10 +108,16 @@ def _fake_timestamps(weights: Tensor, lengths: Tensor | None, interp_factor: int
     return torch.empty_like(weights, memory_format=torch.contiguous_format)
 
 
-def _fake_both(
-    cas: Tensor, labels: Tensor | None, lengths: Tensor | None, eta: float, mean: bool, interp_factor: int
+def _fake_sample(
+    feats: Tensor,
+    cas: Tensor,
+    labels: Tensor | None,
+    lengths: Tensor | None,
+    eta: float,
+    mean: bool,
+    interp_factor: int,
 ) -> tuple[Tensor, Tensor]:
-    return _weights_like(cas), _weights_like(cas)
+    return _dense(feats), _weights_like(cas)
 
 
 def _fake_grad_cas(grad: Tensor, cas: Tensor, labels: Tensor | None, lengths: Tensor | None, mean: bool) -> Tensor:
@@ -152,18 +167,27 @@ def _grad_of_timestamps(ctx: Any, grad: Tensor) -> tuple:
     return torch.ops.amsx.sampling_timestamps_backward(grad, weights, timestamps, lengths), None, None
 
 
-def _keep_both(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
-    cas, labels, lengths, _, ctx.mean, ctx.interp_factor = inputs
-    ctx.save_for_backward(cas, labels, lengths, *output)
+def _keep_sample(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
+    feats, cas, labels, lengths, ctx.eta, ctx.mean, interp_factor = inputs
+    # An index into the up-sampled sequence is piecewise constant: nothing reaches the CAS in grid mode.
+    ctx.through_cas = interp_factor == 0 and cas.requires_grad
+    if not ctx.through_cas:
+        ctx.mark_non_differentiable(output[1])
+    kept = (feats, cas, labels) if ctx.through_cas else (None, None, None)
+    ctx.save_for_backward(*kept, lengths, output[1])
 
 
-def _grad_of_both(ctx: Any, grad_weights: Tensor, grad_timestamps: Tensor) -> tuple:
-    cas, labels, lengths, weights, timestamps = ctx.saved_tensors
-    if ctx.interp_factor == 0:
-        through = torch.ops.amsx.sampling_timestamps_backward(grad_timestamps, weights, timestamps, lengths)
-        grad_weights = grad_weights + through
-    grad_cas = torch.ops.amsx.sampling_weights_backward(grad_weights, cas, labels, lengths, ctx.mean)
-    return grad_cas, None, None, None, None, None
+def _grad_of_sample(ctx: Any, grad: Tensor, grad_timestamps: Tensor) -> tuple:
+    feats, cas, labels, lengths, timestamps = ctx.saved_tensors
+    grad_feats = grad_cas = None
+    if ctx.needs_input_grad[0]:
+        grad_feats = torch.ops.amsx.gather_backward(grad, timestamps, lengths)
+    if ctx.through_cas:
+        moved = torch.ops.amsx.gather_backward_timestamps(grad, feats, timestamps, lengths) + grad_timestamps
+        weights = torch.ops.amsx.sampling_weights(cas, labels, lengths, ctx.eta, ctx.mean)
+        grad_weights = torch.ops.amsx.sampling_timestamps_backward(moved, weights, timestamps, lengths)
+        grad_cas = torch.ops.amsx.sampling_weights_backward(grad_weights, cas, labels, lengths, ctx.mean)
+    return grad_feats, grad_cas, None, None, None, None, None
 
 
 def _keep_rows(ctx: Any, inputs: tuple, output: Tensor) -> None:
@@ -203,10 +227,10 @@ _OPS: list[tuple[str, Callable, Callable, tuple[Callable, Callable] | None]] = [
         (_keep_timestamps, _grad_of_timestamps),
     ),
     (
-        f"adaptive_timestamps(Tensor cas, {_SAMPLED}, int interp_factor) -> (Tensor, Tensor)",
-        _adaptive_timestamps,
-        _fake_both,
-        (_keep_both, _grad_of_both),
+        f"adaptive_sample(Tensor feats, Tensor cas, {_SAMPLED}, int interp_factor) -> (Tensor, Tensor)",
+        _adaptive_sample,
+        _fake_sample,
+        (_keep_sample, _grad_of_sample),
     ),
     (
         "sampling_weights_backward(Tensor grad, Tensor cas, Tensor? labels, Tensor? lengths, bool mean) -> Tensor",

@@ -81,10 +81,9 @@ def adaptive_sample(
     if cas.shape[:2] != feats.shape[:2]:
         raise ValueError(f"cas has shape {tuple(cas.shape)} but feats {tuple(feats.shape)}; expected the same B and T")
     checks.same_device("cas", cas, "feats", feats)
-    if factor:
+    if factor and cas.requires_grad:
         cas = cas.detach()
-    _, timestamps = torch.ops.amsx.adaptive_timestamps(cas, labels, lengths, eta, mean, factor)
-    return Sampled(torch.ops.amsx.gather(feats, timestamps, lengths), timestamps)
+    return Sampled(*torch.ops.amsx.adaptive_sample.default(feats, cas, labels, lengths, eta, mean, factor))
 
 
 def sampling_weights(
@@ -108,7 +107,7 @@ def sampling_weights(
         As `adaptive_sample`.
     """
     cas, labels, lengths, eta, mean = _sampling_inputs(cas, labels, lengths, eta, aggregate)
-    return torch.ops.amsx.sampling_weights(cas, labels, lengths, eta, mean)
+    return torch.ops.amsx.sampling_weights.default(cas, labels, lengths, eta, mean)
 
 
 def sampling_timestamps(
@@ -144,7 +143,7 @@ def sampling_timestamps(
     lengths = checks.lengths_of(lengths, "weights", weights)
     if weights.dtype in (torch.float16, torch.bfloat16):
         weights = weights.float()
-    return torch.ops.amsx.sampling_timestamps(weights.detach() if factor else weights, lengths, factor)
+    return torch.ops.amsx.sampling_timestamps.default(weights.detach() if factor else weights, lengths, factor)
 
 
 def gather(feats: Tensor, timestamps: Tensor, lengths: Tensor | None = None) -> Tensor:
@@ -163,11 +162,11 @@ def gather(feats: Tensor, timestamps: Tensor, lengths: Tensor | None = None) -> 
         TypeError, ValueError: wrong dtype, shape or device; on the CPU also for decreasing timestamps.
     """
     form = "(B, T, D) with timestamps (B, T), or (T, D) with timestamps (T,)"
-    return _at_timestamps(torch.ops.amsx.gather, "feats", feats, timestamps, lengths, form)
+    return _at_timestamps(torch.ops.amsx.gather.default, "feats", feats, timestamps, lengths, form)
 
 
 def _at_timestamps(
-    op: torch._ops.OpOverloadPacket,
+    op: torch._ops.OpOverload,
     name: str,
     x: Tensor,
     timestamps: Tensor,

@@ -2,6 +2,7 @@
 // snippets' centres, and both adjoints. The snippets between two samples are
 // one contiguous range, found by rounding, so no adjoint needs a search.
 #include <algorithm>
+#include <vector>
 
 #include "../dispatch.h"
 #include "checks.h"
@@ -12,7 +13,6 @@ namespace amsx::cpu {
 namespace {
 
 constexpr int64_t kSnippets = 128;  // a piece of work holds
-constexpr int64_t kChannels = 256;  // summed at a time, on the stack
 
 // The last sample at or before snippet t: -1 if there is none.
 int64_t last_at_or_before(const Timestamps& timestamps, int64_t n, int64_t t) {
@@ -57,20 +57,23 @@ int64_t align_backward(const AlignBackwardParams& p, const Execution& on) {
             const Timestamps timestamps = timestamps_of(p.timestamps, p.timestamps_dtype, video, T);
             const E* grad = static_cast<const E*>(p.grad) + video * p.grad_stride[0];
             E* out = static_cast<E*>(p.grad_cas) + video * T * C;
+            std::vector<const E*> sources;
+            std::vector<compute_t<E>> weights;
+            int64_t left = first_snippet(timestamps, begin - 1, n), middle = first_snippet(timestamps, begin, n);
             for (int64_t i = begin; i < std::min(end, n); ++i) {
-                // Snippets between samples i - 1 and i, then those between
-                // i and i + 1.
-                const int64_t left = first_snippet(timestamps, i - 1, n), middle = first_snippet(timestamps, i, n),
-                              right = first_snippet(timestamps, i + 1, n);
-                for (int64_t c = 0; c < C; c += kChannels) {
-                    const int64_t width = std::min(kChannels, C - c);
-                    compute_t<E> sum[kChannels] = {};
-                    for (int64_t t = left; t < right; ++t) {
-                        const double taken = share(bracket_known(timestamps, t < middle ? i - 1 : i, t, n), i);
-                        add_row(grad + t * p.grad_stride[1] + c, static_cast<compute_t<E>>(taken), sum, width);
-                    }
-                    store_row(sum, out + i * C + c, width);
+                // Snippets [left, middle) lie between samples i - 1 and i, [middle, right) between i and i + 1.
+                const int64_t right = first_snippet(timestamps, i + 1, n);
+                sources.clear();
+                weights.clear();
+                for (int64_t t = left; t < right; ++t) {
+                    const double taken = share(bracket_known(timestamps, t < middle ? i - 1 : i, t, n), i);
+                    if (taken == 0) continue;
+                    sources.push_back(grad + t * p.grad_stride[1]);
+                    weights.push_back(static_cast<compute_t<E>>(taken));
                 }
+                sum_rows(sources.data(), weights.data(), static_cast<int64_t>(sources.size()), out + i * C, C);
+                left = middle;
+                middle = right;
             }
             const int64_t tail = std::max(begin, n);
             if (tail < end) std::fill(out + tail * C, out + end * C, E{});

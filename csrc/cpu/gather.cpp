@@ -2,6 +2,7 @@
 // Timestamps are sorted, so a row's readers are one contiguous range: the
 // adjoint is a segmented sum in fixed order, every output row written once.
 #include <algorithm>
+#include <vector>
 
 #include "../dispatch.h"
 #include "checks.h"
@@ -11,8 +12,7 @@
 namespace amsx::cpu {
 namespace {
 
-constexpr int64_t kRows = 64;   // snippets a piece of work holds
-constexpr int64_t kDims = 256;  // elements summed at a time, on the stack
+constexpr int64_t kRows = 64;  // snippets a piece of work holds
 
 }  // namespace
 
@@ -50,18 +50,25 @@ int64_t gather_backward(const GatherBackwardParams& p, const Execution& on) {
             const Timestamps timestamps = timestamps_of(p.timestamps, p.timestamps_dtype, video, T);
             const E* grad = static_cast<const E*>(p.grad) + video * p.grad_stride[0];
             E* out = static_cast<E*>(p.grad_feats) + video * T * D;
-            for (int64_t row = begin; row < std::min(end, n); ++row) {
-                const Range range = readers(timestamps, row, n);
-                for (int64_t d = 0; d < D; d += kDims) {
-                    const int64_t width = std::min(kDims, D - d);
-                    compute_t<E> sum[kDims] = {};
-                    for (int64_t i = range.begin; i < range.end; ++i) {
-                        const double taken = share(locate(timestamps[i], n), row);
-                        if (taken == 0) continue;
-                        add_row(grad + i * p.grad_stride[1] + d, static_cast<compute_t<E>>(taken), sum, width);
-                    }
-                    store_row(sum, out + row * D + d, width);
+            std::vector<const E*> sources;
+            std::vector<compute_t<E>> weights;
+            const int64_t stop = std::min(end, n);
+            // Samples [below, here) lie between centres row - 1 and row, [here, above) between row and row + 1.
+            int64_t below = first_reader(timestamps, begin - 1, n), here = first_reader(timestamps, begin, n);
+            for (int64_t row = begin; row < stop; ++row) {
+                int64_t above = row + 1 < n ? here : n;
+                while (above < n && timestamps[above] < static_cast<double>(row + 1)) ++above;
+                sources.clear();
+                weights.clear();
+                for (int64_t i = below; i < above; ++i) {
+                    const double taken = share(locate(timestamps[i], n), row);
+                    if (taken == 0) continue;
+                    sources.push_back(grad + i * p.grad_stride[1]);
+                    weights.push_back(static_cast<compute_t<E>>(taken));
                 }
+                sum_rows(sources.data(), weights.data(), static_cast<int64_t>(sources.size()), out + row * D, D);
+                below = here;
+                here = above;
             }
             const int64_t tail = std::max(begin, n);
             if (tail < end) std::fill(out + tail * D, out + end * D, E{});

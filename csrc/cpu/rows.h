@@ -1,5 +1,4 @@
-// The two inner loops that move nearly all the bytes, compiled for several instruction sets and chosen at
-// load time.
+// The two inner loops that move nearly all the bytes.
 #pragma once
 
 #include "../arithmetic.h"
@@ -7,18 +6,15 @@
 namespace amsx::cpu {
 
 // out = from + fraction * (to - from), over `dims` elements.
-#define AMSX_LERP_ROW(T) void lerp_row(const T* from, const T* to, compute_t<T> fraction, T* out, int64_t dims);
-// sum += weight * row.
-#define AMSX_ADD_ROW(T) void add_row(const T* row, compute_t<T> weight, compute_t<T>* sum, int64_t dims);
-// out = sum, rounded.
-#define AMSX_STORE_ROW(T) void store_row(const compute_t<T>* sum, T* out, int64_t dims);
+void lerp_row(const Half* from, const Half* to, float fraction, Half* out, int64_t dims);
+void lerp_row(const BFloat16* from, const BFloat16* to, float fraction, BFloat16* out, int64_t dims);
+void lerp_row(const float* from, const float* to, float fraction, float* out, int64_t dims);
+void lerp_row(const double* from, const double* to, double fraction, double* out, int64_t dims);
 
-#define AMSX_EACH_ELEMENT(one) one(Half) one(BFloat16) one(float) one(double)
-AMSX_EACH_ELEMENT(AMSX_LERP_ROW)
-AMSX_EACH_ELEMENT(AMSX_ADD_ROW)
-AMSX_EACH_ELEMENT(AMSX_STORE_ROW)
-#undef AMSX_LERP_ROW
-#undef AMSX_ADD_ROW
-#undef AMSX_STORE_ROW
+// out = the sum of weights[i] * rows[i] over i in [0, count), in that order, rounded once.
+void sum_rows(const Half* const* rows, const float* weights, int64_t count, Half* out, int64_t dims);
+void sum_rows(const BFloat16* const* rows, const float* weights, int64_t count, BFloat16* out, int64_t dims);
+void sum_rows(const float* const* rows, const float* weights, int64_t count, float* out, int64_t dims);
+void sum_rows(const double* const* rows, const double* weights, int64_t count, double* out, int64_t dims);
 
 }  // namespace amsx::cpu

@@ -6,6 +6,7 @@
 
 #include "../dispatch.h"
 #include "checks.h"
+#include "clones.h"
 #include "parallel.h"
 
 namespace amsx::cpu {
@@ -25,6 +26,57 @@ class FirstFault {
     std::atomic<int64_t> code_{kFine};
 };
 
+// The maximum over contiguous channels at each of n snippets; false, and nothing promised, if any value is not finite.
+AMSX_CLONES bool dense_maxima(const float* cas, int64_t stride, int64_t channels, int64_t n, float* maxima) {
+    constexpr int kLanes = 8;
+    float poison[kLanes] = {};  // x - x is 0 or NaN
+    for (int64_t i = 0; i < n; ++i) {
+        const float* row = cas + i * stride;
+        float best[kLanes];
+        for (float& b : best) b = row[0];
+        int64_t c = 0;
+        for (; c + kLanes <= channels; c += kLanes) {
+            for (int l = 0; l < kLanes; ++l) {
+                const float x = row[c + l];
+                best[l] = x > best[l] ? x : best[l];
+                poison[l] = poison[l] + (x - x);
+            }
+        }
+        for (int l = 0; c < channels; ++c, ++l) {
+            best[l] = row[c] > best[l] ? row[c] : best[l];
+            poison[l] = poison[l] + (row[c] - row[c]);
+        }
+        for (int half = kLanes / 2; half > 0; half /= 2) {
+            for (int l = 0; l < half; ++l) best[l] = best[l + half] > best[l] ? best[l + half] : best[l];
+        }
+        maxima[i] = best[0];
+    }
+    float poisoned = 0;
+    for (float p : poison) poisoned = poisoned + p;
+    return poisoned == 0;
+}
+template <typename T, typename A>
+bool dense_maxima(const T*, int64_t, int64_t, int64_t, A*) {
+    return false;  // the other element types take the general way
+}
+
+// `aggregate` of arithmetic.h over a list of channels instead of a mask.
+template <typename T>
+compute_t<T> reduce(const T* row, const std::vector<int64_t>& offsets, bool mean) {
+    using A = compute_t<T>;
+    A result = mean ? A(0) : load(row[offsets[0]]);
+    for (const int64_t offset : offsets) {
+        const A value = load(row[offset]);
+        if (mean) {
+            result = result + value;
+        } else if (value > result || value != value) {
+            result = value;
+            if (value != value) return value;
+        }
+    }
+    return mean ? result / static_cast<A>(offsets.size()) : result;
+}
+
 template <typename T, typename A>
 Fault weigh(const SamplingParams& p, int64_t video, int64_t n, A* weights) {
     const T* cas = static_cast<const T*>(p.cas) + video * p.cas_stride[0];
@@ -33,15 +85,19 @@ Fault weigh(const SamplingParams& p, int64_t video, int64_t n, A* weights) {
         std::fill(weights, weights + n, static_cast<A>(uniform_weight(p.eta)));
         return kFine;
     }
-    A largest = 0;
-    bool all_finite = true;
-    for (int64_t i = 0; i < n; ++i) {
-        int64_t kept, argmax;
-        const A m = aggregate(cas + i * p.cas_stride[1], p.cas_stride[2], p.channels, labels, p.mean, &kept, &argmax);
-        all_finite &= finite(m);
-        weights[i] = m;
-        largest = i == 0 ? m : std::max(largest, m);
+    std::vector<int64_t> offsets;  // of the kept channels
+    for (int64_t c = 0; c < p.channels; ++c) {
+        if (labels == nullptr || labels[c] != 0) offsets.push_back(c * p.cas_stride[2]);
     }
+    const bool contiguous = labels == nullptr && p.cas_stride[2] == 1 && !p.mean;
+    bool all_finite = true;
+    if (!contiguous || !dense_maxima(cas, p.cas_stride[1], p.channels, n, weights)) {
+        for (int64_t i = 0; i < n; ++i) {
+            weights[i] = reduce(cas + i * p.cas_stride[1], offsets, p.mean);
+            all_finite &= finite(weights[i]);
+        }
+    }
+    const A largest = *std::max_element(weights, weights + n);
     if (!all_finite) return kBadCas;
     bool any = false;
     for (int64_t i = 0; i < n; ++i) {
@@ -64,27 +120,33 @@ Fault invert(const A* weights, int64_t n, int64_t interp_factor, A* timestamps) 
     }
     if (vanishes(largest)) return kNoWeight;
     const double scale = fixed_point_scale(largest, n, interp_factor);
-    auto integer = [&](int64_t i) { return fixed_point(weights[std::clamp<int64_t>(i, 0, n - 1)], scale); };
+    std::vector<int64_t> integers(static_cast<size_t>(n) + 2);  // held at both ends
+    for (int64_t k = 0; k < n; ++k) integers[k + 1] = fixed_point(weights[k], scale);
+    integers[0] = integers[1];
+    integers[n + 1] = integers[n];
+    auto neighbourhood = [&](int64_t k) { return Neighbourhood{integers[k], integers[k + 1], integers[k + 2]}; };
 
     int64_t total = 0;
-    Neighbourhood w{integer(-1), integer(0), integer(1)};
-    for (int64_t k = 0; k < n; ++k) {
-        total += snippet_mass(w, interp_factor);
-        w = {w.here, w.after, integer(k + 2)};
-    }
+    for (int64_t k = 0; k < n; ++k) total += snippet_mass(neighbourhood(k), interp_factor);
 
-    // The points come in order: walk through the snippets beside them.
-    w = {integer(-1), integer(0), integer(1)};
+    // The points come in order: walk through the snippets beside them. Each point is the one before plus total / n.
+    Point point = cumulation_point(0, n, total);
+    const int64_t step = total / n, step_rest = 2 * (total % n);
+    Neighbourhood w = neighbourhood(0);
     int64_t k = 0, before = 0, mass = snippet_mass(w, interp_factor);
     for (int64_t i = 0; i < n; ++i) {
-        const Point point = cumulation_point(i, n, total);
         while (before + mass < point.ceil()) {
             before += mass;
-            w = {w.here, w.after, integer(k + 2)};
-            ++k;
+            w = neighbourhood(++k);
             mass = snippet_mass(w, interp_factor);
         }
         timestamps[i] = static_cast<A>(timestamp_in_snippet(k, w, point, before, interp_factor));
+        point.whole += step;
+        point.rest += step_rest;
+        if (point.rest >= point.parts) {
+            point.rest -= point.parts;
+            ++point.whole;
+        }
     }
     return kFine;
 }

@@ -30,10 +30,10 @@ __global__ void gather_backward_kernel(GatherBackwardParams p) {
     E* out = static_cast<E*>(p.grad_feats) + index * p.dims;
     if (row >= n) return zero_row<kWidth>(out, p.dims);
     const Timestamps timestamps = timestamps_of(p.timestamps, p.timestamps_dtype, video, T);
-    const Range range = readers(timestamps, row, n);
+    const int64_t begin = first_reader(timestamps, row - 1, n), end = first_reader(timestamps, row + 1, n);
     const auto weight = [&](int64_t i) { return share(locate(timestamps[i], n), row); };
-    sum_rows<kWidth>(static_cast<const E*>(p.grad) + video * p.grad_stride[0], p.grad_stride[1], range.begin, range.end,
-                     weight, out, p.dims);
+    sum_rows<kWidth>(static_cast<const E*>(p.grad) + video * p.grad_stride[0], p.grad_stride[1], begin, end, weight,
+                     out, p.dims);
 }
 
 // One warp per sample.

@@ -43,9 +43,7 @@ void launch(const char* name, void (*kernel)(Params), dim3 grid, dim3 block, con
     if (grid.x == 0 || grid.y == 0) return;
     DeviceGuard guard(on.device);
     void* arguments[] = {const_cast<Params*>(&params)};
-    check(cudaLaunchKernel(reinterpret_cast<const void*>(kernel), grid, block, arguments, 0,
-                           static_cast<cudaStream_t>(on.stream)),
-          name);
+    check(cudaLaunchKernel(kernel, grid, block, arguments, 0, static_cast<cudaStream_t>(on.stream)), name);
 }
 
 // A block of `x` threads along a row's elements and `y` rows; the grid covers
