@@ -1,6 +1,6 @@
 """From the saved activations of all streams to detections in seconds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from amsx.data.videos import Timebase
@@ -27,12 +27,3 @@ def detect(
     for detections in results.values():
         detections.sort(key=lambda d: -d["score"])
     return results
-
-
-def activitynet_predictions(results: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    """The full ActivityNet form of `results`."""
-    return {
-        "version": "VERSION 1.3",
-        "results": dict(results),
-        "external_data": {"used": False, "details": ""},
-    }

@@ -18,7 +18,8 @@ from typing import Any
 from amsx.data.batching import FeatureSet
 from amsx.data.videos import Dataset, Video
 from amsx.evaluation import evaluate
-from amsx.localization.detections import activitynet_predictions, detect
+from amsx.evaluation.predictions import write_predictions
+from amsx.localization.detections import detect
 from amsx.localization.fusion import Activations, fuse, stream_weights
 from amsx.training import checkpoint
 from amsx.training.activations import StreamActivations, infer, load_activations, save_activations
@@ -119,12 +120,14 @@ def score(
         class_threshold=config.localization.class_threshold,
         threshold=config.localization.threshold,
     )
-    predictions = activitynet_predictions(results)
     metrics = None
     if any(entry["annotations"] for entry in truth["database"].values()):
-        metrics = evaluate(predictions, truth, protocol=config.evaluation.protocol, tiou=list(config.evaluation.tiou))
+        metrics = evaluate(
+            {"results": results}, truth, protocol=config.evaluation.protocol, tiou=list(config.evaluation.tiou)
+        )
     if out is not None:
-        checkpoint.write_json(out / "predictions.json", predictions)
+        out.mkdir(parents=True, exist_ok=True)
+        write_predictions(out / "predictions.json", results)
         if metrics is not None:
             checkpoint.write_json(out / "metrics.json", metrics)
     return metrics

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amsx.data.videos import Timebase
-from amsx.localization.detections import activitynet_predictions, detect
+from amsx.localization.detections import detect
 from amsx.localization.fusion import Activations
 from amsx.localization.proposals import predicted_classes, propose
 
@@ -97,6 +97,3 @@ def test_detections_are_in_seconds_and_sorted():
         ],
         "second": [],
     }
-    full = activitynet_predictions(results)
-    assert set(full) == {"version", "results", "external_data"}
-    assert full["results"] == results
