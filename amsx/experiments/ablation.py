@@ -35,7 +35,7 @@ class Row:
 
 
 ROWS = (
-    Row("A", "one branch", ("phases.branches=base",)),
+    Row("A", "one branch", ("phases.branches=base", "phases.supervision=none")),
     Row("B", "two branches", ("phases.sampler=false", "phases.supervision=none")),
     Row("C", "two branches + sampler", ("phases.supervision=none",)),
     Row("D", "self-training", ("phases.sampler=false", "phases.supervision=self")),
@@ -108,7 +108,8 @@ def format_table3(result: dict[str, Any]) -> str:
         " " * 40 + "".join(f"{view:>16}" for view in views),
     ]
     for row in result["rows"]:
-        label = f"{row['key']}  {row['name']}" + (f", iteration {row['iteration']}" if row["iteration"] else "")
+        when = f"iteration {row['iteration']}" if row["iteration"] else "phase zero"
+        label = f"{row['key']}  {row['name']}, {when}"
         cells = (f"{s['mean']:.1f} ± {s['deviation']:.1f}" for s in row["scores"].values())
         lines.append(f"{label:<40}" + "".join(f"{cell:>16}" for cell in cells))
     return "\n".join(lines)
@@ -135,12 +136,14 @@ def _train_cells(
         return Trainer(features, settings, stream=stream, classes=dataset.classes, device=where, progress=progress)
 
     zero = trainer(ROWS[0])
-    zero.train()
+    zero.train(until=config.phases.base_epochs)
     beginning = zero.state()
     for row in missing:
         cell = trainer(row)
         cell.restore(*beginning)
         ends = iteration_ends(cell.phases)
+        if row_config(config, row).phases.supervision != "none":
+            ends.pop(0, None)  # no supervision yet: it would repeat row B or C
         stops = {epoch: iteration for iteration, epoch in ends.items()}
 
         def test_iteration(cell: Trainer, row: Row = row, stops: dict[int, int] = stops) -> None:
@@ -148,8 +151,7 @@ def _train_cells(
                 path = folder / row.key / f"iteration{stops[cell.epoch]}.safetensors"
                 save_activations(path, stream_activations(cell, test))
 
-        if cell.finished:
-            test_iteration(cell)
+        test_iteration(cell)
         cell.train(after_epoch=test_iteration)
         checkpoint.write_json(folder / row.key / "finished.json", {"iterations": sorted(ends), "log": cell.history})
 

@@ -50,8 +50,7 @@ def run_demo(
         return train_run(dataset, override(config, settings), out / name, resume=True, progress=progress, say=say)
 
     # The base branch on video labels and nothing else, for as many epochs as AMS trains its own.
-    epochs = config.phases.base_epochs + config.phases.iterations * config.phases.alternate_epochs
-    base = run("base", ("phases.branches=base", f"phases.base_epochs={epochs}"))
+    base = run("base", ("phases.branches=base", "phases.supervision=none"))
     ams = run("ams", ())
     picture = draw_runs(out / "localization.png", _telling_video(test), base, ams)
     return DemoResult(base, ams, picture)

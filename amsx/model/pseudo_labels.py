@@ -1,16 +1,25 @@
 """Location pseudo-labels: what one branch tells the other (Eq. 8)."""
 
+import torch
 from torch import Tensor
 
 from amsx.model.masking import masked_mean, valid_mask
 
 
-def pseudo_labels(cas: Tensor, labels: Tensor, lengths: Tensor, *, ratio: float) -> Tensor:
+def pseudo_labels(cas: Tensor, labels: Tensor, lengths: Tensor, *, ratio: float, exclusive: bool = False) -> Tensor:
     """Eq. 8: `cas` (B, T, C) -> bool (B, T, C), true where a ground-truth class exceeds its threshold.
 
     The threshold of a class in a video is `ratio` times the mean of its activation over the video's valid
     snippets. Classes that `labels` (B, C) does not name, and the padding, are false.
+
+    `exclusive` keeps a snippet for the highest of its ground-truth classes only. The paper does not say what happens
+    where the sets of two classes overlap; a softmax over the classes cannot follow two targets at once.
     """
     threshold = ratio * masked_mean(cas, lengths)  # (B, C)
     valid = valid_mask(lengths, cas.shape[1])
-    return (cas > threshold[:, None]) & (labels[:, None] != 0) & valid[..., None]
+    named = labels[:, None] != 0
+    positive = (cas > threshold[:, None]) & named & valid[..., None]
+    if exclusive:
+        highest = cas.masked_fill(~named, -1.0).argmax(dim=2, keepdim=True)  # (B, T, 1)
+        positive &= torch.zeros_like(positive).scatter_(2, highest, True)
+    return positive

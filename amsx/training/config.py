@@ -52,9 +52,12 @@ class LossConfig:
     similarity_margin: float = 0.5  # in cosine distance; W-TALC
     localization_weight: float = 1.0  # lambda of Eq. 11; the paper's grid search
     pseudo_threshold: float = 0.7  # alpha of Eq. 8, as a multiple of the mean activation; Section IV-B
+    exclusive_targets: bool = False  # a snippet is positive for its highest class only; the paper does not say
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
+            if isinstance(value, bool):
+                continue
             _require(value >= 0, f"loss.{name}", value, "at least 0")
 
 

@@ -22,26 +22,26 @@ class Phase:
 def schedule(config: PhasesConfig) -> tuple[Phase, ...]:
     """The phases in order.
 
-    Phase zero trains the base branch on video labels alone. Then every iteration has a phase one, which
-    trains the supplementary branch, and a phase two, which trains the base branch; under mutual supervision
-    the frozen branch teaches, under self supervision the branch teaches itself. Without supervision there is
-    nothing to alternate: the supplementary branch trains on video labels alone, once, for as long as the base
-    branch.
+    Phase zero trains the base branch on video labels alone, and the supplementary branch where it is given epochs of
+    its own. Then every iteration has a phase one, which trains the supplementary branch, and a phase two, which trains
+    the base branch. Under mutual supervision the frozen branch teaches, under self-supervision the branch teaches
+    itself, and without supervision both go on with video labels alone: every row of Table III trains a branch for
+    the same number of epochs.
     """
     phases = [Phase("zero", 0, "base", None, config.base_epochs)]
-    if config.branches == "base":
-        return tuple(phases)
-    if config.supervision == "none":
-        phases.append(Phase("zero", 0, "supplementary", None, config.base_epochs))
-        return tuple(phases)
-    if config.supplementary_epochs:
+    both = config.branches == "both"
+    if both and config.supplementary_epochs:
         phases.append(Phase("zero", 0, "supplementary", None, config.supplementary_epochs))
-    mutual = config.supervision == "mutual"
+    teachers: dict[str, tuple[Branch | None, Branch | None]] = {
+        "none": (None, None),
+        "self": ("supplementary", "base"),
+        "mutual": ("base", "supplementary"),
+    }
+    of_supplementary, of_base = teachers[config.supervision] if both else (None, None)
     for iteration in range(1, config.iterations + 1):
-        base_teaches: Branch = "base" if mutual else "supplementary"
-        supplementary_teaches: Branch = "supplementary" if mutual else "base"
-        phases.append(Phase("one", iteration, "supplementary", base_teaches, config.alternate_epochs))
-        phases.append(Phase("two", iteration, "base", supplementary_teaches, config.alternate_epochs))
+        if both:
+            phases.append(Phase("one", iteration, "supplementary", of_supplementary, config.alternate_epochs))
+        phases.append(Phase("two", iteration, "base", of_base, config.alternate_epochs))
     return tuple(phases)
 
 
@@ -60,9 +60,14 @@ def phase_of_epoch(phases: tuple[Phase, ...], epoch: int) -> tuple[Phase, bool]:
 
 
 def iteration_ends(phases: tuple[Phase, ...]) -> dict[int, int]:
-    """Iteration -> epochs after which it is complete; 0 stands for a schedule without iterations."""
+    """Iteration -> finished epochs after which it is complete.
+
+    0 stands for phase zero, and is left out where it leaves a branch untrained.
+    """
     done, ends = 0, {}
     for phase in phases:
         done += phase.epochs
         ends[phase.iteration] = done
-    return ends if len(ends) == 1 else {iteration: end for iteration, end in ends.items() if iteration}
+    if {p.trains for p in phases if p.iteration == 0} != {p.trains for p in phases}:
+        del ends[0]
+    return ends

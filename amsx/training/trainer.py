@@ -77,17 +77,21 @@ class Trainer:
         """Whether the whole schedule has been trained."""
         return self.epoch >= total_epochs(self.phases)
 
-    def train(self, after_epoch: Callable[["Trainer"], None] | None = None) -> None:
-        """Train to the end of the schedule; `after_epoch` is called with the trainer after every epoch."""
+    def train(self, after_epoch: Callable[["Trainer"], None] | None = None, *, until: int | None = None) -> None:
+        """Train to the end of the schedule, or until that many of its epochs are finished.
+
+        `after_epoch` is called with the trainer after every epoch.
+        """
+        goal = total_epochs(self.phases) if until is None else until
         bar = tqdm(
-            total=total_epochs(self.phases),
+            total=goal,
             initial=self.epoch,
             desc=self.stream,
             unit="epoch",
             disable=not self.progress,
         )
         with bar:
-            while not self.finished:
+            while self.epoch < goal:
                 entry = self._train_epoch()
                 bar.set_postfix_str(f"phase {entry['phase']}, iteration {entry['iteration']}, loss {entry['loss']:.3f}")
                 bar.update()
@@ -145,7 +149,9 @@ class Trainer:
         total = classification + loss.cas_weight * cas_classification + loss.similarity_weight * similarity
         localization = torch.zeros_like(total)
         if taught is not None:
-            targets = pseudo_labels(taught, labels, lengths, ratio=loss.pseudo_threshold)
+            targets = pseudo_labels(
+                taught, labels, lengths, ratio=loss.pseudo_threshold, exclusive=loss.exclusive_targets
+            )
             localization = localization_loss(cas, targets, labels, lengths)
             total = total + loss.localization_weight * localization
         return [total, classification, cas_classification, similarity, localization]

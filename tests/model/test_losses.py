@@ -104,6 +104,21 @@ def test_eq_8(batch, ratio):
 
 
 @given(batches())
+def test_exclusive_targets_keep_the_highest_ground_truth_class(batch):
+    generator, lengths, size, classes = batch
+    cas = uniform(generator, len(lengths), size, classes)
+    labels = multi_hot(generator, len(lengths), classes)
+    shared = pseudo_labels(cas, labels, lengths, ratio=0.7)
+    found = pseudo_labels(cas, labels, lengths, ratio=0.7, exclusive=True)
+    for b in range(len(lengths)):
+        named = [c for c in range(classes) if labels[b, c]]
+        for t in range(size):
+            for c in range(classes):
+                highest = bool(named) and c == max(named, key=lambda k: cas[b, t, k].item())
+                assert found[b, t, c] == (bool(shared[b, t, c]) and highest)
+
+
+@given(batches())
 def test_eq_9(batch):
     generator, lengths, size, classes = batch
     cas = 0.01 + 0.98 * uniform(generator, len(lengths), size, classes)

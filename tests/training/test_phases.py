@@ -21,13 +21,18 @@ def test_the_papers_schedule():
 
 
 def test_one_branch():
-    assert summary(PhasesConfig(branches="base")) == [("zero", 0, "base", None, 20)]
+    assert summary(PhasesConfig(branches="base", iterations=2)) == [
+        ("zero", 0, "base", None, 20),
+        ("two", 1, "base", None, 5),
+        ("two", 2, "base", None, 5),
+    ]
 
 
-def test_without_supervision_both_branches_train_alike():
-    assert summary(PhasesConfig(supervision="none", base_epochs=7)) == [
+def test_without_supervision_both_branches_go_on_with_video_labels():
+    assert summary(PhasesConfig(supervision="none", base_epochs=7, iterations=1)) == [
         ("zero", 0, "base", None, 7),
-        ("zero", 0, "supplementary", None, 7),
+        ("one", 1, "supplementary", None, 5),
+        ("two", 1, "base", None, 5),
     ]
 
 
@@ -63,8 +68,9 @@ def test_epochs_find_their_phase():
 
 def test_iterations_end_after_phase_two():
     assert iteration_ends(schedule(PhasesConfig(iterations=3))) == {1: 30, 2: 40, 3: 50}
-    assert iteration_ends(schedule(PhasesConfig(supervision="none"))) == {0: 40}
-    assert iteration_ends(schedule(PhasesConfig(branches="base"))) == {0: 20}
+    assert iteration_ends(schedule(PhasesConfig(branches="base", iterations=1))) == {0: 20, 1: 25}
+    both_begun = PhasesConfig(supplementary_epochs=20, iterations=1)
+    assert iteration_ends(schedule(both_begun)) == {0: 40, 1: 50}
 
 
 def test_a_shorter_run_is_the_beginning_of_a_longer_one():

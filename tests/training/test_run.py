@@ -15,6 +15,7 @@ from amsx.training.presets import for_dataset, preset
 
 SETTINGS = [
     "phases.base_epochs=8",
+    "phases.supplementary_epochs=0",
     "phases.alternate_epochs=3",
     "phases.iterations=2",
     "optimization.learning_rate=2e-3",
