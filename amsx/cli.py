@@ -1,14 +1,16 @@
-"""The `amsx` command: info, train, test, evaluate, reproduce, demo."""
+"""The `amsx` command: info, data, convert, train, test, evaluate, reproduce, demo."""
 
 import argparse
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import amsx
-from amsx.data.layouts import LAYOUTS, read_dataset
+from amsx.data.convert import Target, convert
+from amsx.data.layouts import LAYOUTS, read_dataset, read_what_can_be
+from amsx.data.summary import format_summary, summarize
 from amsx.data.videos import Dataset
 from amsx.evaluation import evaluate
 from amsx.evaluation.protocols import PROTOCOLS
@@ -51,6 +53,18 @@ def parser() -> argparse.ArgumentParser:
     info = commands.add_parser("info", help="versions, devices, and what was compiled")
     info.set_defaults(run=_info)
 
+    data = commands.add_parser("data", help="what a directory of features holds, and what is amiss with it")
+    _layout_options(data)
+    data.add_argument("--quick", action="store_true", help="do not read the features' values to look for NaN")
+    data.add_argument("--json", action="store_true", help="print the summary alone, as JSON")
+    data.set_defaults(run=_data)
+
+    writer = commands.add_parser("convert", help="write a data set in another layout")
+    _layout_options(writer)
+    writer.add_argument("out", type=Path, metavar="OUT", help="the folder to write, new or empty")
+    writer.add_argument("--to", choices=get_args(Target), required=True, help="the layout to write")
+    writer.set_defaults(run=_convert)
+
     train = commands.add_parser("train", help="train AMS on a directory of features, then test it")
     _data_options(train)
     train.add_argument("--out", type=Path, required=True, metavar="RUN", help="the run directory to write")
@@ -81,6 +95,7 @@ def parser() -> argparse.ArgumentParser:
     reproduce = commands.add_parser("reproduce", help="the paper's tables on your features")
     _data_options(reproduce)
     reproduce.add_argument("--table", type=int, choices=[3], required=True, help="3: what each part of AMS adds")
+    reproduce.add_argument("--row", action="append", metavar="KEY", help="a row, A to F; repeatable (default: all)")
     reproduce.add_argument("--seeds", type=int, default=3, help="runs per cell (default %(default)s)")
     reproduce.add_argument("--out", type=Path, required=True, help="where results go; finished cells are kept")
     reproduce.set_defaults(run=_reproduce)
@@ -93,7 +108,7 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _data_options(command: argparse.ArgumentParser) -> None:
+def _layout_options(command: argparse.ArgumentParser) -> None:
     names = [module.__name__.rpartition(".")[2] for module in LAYOUTS]
     command.add_argument("data", type=Path, metavar="DATA", help="the directory of features and annotation")
     command.add_argument("--layout", choices=names, help="how DATA is laid out (default: recognized)")
@@ -104,6 +119,10 @@ def _data_options(command: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="an option of the layout's reader, e.g. snippet_seconds=0.4, stride=4, missing=skip",
     )
+
+
+def _data_options(command: argparse.ArgumentParser) -> None:
+    _layout_options(command)
     command.add_argument(
         "--stream",
         action="append",
@@ -124,6 +143,21 @@ def _set_option(command: argparse.ArgumentParser, hint: str) -> None:
 def _info(_: argparse.Namespace) -> None:
     for name, value in describe():
         print(f"{name:<14} {value}")
+
+
+def _data(options: argparse.Namespace) -> None:
+    dataset = read_what_can_be(options.data, options.layout, **_reader_options(options.data_option))
+    summary = summarize(dataset, values=not options.quick)
+    print(json.dumps(summary) if options.json else format_summary(summary))
+
+
+def _convert(options: argparse.Namespace) -> None:
+    made = convert(_dataset(options), options.out, options.to)
+    print(f"\nwritten: {made.out}, layout {made.layout}, read again and compared")
+    for what in made.lost or ("nothing",):
+        print(f"  lost: {what}")
+    if made.options:
+        print("  read it with " + " ".join(f"--data-option {key}={json.dumps(v)}" for key, v in made.options.items()))
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -171,6 +205,7 @@ def _reproduce(options: argparse.Namespace) -> None:
         options.out,
         seeds=options.seeds,
         streams=_streams(options),
+        rows=options.row,
         device=options.device,
         progress=not options.quiet,
     )

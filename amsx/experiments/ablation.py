@@ -51,6 +51,7 @@ def table3(
     *,
     seeds: int = 3,
     streams: Sequence[str] | None = None,
+    rows: Sequence[str] | None = None,
     device: str | None = None,
     progress: bool = True,
     say: Callable[[str], None] = print,
@@ -63,6 +64,7 @@ def table3(
     settings, or where the data has no annotated test video.
     """
     out = Path(out)
+    chosen = chosen_rows(rows)
     if seeds < 1:
         raise ValueError(f"seeds must be at least 1, got {seeds}")
     names = chosen_streams(dataset, streams)
@@ -76,12 +78,12 @@ def table3(
     if (out / "config.json").exists():
         check_same_run(out, described)
     checkpoint.write_json(out / "config.json", described)
-    cells = len(names) * len(ROWS)
+    cells = len(names) * len(chosen)
     for seed in range(seeds):
         for index, stream in enumerate(names):
             seeded = override(config, [f"optimization.seed={seed}"])
-            _train_cells(dataset, seeded, out / f"seed{seed}" / stream, stream, device, progress)
-            say(f"seed {seed}: {(index + 1) * len(ROWS)} of {cells} cells done ({stream})")
+            _train_cells(dataset, seeded, chosen, out / f"seed{seed}" / stream, stream, device, progress)
+            say(f"seed {seed}: {(index + 1) * len(chosen)} of {cells} cells done ({stream})")
     result = {
         "table": 3,
         "protocol": config.evaluation.protocol,
@@ -89,7 +91,7 @@ def table3(
         "data": described["data"],
         "config": to_dict(config),
         "seeds": seeds,
-        "rows": [entry for row in ROWS for entry in _row_entries(row, config, out, names, seeds, truth)],
+        "rows": [entry for row in chosen for entry in _row_entries(row, config, out, names, seeds, truth)],
     }
     checkpoint.write_json(out / "table3.json", result)
     checkpoint.write_text(out / "table3.txt", format_table3(result) + "\n")
@@ -115,16 +117,25 @@ def format_table3(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def chosen_rows(keys: Sequence[str] | None) -> tuple[Row, ...]:
+    """The rows with these keys in the table's order, all by default; ValueError for an unknown key."""
+    known = [row.key for row in ROWS]
+    for key in keys or ():
+        if key not in known:
+            raise ValueError(f"unknown row {key!r}; Table III has {', '.join(known)}")
+    return tuple(row for row in ROWS if keys is None or row.key in keys)
+
+
 def row_config(config: Config, row: Row) -> Config:
     """`config` as the row wants it."""
     return override(config, row.settings)
 
 
 def _train_cells(
-    dataset: Dataset, config: Config, folder: Path, stream: str, device: str | None, progress: bool
+    dataset: Dataset, config: Config, rows: Sequence[Row], folder: Path, stream: str, device: str | None, progress: bool
 ) -> None:
     """Whatever rows of one seed and stream are not in `folder` yet."""
-    missing = [row for row in ROWS if not (folder / row.key / "finished.json").exists()]
+    missing = [row for row in rows if not (folder / row.key / "finished.json").exists()]
     if not missing:
         return
     test = dataset.subset("test")

@@ -47,7 +47,8 @@ class SamplingConfig:
 class LossConfig:
     """The objectives and their weights."""
 
-    cas_weight: float = 0.5  # of the video labels' cross-entropy on the CAS; this project's validation folds
+    cas_classification: Literal["softmax", "binary"] = "softmax"  # how video labels train the CAS; Eq. 10's form
+    cas_weight: float = 1.0  # of that term; the paper does not say how its CAS layer learns of the labels
     similarity_weight: float = 1.0  # of the co-activity similarity; as in W-TALC
     similarity_margin: float = 0.5  # in cosine distance; W-TALC
     localization_weight: float = 1.0  # lambda of Eq. 11; the paper's grid search
@@ -56,7 +57,7 @@ class LossConfig:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if isinstance(value, bool):
+            if isinstance(value, (bool, str)):
                 continue
             _require(value >= 0, f"loss.{name}", value, "at least 0")
 

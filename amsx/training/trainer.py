@@ -18,6 +18,7 @@ from amsx.model.losses import (
     co_activity_similarity_loss,
     localization_loss,
 )
+from amsx.model.masking import top_k_mean
 from amsx.model.pseudo_labels import pseudo_labels
 from amsx.training.config import Config, to_dict
 from amsx.training.phases import Phase, phase_of_epoch, schedule, total_epochs
@@ -142,7 +143,7 @@ class Trainer:
         lengths, labels = batch.lengths, batch.labels
         output, cas, taught = self._forward(batch, phase)
         classification = classification_loss(output.log_probs, labels)
-        cas_classification = cas_classification_loss(output.cas_probs, labels)
+        cas_classification = self._cas_classification(output, labels, lengths)
         similarity = co_activity_similarity_loss(
             output.embedding, output.logits, labels, lengths, margin=loss.similarity_margin
         )
@@ -155,6 +156,13 @@ class Trainer:
             localization = localization_loss(cas, targets, labels, lengths)
             total = total + loss.localization_weight * localization
         return [total, classification, cas_classification, similarity, localization]
+
+    def _cas_classification(self, output: BranchOutput, labels: Tensor, lengths: Tensor) -> Tensor:
+        """How the video labels reach the CAS: Eq. 10 over its own logits, or a binary decision for every class."""
+        if self.config.loss.cas_classification == "binary":
+            return cas_classification_loss(output.cas_probs, labels)
+        evidence = top_k_mean(output.logits, lengths, self.config.model.top_k_divisor)  # (B, C)
+        return classification_loss(evidence.log_softmax(dim=1), labels)
 
     def _forward(self, batch: Batch, phase: Phase) -> tuple[BranchOutput, Tensor, Tensor | None]:
         """The student's output, its CAS at the snippets, and the teacher's, which carries no gradient."""

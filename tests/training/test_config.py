@@ -31,7 +31,7 @@ def test_absent_keys_take_the_defaults():
     ("values", "message"),
     [
         ({"modle": {}}, "unknown configuration key 'modle'; did you mean model"),
-        ({"loss": {"lamda": 1.0}}, "unknown configuration key 'loss.lamda'; known: cas_weight"),
+        ({"loss": {"lamda": 1.0}}, "unknown configuration key 'loss.lamda'; known: cas_classification, cas_weight"),
         ({"sampling": {"interp_facter": 3}}, "did you mean sampling.interp_factor"),
     ],
 )

@@ -175,8 +175,9 @@ def test_phase_zero_does_not_depend_on_what_follows(features):
     assert equal(states[0], states[2])
 
 
-def test_the_log_counts_epochs_and_terms(features):
-    trainer = make(features)
+@pytest.mark.parametrize("kind", ["softmax", "binary"])
+def test_the_log_counts_epochs_and_terms(features, kind):
+    trainer = make(features, f"loss.cas_classification={kind}", "loss.cas_weight=0.5")
     trainer.train()
     assert [h["epoch"] for h in trainer.history] == [1, 2, 3, 4, 5, 6]
     for entry in trainer.history:
