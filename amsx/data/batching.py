@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from amsx.data.storage import Storage, load_rows
 from amsx.data.videos import Video
+
+Sampling = Literal["crop", "jittered", "uniform"]
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,7 @@ class Batch:
     indices: Tensor  # (B,) int64 on the CPU, which videos of the `FeatureSet`
     first: Tensor  # (B,) int64 on the CPU, the snippet of the video that row 0 is (0 unless cropped)
     ids: tuple[str, ...]
+    snippets: Tensor | None = None  # (B, T) int64 on the CPU, the snippet that a row is; None: they are consecutive
 
     def to(self, device: torch.device | str) -> "Batch":
         """The batch with what the model computes on at `device`."""
@@ -38,18 +43,23 @@ class Batch:
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """One stream of some videos' features, all in memory, one video's rows after the other's."""
+    """One stream of some videos' features, one video's rows after the other's."""
 
     ids: tuple[str, ...]
-    rows: Tensor  # (N, D) float32, N snippets in all
+    rows: Tensor  # (N, D) float32 or float16, N snippets in all; in memory, on a device, or mapped from a file
     edges: NDArray[np.int64]  # (V + 1,), video i has rows edges[i] to edges[i + 1]
     labels: Tensor  # (V, C) float32 multi-hot, on the device of `rows`
+    note: str | None = None  # how the features are held, where that was decided and matters
 
     @classmethod
-    def load(cls, videos: Sequence[Video], stream: str, classes: Sequence[str]) -> "FeatureSet":
+    def load(
+        cls, videos: Sequence[Video], stream: str, classes: Sequence[str], *, storage: Storage = "auto"
+    ) -> "FeatureSet":
         """Read the `stream` of `videos`; a label that is not among `classes` leaves no mark.
 
-        ValueError where there are no videos, a video has no such stream, or its features cannot be used.
+        `storage`: in memory as "float32" or "float16", "mapped" from a temporary file, or the first of these that fits
+        the available memory ("auto"). Batches are float32 in any case. ValueError where there are no videos, a video
+        has no such stream, or its features cannot be used.
         """
         if not videos:
             raise ValueError("no videos to load features of")
@@ -57,14 +67,13 @@ class FeatureSet:
             if stream not in video.streams:
                 raise ValueError(f"video {video.id!r} has no stream {stream!r}, only {sorted(video.streams)}")
         edges = np.concatenate([[0], np.cumsum([video.length for video in videos])]).astype(np.int64)
-        rows = np.empty((int(edges[-1]), videos[0].streams[stream].shape[1]), dtype=np.float32)
-        for video, start, stop in zip(videos, edges[:-1], edges[1:], strict=True):
-            rows[start:stop] = video.streams[stream].load()
+        rows, note = load_rows(videos, stream, edges, storage)
         return cls(
             tuple(video.id for video in videos),
-            torch.from_numpy(rows),
+            rows,
             edges,
             torch.from_numpy(multi_hot([video.labels for video in videos], classes)),
+            note,
         )
 
     def to(self, device: torch.device | str) -> "FeatureSet":
@@ -79,13 +88,23 @@ class FeatureSet:
         """(V,) snippets of every video."""
         return np.diff(self.edges)
 
-    def batch(self, indices: NDArray[np.int64], first: NDArray[np.int64], lengths: NDArray[np.int64]) -> Batch:
-        """Of the videos `indices` (B,), the `lengths` (B,) snippets from `first` (B,) on."""
+    def batch(
+        self,
+        indices: NDArray[np.int64],
+        first: NDArray[np.int64],
+        lengths: NDArray[np.int64],
+        snippets: NDArray[np.int64] | None = None,
+    ) -> Batch:
+        """Of videos `indices` (B,), the `lengths` (B,) snippets from `first` (B,) on, or these `snippets` (B, T)."""
         longest, device = int(lengths.max()), self.rows.device
         features = torch.empty(len(indices), longest, self.rows.shape[1], device=device)
         starts = self.edges[indices] + first
-        for out, start, n in zip(features, starts.tolist(), lengths.tolist(), strict=True):
-            out[:n] = self.rows[start : start + n]
+        for b, (out, start, n) in enumerate(zip(features, starts.tolist(), lengths.tolist(), strict=True)):
+            if snippets is None:
+                out[:n] = self.rows[start : start + n]
+            else:
+                chosen = torch.from_numpy(self.edges[indices[b]] + snippets[b, :n])
+                out[:n] = self.rows[chosen.to(device)]
             if n < longest:
                 out[n:] = 0
         which = torch.from_numpy(indices)
@@ -96,13 +115,18 @@ class FeatureSet:
             which,
             torch.from_numpy(first),
             tuple(self.ids[i] for i in indices.tolist()),
+            None if snippets is None else torch.from_numpy(snippets),
         )
 
 
 def train_batches(
-    features: FeatureSet, *, batch_size: int, max_snippets: int, seed: int, epoch: int
+    features: FeatureSet, *, batch_size: int, max_snippets: int, seed: int, epoch: int, sampling: Sampling = "crop"
 ) -> Iterator[Batch]:
-    """One epoch: every video once, a random crop of `max_snippets` consecutive snippets where it is longer.
+    """One epoch: every video once, `max_snippets` (T) of its n snippets where it is longer.
+
+    `sampling` says which: "crop", a random run of consecutive snippets (the paper's); "uniform", the snippets at the
+    centres of T equal parts of the video, the same in every epoch; "jittered", a random snippet of each of these parts.
+    Either of the latter two shows the whole video, each at n / T of its speed.
 
     Positions 2k and 2k + 1 of a batch share a class wherever partners can be found (see `pair_order`). The
     sequence depends on (`seed`, `epoch`) and the set alone, so a run that was killed resumes to the same
@@ -112,13 +136,36 @@ def train_batches(
         raise ValueError(f"batch_size must be even, for a batch holds pairs of videos, got {batch_size}")
     if max_snippets < 1:
         raise ValueError(f"max_snippets must be at least 1, got {max_snippets}")
+    if sampling not in get_args(Sampling):
+        raise ValueError(f"sampling must be one of {', '.join(map(repr, get_args(Sampling)))}, got {sampling!r}")
     rng = np.random.default_rng([seed, epoch])
     order = pair_order(features.labels.cpu().numpy() != 0, rng)
     lengths = np.minimum(features.lengths, max_snippets)
     first = (rng.random(len(features)) * (features.lengths - lengths + 1)).astype(np.int64)
     for start in range(0, len(order), batch_size):
         indices = order[start : start + batch_size]
-        yield features.batch(indices, first[indices], lengths[indices])
+        if sampling == "crop":
+            yield features.batch(indices, first[indices], lengths[indices])
+        else:
+            snippets = spread_snippets(
+                features.lengths[indices], lengths[indices], rng if sampling == "jittered" else None
+            )
+            yield features.batch(indices, snippets[:, 0].copy(), lengths[indices], snippets)
+
+
+def spread_snippets(
+    n: NDArray[np.int64], samples: NDArray[np.int64], rng: np.random.Generator | None
+) -> NDArray[np.int64]:
+    """(B, T) of `n` (B,) snippets `samples` (B,), spread evenly: one of each of so many equal parts; T their maximum.
+
+    The one at the part's centre, or with `rng` one at a random place in it; every snippet where there are as many
+    samples as snippets. Values beyond a row's samples are snippets of the video, too, and mean nothing.
+    """
+    i = np.arange(int(samples.max()))
+    within = np.full((len(n), len(i)), 0.5) if rng is None else rng.random((len(n), len(i)))
+    snippets = ((i + within) * (n / samples)[:, None]).astype(np.int64)
+    snippets = np.where((samples == n)[:, None], i, snippets)
+    return np.minimum(snippets, n[:, None] - 1)
 
 
 def full_batches(features: FeatureSet, *, budget: int = 16_000) -> Iterator[Batch]:

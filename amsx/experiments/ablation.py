@@ -139,7 +139,7 @@ def _train_cells(
     if not missing:
         return
     test = dataset.subset("test")
-    features = FeatureSet.load(dataset.subset("train"), stream, dataset.classes)
+    features = FeatureSet.load(dataset.subset("train"), stream, dataset.classes, storage=config.optimization.storage)
     where = choose_device(device)
 
     def trainer(row: Row) -> Trainer:

@@ -90,6 +90,8 @@ class OptimizationConfig:
     restart: bool = True  # Adam's moments begin anew with every phase; the paper does not say, not tuned
     batch_size: int = 16  # videos, taken in pairs that share a class; the paper's neighbours use 10 to 32
     max_snippets: int = 1000  # T, training crops; the paper: 1000 THUMOS14, 400 ActivityNet
+    sampling: Literal["crop", "jittered", "uniform"] = "crop"  # how longer videos become T snippets; Section IV-B
+    storage: Literal["auto", "float32", "float16", "mapped"] = "auto"  # of the features, where they fit
     seed: int = 0  # of initialization, order, crops and dropout
 
     def __post_init__(self) -> None:

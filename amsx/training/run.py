@@ -200,7 +200,7 @@ def stream_activations(trainer: Trainer, videos: Sequence[Video]) -> StreamActiv
     """What a trainer's model, as it is, says about `videos`."""
     base, supplementary = infer(
         trainer.model,
-        FeatureSet.load(videos, trainer.stream, trainer.classes),
+        FeatureSet.load(videos, trainer.stream, trainer.classes, storage=trainer.config.optimization.storage),
         both=trainer.config.phases.branches == "both",
         class_threshold=trainer.config.sampling.class_threshold,
     )
@@ -226,8 +226,11 @@ def _train_stream(
     say: Callable[[str], None],
 ) -> StreamActivations | None:
     """One stream from its last checkpoint, or from nothing, to the activations of the test videos."""
+    features = FeatureSet.load(train, stream, classes, storage=config.optimization.storage)
+    if features.note:
+        say(f"{stream}: {features.note}")
     trainer = Trainer(
-        FeatureSet.load(train, stream, classes),
+        features,
         config,
         stream=stream,
         classes=classes,

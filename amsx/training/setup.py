@@ -51,7 +51,7 @@ def load_model(model: AMS, tensors: Mapping[str, Tensor]) -> None:
 
 def moments(features: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation (D,) of the rows of `features` (N, D); a constant column deviates by 1."""
-    deviation, mean = torch.std_mean(features, dim=0, correction=0)
+    deviation, mean = torch.std_mean(features.float(), dim=0, correction=0)
     return mean, torch.where(deviation > 1e-6 * (1 + mean.abs()), deviation, torch.ones_like(deviation))
 
 

@@ -190,6 +190,7 @@ class Trainer:
             max_snippets=settings.max_snippets,
             seed=settings.seed,
             epoch=self.epoch,
+            sampling=settings.sampling,
         )
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -170,3 +170,42 @@ def test_real_videos_come_through_unchanged(shared_data):
         labels = batch.labels.numpy()
         for row, i in zip(labels, batch.indices.tolist(), strict=True):
             assert tuple(np.array(data.classes)[row > 0]) == train[i].labels
+
+
+@given(sets(), st.sampled_from(["uniform", "jittered"]), st.integers(1, 40), st.integers(0, 99))
+def test_spread_samples_show_the_whole_of_every_video_in_order(features, sampling, longest, epoch):
+    arguments = {"batch_size": 4, "max_snippets": longest, "seed": 5, "epoch": epoch, "sampling": sampling}
+    seen = []
+    for batch in train_batches(features, **arguments):
+        assert batch.snippets is not None
+        for b, i in enumerate(batch.indices.tolist()):
+            n, total = int(batch.lengths[b]), int(features.lengths[i])
+            assert n == min(total, longest)
+            own = batch.snippets[b, :n]
+            assert (batch.features[b, :n, 0] == i + 1).all()
+            assert torch.equal(batch.features[b, :n, 1], own + 1.0) and (batch.features[b, n:] == 0).all()
+            parts = torch.arange(n + 1) * total / n  # one sample in each part, and all of them where n is total
+            assert (own >= parts[:-1].floor()).all() and (own < parts[1:].ceil()).all()
+            assert (own.diff() >= 0).all() and (n < total or torch.equal(own, torch.arange(total)))
+            assert int(batch.first[b]) == int(own[0])
+            seen.append(i)
+    assert sorted(seen) == list(range(len(features)))
+
+
+def test_jitter_changes_from_epoch_to_epoch_and_uniform_samples_do_not():
+    features = make_set([50], np.ones((1, 1), bool))
+
+    def snippets(sampling, epoch):
+        arguments = {"batch_size": 2, "max_snippets": 10, "seed": 0, "epoch": epoch, "sampling": sampling}
+        return next(train_batches(features, **arguments)).snippets.tolist()
+
+    assert snippets("uniform", 0) == snippets("uniform", 1) == [list(range(2, 50, 5))]
+    assert snippets("jittered", 0) == snippets("jittered", 0) != snippets("jittered", 1)
+    counts = np.bincount(np.concatenate([snippets("jittered", e)[0] for e in range(500)]), minlength=50)
+    assert (abs(counts - 100) < 45).all()  # every snippet of a part is as likely
+
+
+def test_an_unknown_sampling_is_refused():
+    features = make_set([3], np.ones((1, 1), bool))
+    with pytest.raises(ValueError, match="sampling must be one of 'crop', 'jittered', 'uniform', got 'stride'"):
+        next(train_batches(features, batch_size=2, max_snippets=2, seed=0, epoch=0, sampling="stride"))

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amsx.data.layouts import bas_net, read_dataset
+from amsx.data.convert import convert
+from amsx.data.layouts import read_dataset
 from amsx.data.synthetic import SyntheticConfig, make_dataset
 
 SMALL = SyntheticConfig(train_videos=24, test_videos=12)
@@ -91,8 +92,8 @@ def test_a_configuration_that_makes_no_sense_is_refused(change):
 
 
 def test_the_set_survives_being_written(data, tmp_path):
-    bas_net.write(data, tmp_path)
-    again = read_dataset(tmp_path)
+    convert(data, tmp_path / "set", "bas_net")
+    again = read_dataset(tmp_path / "set")
     assert again.classes == data.classes and again.dims == data.dims and again.notes == ()
     for a, b in zip(data.videos, again.videos, strict=True):
         assert (a.id, a.subset, a.labels, a.segments, a.timebase) == (

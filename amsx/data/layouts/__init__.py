@@ -2,6 +2,24 @@
 
 A layout is a module with `HOLDS` (what its folder holds, in words), `detect(root) -> bool` and
 `read(root, *, <options>) -> Dataset`; its name is the module's.
+
+What becomes of data that is not as it should be, in every layout. A note is in `Dataset.notes` and is printed by every
+command; "skip" leaves the video out and notes how many and which.
+
+- features missing: FileNotFoundError, or missing="skip"
+- a feature file truncated, of another kind, empty, of the wrong rank: ValueError, or broken="skip"
+- streams of different lengths: up to 2 snippets, cut to the shortest and noted; beyond, ValueError or broken="skip"
+- streams or widths that differ from video to video: ValueError
+- NaN or infinite values: ValueError that says the file and the row, when the features are loaded (`amsx data` looks)
+- a pickle that asks for more than plain values: ValueError that says for what
+- a training video without a label: ValueError, or unlabelled="skip"; a test video without one: kept and noted
+- a label that no training video has: kept as ground truth, no class, noted; one that is not in the layout's own list
+  of classes: ValueError
+- a segment past the video's end or before its start: kept as annotated, and noted from 2 snippets on; one of no length:
+  left out, its label kept, noted; one that ends before it starts, or of no numbers: ValueError
+- an id twice in the annotation, the split files or the file names: ValueError
+- a listed video that the annotation lacks: ValueError; an annotated one that no split file lists: left out and noted
+- two sources of labels that disagree: the reader's option says which counts; noted
 """
 
 import inspect
@@ -9,10 +27,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from amsx.data.layouts import action_former, bas_net
+from amsx.data.layouts import acm_net, action_former, activity_net, bas_net, cmcs, dgam, opentad, wtalc
 from amsx.data.videos import Dataset
 
-LAYOUTS: tuple[ModuleType, ...] = (bas_net, action_former)
+LAYOUTS: tuple[ModuleType, ...] = (bas_net, acm_net, action_former, wtalc, cmcs, dgam, opentad, activity_net)
+
+POLICIES = ("missing", "broken", "unlabelled")
 
 
 def read_dataset(root: str | Path, layout: str | None = None, **options: Any) -> Dataset:
@@ -23,15 +43,25 @@ def read_dataset(root: str | Path, layout: str | None = None, **options: Any) ->
     does not have.
     """
     root = Path(root)
-    if not root.is_dir():
-        raise FileNotFoundError(f"no folder {root}")
-    module = _recognized(root) if layout is None else _named(layout)
+    module = _module(root, layout)
     known = [name for name in inspect.signature(module.read).parameters if name != "root"]
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise TypeError(f"layout {_name(module)} has no option {unknown[0]!r}; it has {', '.join(known)}")
     dataset: Dataset = module.read(root, **options)
     return dataset
+
+
+def read_what_can_be(root: str | Path, layout: str | None = None, **options: Any) -> Dataset:
+    """As `read_dataset`, but every policy the layout has (missing, broken, unlabelled) is "skip" unless given."""
+    policies = [name for name in POLICIES if name in inspect.signature(_module(Path(root), layout).read).parameters]
+    return read_dataset(root, layout, **{**dict.fromkeys(policies, "skip"), **options})
+
+
+def _module(root: Path, layout: str | None) -> ModuleType:
+    if not root.is_dir():
+        raise FileNotFoundError(f"no folder {root}")
+    return _recognized(root) if layout is None else _named(layout)
 
 
 def _recognized(root: Path) -> ModuleType:

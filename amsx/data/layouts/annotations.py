@@ -2,7 +2,8 @@
 
 import json
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,16 @@ def read_database(path: Path) -> dict[str, Entry]:
     if not isinstance(database, dict) or not database:
         raise ValueError(f'{path}: expected {{"database": {{video id: ...}}}} with at least one video')
     return {name: _entry(entry, f"{path}: video {name!r}") for name, entry in database.items()}
+
+
+def without_labels(entries: dict[str, Entry], labels: Sequence[str]) -> tuple[dict[str, Entry], list[str]]:
+    """The entries without the segments of `labels`, which are no classes (Ambiguous), and notes."""
+    kept, count = {}, 0
+    for name, entry in entries.items():
+        segments = tuple(segment for segment in entry.segments if segment.label not in labels)
+        count += len(entry.segments) - len(segments)
+        kept[name] = replace(entry, labels=tuple(x for x in entry.labels if x not in labels), segments=segments)
+    return kept, [f"left out: {count} segments labelled {', '.join(labels)}"] if count else []
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

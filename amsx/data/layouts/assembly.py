@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from amsx.data.features import FeatureFile
+from amsx.data.features import FeatureArray, FeatureFile
 from amsx.data.layouts.annotations import Entry
 from amsx.data.videos import Dataset, Subset, Timebase, Video
 
@@ -32,7 +32,7 @@ class Opened:
     id: str
     subset: Subset
     entry: Entry
-    streams: Mapping[str, FeatureFile]
+    streams: Mapping[str, FeatureFile | FeatureArray]
 
     @property
     def length(self) -> int:
@@ -40,14 +40,20 @@ class Opened:
         return next(iter(self.streams.values())).shape[0]
 
 
-def open_features(listed: Sequence[Listed], missing: Policy) -> tuple[list[Opened], list[str]]:
-    """The listed videos with their features opened (headers alone), and notes.
+def open_features(
+    listed: Sequence[Listed],
+    missing: Policy,
+    broken: Policy = "error",
+    inspect: Callable[[Path], FeatureFile] = FeatureFile.inspect,
+) -> tuple[list[Opened], list[str]]:
+    """The listed videos with their features opened by `inspect` (headers alone), and notes.
 
     Missing files: FileNotFoundError, or with `missing="skip"` the video is left out and counted. Files that
-    cannot be read: ValueError, always. Streams that differ by at most 2 snippets are cut to the shortest and
-    counted; by more: ValueError.
+    cannot be read, and streams that differ by more than 2 snippets: ValueError, or with `broken="skip"` the video is
+    left out and counted. Streams that differ by at most 2 snippets are cut to the shortest and counted.
     """
     check_policy("missing", missing)
+    check_policy("broken", broken)
     notes: list[str] = []
     absent = {video.id: [p for p in video.paths.values() if not p.is_file()] for video in listed}
     absent = {name: paths for name, paths in absent.items() if paths}
@@ -59,26 +65,29 @@ def open_features(listed: Sequence[Listed], missing: Policy) -> tuple[list[Opene
         if len(absent) == len(listed):
             raise FileNotFoundError(text)
         notes.append(f"left out: {text}")
-    opened, broken, cut = [], [], []
+    opened, unusable, cut = [], [], []
     for video in listed:
         if video.id in absent:
             continue
         try:
-            streams = {name: FeatureFile.inspect(path) for name, path in video.paths.items()}
+            streams = {name: inspect(path) for name, path in video.paths.items()}
         except ValueError as error:
-            broken.append(str(error))
+            unusable.append(str(error))
             continue
         lengths = {name: stream.shape[0] for name, stream in streams.items()}
         shortest = min(lengths.values())
         if max(lengths.values()) > shortest + CUT:
-            broken.append(f"video {video.id!r}: streams of {lengths} snippets, expected equal (or {CUT} apart)")
+            unusable.append(f"video {video.id!r}: streams of {lengths} snippets, expected equal (or {CUT} apart)")
             continue
         if max(lengths.values()) > shortest:
             cut.append(video.id)
         streams = {name: replace(stream, shape=(shortest, stream.shape[1])) for name, stream in streams.items()}
         opened.append(Opened(video.id, video.subset, video.entry, streams))
-    if broken:
-        raise ValueError(f"{len(broken)} of {len(listed)} videos have broken features: {some(broken)}")
+    if unusable:
+        text = f"{len(unusable)} of {len(listed)} videos have broken features: {some(unusable)}"
+        if broken == "error":
+            raise ValueError(text + " (broken='skip' leaves such videos out)")
+        notes.append(f"left out: {text}")
     if cut:
         notes.append(f"streams of unequal length cut to the shortest in {len(cut)} videos: {some(cut)}")
     return opened, notes

@@ -70,7 +70,7 @@ def seconds_per_snippet(lengths: Sequence[int], last_ends: Sequence[float], assu
 
 
 def frame_stride(
-    frames: NDArray[np.float64], rows: NDArray[np.float64], num_frames: int | None
+    frames: NDArray[np.float64], rows: NDArray[np.float64], num_frames: float | None
 ) -> tuple[NDArray[np.float64], float | None]:
     """Frames from one snippet's centre to the next, per video (V,), and the frames that a snippet spans.
 
@@ -96,7 +96,7 @@ def frame_stride(
 
 
 def spanned_frames(
-    frames: NDArray[np.float64], rows: NDArray[np.float64], stride: float, num_frames: int | None
+    frames: NDArray[np.float64], rows: NDArray[np.float64], stride: float, num_frames: float | None
 ) -> float:
     """Frames that a snippet spans: `num_frames`, or the stride (padded features) or 16, whichever fits."""
     if num_frames is not None:
@@ -106,7 +106,7 @@ def spanned_frames(
     return float(CLIP) if abs(left_over - (CLIP - stride / 2)) < abs(left_over) else float(stride)
 
 
-def _fit(frames: NDArray[np.float64], rows: NDArray[np.float64], stride: int, window: int) -> float:
+def _fit(frames: NDArray[np.float64], rows: NDArray[np.float64], stride: int, window: float) -> float:
     """The share of videos whose rows the stride explains, padded or as sliding windows, whichever is more."""
     slack = 2 + ROUNDING * frames
     padded = np.abs(frames - stride * rows) < stride + slack

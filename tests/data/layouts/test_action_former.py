@@ -173,10 +173,14 @@ def test_several_candidates_must_be_told_apart(tmp_path):
 
 def test_file_names_may_have_a_prefix(tmp_path):
     entries, rows = thumos_like()
-    root = make(tmp_path, entries, {f"v_{name}": n for name, n in rows.items()})
+    root = make(tmp_path / "usual", entries, {f"v_{name}": n for name, n in rows.items()})
+    data = read_dataset(root)
+    assert [v.id for v in data.videos] == ["a", "b", "c", "d"]
+    assert any("file names begin with 'v_'" in note for note in data.notes)
+    root = make(tmp_path / "odd", entries, {f"x_{name}": n for name, n in rows.items()})
     with pytest.raises(FileNotFoundError, match="4 of 4 listed videos lack features"):
         read_dataset(root)
-    assert [v.id for v in read_dataset(root, prefix="v_").videos] == ["a", "b", "c", "d"]
+    assert [v.id for v in read_dataset(root, prefix="x_").videos] == ["a", "b", "c", "d"]
 
 
 def test_missing_features_are_an_error_or_a_counted_skip(tmp_path):

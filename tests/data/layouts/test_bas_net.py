@@ -5,9 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from amsx.data.features import FeatureArray
-from amsx.data.layouts import bas_net, read_dataset
-from amsx.data.videos import Dataset, Segment, Timebase, Video
+from amsx.data.layouts import read_dataset
+from amsx.data.videos import Segment, Timebase
 
 LENGTHS = {"t1": 30, "t2": 40, "t3": 25, "e1": 20, "e2": 50}
 
@@ -144,6 +143,16 @@ def test_broken_files_are_counted_and_named(root):
         assert "t1.npy: shape (30, 4, 1)" in str(error.value) and "e2.npy: truncated" in str(error.value)
 
 
+def test_broken_files_can_be_a_counted_skip(root):
+    put(root, "train", "rgb", "t1", np.ones((30, 4, 1), "f4"))
+    put(root, "train", "flow", "t2", np.ones((9, 3), "f4"))
+    data = read_dataset(root, broken="skip")
+    assert [v.id for v in data.videos] == ["t3", "e1", "e2"]
+    assert any("left out: 2 of 5 videos have broken features" in note and "'t2'" in note for note in data.notes)
+    with pytest.raises(ValueError, match="broken must be 'error' or 'skip', got 'ignore'"):
+        read_dataset(root, broken="ignore")
+
+
 @pytest.mark.parametrize("fewer", [1, 2])
 def test_streams_of_almost_equal_length_are_cut_and_said(root, fewer):
     put(root, "train", "flow", "t2", np.ones((40 - fewer, 3), "f4"))
@@ -247,36 +256,3 @@ def test_thumos14_at_ten_frames_a_second_must_be_said(shared_data, tmp_path):
         read_dataset(folder)
     assert str(folder) in str(error.value)
     assert read_dataset(folder, snippet_seconds=1.6).videos[0].timebase == Timebase(1.6)
-
-
-def in_memory(**changes):
-    streams = {"rgb": FeatureArray(np.arange(6, dtype="f4").reshape(3, 2))}
-    given = {"labels": ("a",), "segments": (Segment(0.1, 1.3, "a"),), "timebase": Timebase(0.64), **changes}
-    return Dataset(None, "x", ("a",), (Video("v", "train", streams, **given),))
-
-
-def test_what_is_written_is_read_again(tmp_path):
-    data = in_memory()
-    bas_net.write(data, tmp_path / "new")
-    again = read_dataset(tmp_path / "new")
-    video, back = data.videos[0], again.videos[0]
-    assert (back.id, back.subset, back.labels, back.segments, back.timebase) == (
-        (video.id, video.subset, video.labels, video.segments, video.timebase)
-    )
-    np.testing.assert_array_equal(back.streams["rgb"].load(), video.streams["rgb"].load())
-    with pytest.raises(FileExistsError, match="not empty"):
-        bas_net.write(data, tmp_path / "new")
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"timebase": Timebase(0.4)}, "snippets of 0.64 s"),
-        ({"timebase": Timebase(0.64, 0.1)}, "snippets of 0.64 s"),
-        ({"labels": ("a", "b")}, "a segment for every label"),
-    ],
-)
-def test_what_the_layout_cannot_hold_is_not_written(tmp_path, changes, message):
-    with pytest.raises(ValueError, match=message):
-        bas_net.write(in_memory(**changes), tmp_path / "new")
-    assert not (tmp_path / "new").exists()

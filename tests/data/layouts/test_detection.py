@@ -3,27 +3,34 @@
 import numpy as np
 import pytest
 
-from amsx.data.layouts import LAYOUTS, action_former, bas_net, read_dataset
+from amsx.data.layouts import LAYOUTS, action_former, bas_net, read_dataset, wtalc
 
 
 @pytest.mark.parametrize(
     ("name", "module"),
-    [("salads-windows", bas_net), ("thumos14-basnet", bas_net), ("gtea-windows", action_former)],
+    [
+        ("salads-windows", bas_net),
+        ("thumos14-basnet", bas_net),
+        ("gtea-windows", action_former),
+        ("thumos14-wtalc", wtalc),
+    ],
 )
 def test_real_folders_are_recognized_by_one_layout(shared_data, name, module):
     assert [layout for layout in LAYOUTS if layout.detect(shared_data(name))] == [module]
 
 
-@pytest.mark.parametrize("name", ["thumos14-wtalc", "weizmann", "long-jump"])
+@pytest.mark.parametrize("name", ["weizmann", "long-jump"])
 def test_other_folders_are_recognized_by_none(shared_data, name):
-    with pytest.raises(ValueError, match=r"holds no known layout. Known are bas_net: .*; action_former: "):
+    with pytest.raises(ValueError, match=r"holds no known layout. Known are bas_net: .*; acm_net: .*; opentad: "):
         read_dataset(shared_data(name))
 
 
 def test_a_layout_can_be_insisted_upon(shared_data):
     with pytest.raises(FileNotFoundError, match=r"gt\.json"):
         read_dataset(shared_data("gtea-windows"), "bas_net")
-    with pytest.raises(ValueError, match="unknown layout 'basnet', expected one of bas_net, action_former"):
+    with pytest.raises(
+        ValueError, match="unknown layout 'basnet', expected one of bas_net, acm_net, action_former, wtalc"
+    ):
         read_dataset(shared_data("gtea-windows"), "basnet")
 
 

@@ -1,0 +1,190 @@
+"""Arrays of numbers in the files that features come in: npy, npz, h5, pt, csv, pkl.
+
+`inspect_array` gives the shape, from the header alone where the format has one (npy, npz, h5); `read_array` the
+values. Both raise FileNotFoundError, or a ValueError that names the file and what is wrong with it.
+"""
+
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from amsx.data.unpickling import load_pickle
+
+USUAL_KEYS = ("feats", "features", "feature")  # OpenTAD; others; CMCS
+SUFFIXES = (".npy", ".npz", ".h5", ".hdf5", ".pt", ".pth", ".csv", ".pkl", ".pickle")
+
+
+def inspect_array(path: Path, key: str | None = None) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and dtype of the array of real numbers in `path`.
+
+    `key` names it in a file that holds several (npz, h5, or a dict in pt or pkl); by default it is the only one, or the
+    one called feats, features or feature.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no feature file {path}")
+    if path.suffix == ".npy":
+        with path.open("rb") as file:
+            shape, dtype = _npy_header(file, path)
+            _check_size(path, path.stat().st_size - file.tell(), shape, dtype)
+    elif path.suffix == ".npz":
+        with _Member(path, key) as (file, size):
+            shape, dtype = _npy_header(file, path)
+            _check_size(path, size - file.tell(), shape, dtype)
+    elif path.suffix in (".h5", ".hdf5"):
+        shape, dtype = _in_h5(path, key, lambda data: (tuple(data.shape), np.dtype(data.dtype)))
+    else:
+        array = _read(path, key)
+        shape, dtype = array.shape, array.dtype
+    if dtype.kind not in "fiu":
+        raise ValueError(f"{path}: holds {dtype} values, expected an array of real numbers")
+    return shape, dtype
+
+
+def read_array(path: Path, key: str | None = None) -> NDArray:
+    """The array in `path`, of any shape; a memory-map of a .npy file. `key` as in `inspect_array`."""
+    if not path.is_file():
+        raise FileNotFoundError(f"no feature file {path}")
+    return _read(path, key)
+
+
+def _read(path: Path, key: str | None) -> NDArray:
+    if path.suffix == ".npy":
+        try:
+            return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+        except (ValueError, EOFError) as error:
+            raise ValueError(f"{path}: not a readable .npy file ({error})") from error
+    if path.suffix == ".npz":
+        with _Member(path, key) as (file, _):
+            try:
+                return np.asarray(npy.read_array(file, allow_pickle=False))
+            except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
+                raise ValueError(f"{path}: not a readable .npz file ({error})") from error
+    if path.suffix in (".h5", ".hdf5"):
+        return np.asarray(_in_h5(path, key, lambda data: data[()]))
+    if path.suffix in (".pt", ".pth"):
+        return _array_of(_torch_load(path), path, key)
+    if path.suffix in (".pkl", ".pickle"):
+        return _array_of(load_pickle(path), path, key)
+    if path.suffix == ".csv":
+        return _read_csv(path)
+    raise ValueError(f"{path}: unknown kind of file, expected one of {', '.join(SUFFIXES)}")
+
+
+def _npy_header(file: BinaryIO, path: Path) -> tuple[tuple[int, ...], np.dtype]:
+    try:
+        version = npy.read_magic(file)
+        if version not in ((1, 0), (2, 0)):
+            raise ValueError(f"version {version} of the format is none that plain arrays of numbers have")
+        read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, _, dtype = read_header(file)
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{path}: not a readable {path.suffix} file ({error})") from error
+    return shape, dtype
+
+
+def _check_size(path: Path, found: int, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    expected = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    if found < expected and not dtype.hasobject:
+        raise ValueError(f"{path}: truncated, {found} bytes where shape {shape} of {dtype} needs {expected}")
+
+
+class _Member:
+    """The open member of a .npz file that holds the array, and its size in bytes."""
+
+    def __init__(self, path: Path, key: str | None) -> None:
+        self.path, self.key = path, key
+
+    def __enter__(self) -> tuple[BinaryIO, int]:
+        try:
+            self.archive = zipfile.ZipFile(self.path)
+        except zipfile.BadZipFile as error:
+            raise ValueError(f"{self.path}: truncated, or not a readable .npz file ({error})") from error
+        try:
+            names = [name[:-4] for name in self.archive.namelist() if name.endswith(".npy")]
+            name = choose_key(names, self.key, self.path) + ".npy"
+            self.member = self.archive.open(name)
+        except (ValueError, zipfile.BadZipFile, NotImplementedError) as error:
+            self.archive.close()
+            raise error if isinstance(error, ValueError) else ValueError(f"{self.path}: {error}") from error
+        return self.member, self.archive.getinfo(name).file_size  # type: ignore[return-value]
+
+    def __exit__(self, *_: object) -> None:
+        self.member.close()
+        self.archive.close()
+
+
+def _in_h5(path: Path, key: str | None, take: Callable[[Any], Any]) -> Any:
+    try:
+        h5py = import_module("h5py")
+    except ImportError as error:
+        raise ValueError(f"{path}: reading HDF5 files needs the package h5py (pip install h5py)") from error
+    try:
+        with h5py.File(path, "r") as file:
+            names: list[str] = []
+            file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+            return take(file[choose_key(names, key, path)])
+    except OSError as error:
+        raise ValueError(f"{path}: truncated, or not a readable HDF5 file ({error})") from error
+
+
+def _torch_load(path: Path) -> Any:
+    """What torch.save wrote; zip files alone, for older ones can run code in some versions of torch."""
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{path}: truncated, or not a file that torch.save writes since version 1.6")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, UnpicklingError, EOFError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()
+        told = next((line.strip() for line in reason if "GLOBAL" in line), reason[0] if reason else repr(error))
+        raise ValueError(f"{path}: refused or broken, not plain tensors ({told})") from error
+
+
+def _array_of(value: Any, path: Path, key: str | None) -> NDArray:
+    """The array that `value` is, or holds under `key`."""
+    if isinstance(value, Mapping):
+        value = value[choose_key([name for name in value if isinstance(name, str)], key, path)]
+    elif key is not None:
+        raise ValueError(f"{path}: holds a {type(value).__name__} and no {key!r}")
+    if isinstance(value, torch.Tensor):
+        value = value.float().numpy() if value.dtype == torch.bfloat16 else value.numpy()
+    if not isinstance(value, np.ndarray):
+        raise ValueError(f"{path}: holds a {type(value).__name__}, expected an array of real numbers")
+    return value
+
+
+def _read_csv(path: Path) -> NDArray:
+    """Comma-separated numbers, a row per snippet; a first line that is no numbers is a header."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            first = file.readline()
+        try:
+            header = not [float(cell) for cell in first.split(",")]
+        except ValueError:
+            header = True
+        return np.loadtxt(path, delimiter=",", dtype=np.float32, skiprows=int(header), ndmin=2, encoding="utf-8")
+    except ValueError as error:
+        raise ValueError(f"{path}: not a readable .csv file of numbers ({error})") from error
+
+
+def choose_key(names: Iterable[str], key: str | None, path: Path) -> str:
+    """The name of the array to read: `key`, the only one, or the one with a usual name; else ValueError."""
+    names = list(names)
+    if key is not None:
+        if key not in names:
+            raise ValueError(f"{path}: holds no {key!r}, only {names}")
+        return key
+    usual = names if len(names) == 1 else [name for name in USUAL_KEYS if name in names][:1]
+    if not usual:
+        raise ValueError(
+            f"{path}: holds {names or 'no array'}, expected one array or one of {list(USUAL_KEYS)}; give key"
+        )
+    return usual[0]

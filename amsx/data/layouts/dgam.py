@@ -1,0 +1,130 @@
+"""DGAM's layout.
+
+    {train,test}_data/{rgb,flow}_features/<i>.npy     (n, D), i from 1
+    {train,test}_data/{train,test}_labels.npy         (V, C), 1 where video i has the class
+    classlist.npy or classlist.txt                    the names of the classes, where it is there
+    {train,test}_names.txt, *{train,test}_vid_list.txt    the videos' ids, one per line, where it is there
+    gt.json                                           {"database": {id: {"annotations": [...]}}}, where it is there
+
+The features carry no names: without lists of them the videos are called train_1, test_1 and so on, and there are no
+segments. A snippet is 16 frames at 25 fps, 0.64 s.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from amsx.data.layouts.annotations import Entry, read_database
+from amsx.data.layouts.assembly import Listed, Policy, assemble, open_features, some
+from amsx.data.layouts.splits import SNIPPET_SECONDS, SUBSETS
+from amsx.data.unpickling import load_npy
+from amsx.data.videos import Dataset, Subset, Timebase
+
+STREAMS = ("rgb", "flow")
+HOLDS = "{train,test}_data/{rgb,flow}_features/<i>.npy with <subset>_labels.npy"
+
+
+def detect(root: Path) -> bool:
+    """Whether `root` looks like this layout."""
+    return any((root / f"{subset}_data" / f"{stream}_features").is_dir() for subset in SUBSETS for stream in STREAMS)
+
+
+def read(
+    root: Path,
+    *,
+    snippet_seconds: float = SNIPPET_SECONDS,
+    missing: Policy = "error",
+    broken: Policy = "error",
+    unlabelled: Policy = "error",
+) -> Dataset:
+    """Read the layout.
+
+    `snippet_seconds` is the time from one snippet to the next.
+    `missing`, `broken` and `unlabelled` say whether listed videos without features, with features that cannot be read,
+    and training videos without labels, are errors or left out and noted.
+    """
+    truth = read_database(root / "gt.json") if (root / "gt.json").is_file() else {}
+    labels = {subset: _labels(root, subset) for subset in SUBSETS if (root / f"{subset}_data").is_dir()}
+    widths = {rows.shape[1] for rows in labels.values()}
+    if len(widths) > 1:
+        raise ValueError(f"{root}: the label files have {sorted(widths)} columns, expected the same in each")
+    classes, notes = _classes(root, next(iter(widths)), truth)
+    listed, differing, named = [], [], 0
+    streams = [s for s in STREAMS if any((root / f"{subset}_data" / f"{s}_features").is_dir() for subset in labels)]
+    for subset, rows in labels.items():
+        names = _names(root, subset, len(rows))
+        for i, row in enumerate(rows):
+            name = names[i] if names else f"{subset}_{i + 1}"
+            entry = truth.get(name)
+            own = tuple(sorted(classes[c] for c in np.flatnonzero(row)))
+            named += entry is not None
+            if entry is not None and entry.labels != own:
+                differing.append(name)
+            segments = entry.segments if entry is not None else ()
+            duration = entry.duration if entry is not None else None
+            made = Entry(subset, own, segments, 0, duration, None, None)
+            folder = root / f"{subset}_data"
+            paths = {stream: folder / f"{stream}_features" / f"{i + 1}.npy" for stream in streams}
+            listed.append(Listed(name, subset, made, paths))
+        if not names:
+            notes.append(f"no list of {subset} videos: they are called {subset}_1 to {subset}_{len(rows)}")
+    if not named:
+        notes.append("no segments: gt.json with the names of the videos would give them")
+    if differing:
+        notes.append(
+            f"labels differ from those of gt.json in {len(differing)} videos; {_FILES} decide: {some(differing)}"
+        )
+    opened, opening = open_features(listed, missing, broken)
+    timebase = Timebase(snippet_seconds)
+    return assemble(root, "dgam", opened, lambda _: timebase, unlabelled=unlabelled, notes=notes + opening)
+
+
+_FILES = "the label files"
+
+
+def _labels(root: Path, subset: Subset) -> NDArray:
+    """(V, C) labels of a subset."""
+    candidates = [root / f"{subset}_data" / f"{subset}_labels.npy", root / f"{subset}_labels.npy"]
+    path = next((path for path in candidates if path.is_file()), None)
+    if path is None:
+        raise FileNotFoundError(f"no label file {candidates[0]}")
+    rows = load_npy(path)
+    if rows.ndim != 2 or rows.dtype.kind not in "biuf" or 0 in rows.shape or not np.isin(rows, (0, 1)).all():
+        raise ValueError(f"{path}: {rows.dtype} of shape {rows.shape}, expected zeros and ones (videos, classes)")
+    return rows
+
+
+def _classes(root: Path, count: int, truth: dict[str, Entry]) -> tuple[list[str], list[str]]:
+    """The names of the classes in the order of the labels' columns, and notes."""
+    notes: list[str] = []
+    if (root / "classlist.npy").is_file():
+        found = load_npy(root / "classlist.npy").ravel().tolist()
+        names = [name.decode("utf-8") if isinstance(name, bytes) else str(name) for name in found]
+    elif (root / "classlist.txt").is_file():
+        names = (root / "classlist.txt").read_text(encoding="utf-8").splitlines()
+    elif len(names := sorted({label for entry in truth.values() for label in entry.labels})) == count:
+        notes.append("no classlist: the labels' columns are taken as the classes of gt.json in alphabetical order")
+    else:
+        names = [f"class_{c:0{len(str(count - 1))}d}" for c in range(count)]
+        notes.append(f"no classlist: the classes are called {names[0]} to {names[-1]}")
+    if len(names) != count or len(set(names)) != count:
+        raise ValueError(f"{root}: classlist has {len(names)} names, the labels {count} columns")
+    return names, notes
+
+
+def _names(root: Path, subset: Subset, count: int) -> list[str] | None:
+    """The videos' ids, where a file lists them."""
+    places = [root, root / f"{subset}_data"]
+    found = [
+        p
+        for place in places
+        for pattern in (f"{subset}_names.txt", f"*{subset}_vid_list.txt")
+        for p in place.glob(pattern)
+    ]
+    if not found:
+        return None
+    names = found[0].read_text(encoding="utf-8").split()
+    if len(names) != count:
+        raise ValueError(f"{found[0]}: lists {len(names)} videos, the label file has {count} rows")
+    return names

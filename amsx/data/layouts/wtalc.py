@@ -1,0 +1,238 @@
+"""The W-TALC bundle (also of 3C-Net, HAM-Net, CO2-Net, DELU, RSKP, FAC-Net).
+
+    <name>-JOINTFeatures.npy      an object array (V,) of (n, 2048), rgb the first half, flow the second
+    <name>-Annotations/           videoname, subset, classlist, duration; segments, labels, labels_all: a list per video
+
+The annotation lies in a folder below, beside or above the features, or among them. All of it may be str or bytes. The
+files are pickles and are read by `amsx.data.unpickling`, which runs nothing. A snippet is 16 frames at 25 fps, 0.64 s
+(`extracted_fps` belongs to other features). ActivityNet's videos are called video_1 and so on; url.npy has their ids.
+
+A bundle is one pickle, which cannot be read in part: the features of all videos stay in memory.
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from amsx.data.features import FeatureArray
+from amsx.data.layouts.annotations import Entry
+from amsx.data.layouts.assembly import Opened, Policy, assemble, check_policy, some
+from amsx.data.layouts.roles import subset_roles
+from amsx.data.layouts.splits import SNIPPET_SECONDS
+from amsx.data.layouts.streams import split_streams
+from amsx.data.unpickling import load_npy
+from amsx.data.videos import Dataset, Segment, Subset, Timebase
+
+HOLDS = "<name>-JOINTFeatures.npy and <name>-Annotations/{videoname,subset,segments,labels,...}.npy"
+NEEDED = ("videoname", "subset", "segments", "labels")
+YOUTUBE_ID = 11  # characters at the end of a URL
+DRIFT = 0.1  # share by which durations may contradict the rate of the snippets, at the median
+
+
+def detect(root: Path) -> bool:
+    """Whether `root` looks like this layout."""
+    return _annotation_folder(root) is not None
+
+
+def read(
+    root: Path,
+    *,
+    features: Path | str | None = None,
+    annotation: Path | str | None = None,
+    labels: Literal["segments", "all"] = "segments",
+    snippet_seconds: float | None = None,
+    split: bool | None = None,
+    subsets: Mapping[str, Subset] | None = None,
+    broken: Policy = "error",
+    unlabelled: Policy = "error",
+) -> Dataset:
+    """Read the layout.
+
+    `features` (file) and `annotation` (folder) are needed where they are not found. `labels` says where the video-level
+    labels come from: "segments" (labels.npy, one per segment) or "all" (labels_all.npy, from the videos' metadata);
+    where they disagree is counted and noted. `snippet_seconds` is 0.64 by default; ValueError where the durations
+    contradict that by over 10 %. `split`: take the columns' halves as rgb and flow (default: when there are 2048).
+    `subsets` says which subsets as written are "train" and "test"; the default is in `roles.subset_roles`. `broken` and
+    `unlabelled` say whether videos whose features are none, and training videos without labels, are errors or left out
+    and noted.
+    """
+    folder = Path(annotation) if annotation is not None else _annotation_folder(root)
+    if folder is None:
+        raise FileNotFoundError(f"no folder with {', '.join(f'{name}.npy' for name in NEEDED)} in or beside {root}")
+    path = Path(features) if features is not None else _features_file(root, folder)
+    names, notes = _names(folder)
+    entries, found = _entries(folder, names, labels)
+    notes += found
+    roles, found = subset_roles(entries, subsets)
+    notes += found
+    arrays = load_npy(path)
+    if arrays.dtype.kind != "O" or arrays.shape != (len(names),):
+        raise ValueError(
+            f"{path}: {arrays.dtype} of shape {arrays.shape}, expected one array for each of {len(names)} videos"
+        )
+    check_policy("broken", broken)
+    opened, unusable = [], []
+    for (name, entry), array in zip(entries.items(), arrays, strict=True):
+        reason = _unusable(array)
+        if reason:
+            unusable.append(f"video {name!r}: {reason}")
+        elif entry.subset in roles:
+            opened.append(Opened(name, roles[entry.subset], entry, {"features": FeatureArray(array)}))
+    if unusable:
+        text = f"{len(unusable)} of {len(names)} videos have broken features: {some(unusable)}"
+        if broken == "error":
+            raise ValueError(f"{path}: {text} (broken='skip' leaves such videos out)")
+        notes.append(f"left out: {text}")
+    opened, found = split_streams(opened, split)
+    notes += found
+    timebase = Timebase(_snippet_seconds(root, opened) if snippet_seconds is None else snippet_seconds)
+    return assemble(root, "wtalc", opened, lambda _: timebase, unlabelled=unlabelled, notes=notes)
+
+
+def _annotation_folder(root: Path) -> Path | None:
+    """The folder of annotation below, at, or (where the features are in `root`) beside or above `root`."""
+    places = [root, *sorted(path for path in root.iterdir() if path.is_dir())]
+    if _bundles(root):
+        places += [root.parent, *sorted(root.parent.glob("*Annotations"))]
+    return next((p for p in places if all((p / f"{name}.npy").is_file() for name in NEEDED)), None)
+
+
+def _features_file(root: Path, folder: Path) -> Path:
+    places = [root, *sorted(path for path in root.iterdir() if path.is_dir()), folder]
+    found = sorted({path for place in places for path in _bundles(place)})
+    if not found:
+        raise FileNotFoundError(f"no features, expected {root / '<name>-JOINTFeatures.npy'}; or give features")
+    if len(found) > 1:
+        raise ValueError(f"{root}: expected one candidate for features, found {some(map(str, found))}; give features")
+    return found[0]
+
+
+def _bundles(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.npy") if re.search(r"features\.npy$", path.name, re.IGNORECASE))
+
+
+def _names(folder: Path) -> tuple[list[str], list[str]]:
+    """The videos' ids, and notes."""
+    names = [_text(name) for name in load_npy(folder / "videoname.npy").ravel().tolist()]
+    notes = []
+    if all(re.fullmatch(r"video_\d+", name) for name in names):
+        if not (folder / "url.npy").is_file():
+            notes.append(f"anonymous video names ({some(names)}) and no url.npy to tell the ids")
+        else:
+            urls = [_text(url) for url in load_npy(folder / "url.npy").ravel().tolist()]
+            if len(urls) != len(names):
+                raise ValueError(f"{folder / 'url.npy'}: {len(urls)} addresses for {len(names)} videos")
+            names = [url[-YOUTUBE_ID:] for url in urls]
+            notes.append("anonymous video names; the ids are taken from url.npy")
+    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if twice:
+        raise ValueError(f"{folder}: {len(twice)} video ids occur twice: {some(twice)}")
+    return names, notes
+
+
+def _entries(
+    folder: Path, names: Sequence[str], source: Literal["segments", "all"]
+) -> tuple[dict[str, Entry], list[str]]:
+    """What the annotation says of every video, and notes."""
+    if source not in ("segments", "all"):
+        raise ValueError(f"labels must be 'segments' or 'all', got {source!r}")
+    columns = {name: _column(folder, name, len(names)) for name in ("subset", "segments", "labels")}
+    optional = {
+        name: _column(folder, name, len(names)) if (folder / f"{name}.npy").is_file() else None
+        for name in ("labels_all", "duration")
+    }
+    if source == "all" and optional["labels_all"] is None:
+        raise FileNotFoundError(f"no file {folder / 'labels_all.npy'}, which labels='all' needs")
+    known = None
+    if (folder / "classlist.npy").is_file():
+        known = {_text(name) for name in load_npy(folder / "classlist.npy").ravel().tolist()}
+    entries: dict[str, Entry] = {}
+    differing: dict[str, list[str]] = {}
+    for i, name in enumerate(names):
+        where = f"{folder}: video {name!r}"
+        spans, own = _items(columns["segments"][i]), [_text(label) for label in _items(columns["labels"][i])]
+        if len(spans) != len(own):
+            raise ValueError(f"{where}: {len(spans)} segments and {len(own)} labels, expected a label for each")
+        segments = [_segment(span, label, where) for span, label in zip(spans, own, strict=True)]
+        stated, subset = set(own), _text(columns["subset"][i])
+        if optional["labels_all"] is not None:
+            every = {_text(label) for label in _items(optional["labels_all"][i])}
+            if every != stated:
+                differing.setdefault(subset, []).append(name)
+            stated = every if source == "all" else stated
+        unknown = sorted((stated | set(own)) - known) if known is not None else []
+        if unknown:
+            raise ValueError(f"{where}: labels {unknown} are not in classlist.npy")
+        kept = tuple(segment for segment in segments if segment is not None)
+        duration = None if optional["duration"] is None else _seconds(optional["duration"][i], where)
+        entries[name] = Entry(subset, tuple(sorted(stated)), kept, len(segments) - len(kept), duration, None, None)
+    notes = [
+        f"labels and labels_all disagree in {len(found)} {subset} videos; labels={source!r} decides: {some(found)}"
+        for subset, found in differing.items()
+    ]
+    return entries, notes
+
+
+def _column(folder: Path, name: str, count: int) -> NDArray:
+    path = folder / f"{name}.npy"
+    values = load_npy(path)
+    if not values.ndim or len(values) != count:
+        raise ValueError(f"{path}: shape {values.shape}, expected one entry for each of {count} videos")
+    return values
+
+
+def _items(value: Any) -> list[Any]:
+    """The elements of what may be a list, a tuple, an array or a single label."""
+    if isinstance(value, np.ndarray):
+        return list(value.tolist())
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+
+
+def _segment(span: Any, label: str, where: str) -> Segment | None:
+    """The segment, or None where it ends where it starts."""
+    try:
+        start, end = map(float, span)
+    except (TypeError, ValueError):
+        raise ValueError(f"{where}: expected [start, end] for {label!r}, got {span!r}") from None
+    if start == end:
+        return None
+    if not (math.isfinite(start) and math.isfinite(end) and start < end):
+        raise ValueError(f"{where}: segment [{start}, {end}] of {label!r} does not start before it ends")
+    return Segment(start, end, label)
+
+
+def _seconds(value: Any, where: str) -> float:
+    seconds = float(np.asarray(value, dtype=np.float64).reshape(-1)[0])
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise ValueError(f"{where}: duration must be a positive number of seconds, got {seconds}")
+    return seconds
+
+
+def _unusable(array: Any) -> str | None:
+    """Why `array` cannot be a video's features, if it cannot."""
+    if not isinstance(array, np.ndarray):
+        return f"a {type(array).__name__}, expected an array"
+    if array.dtype.kind not in "fiu":
+        return f"{array.dtype} values, expected real numbers"
+    if array.ndim != 2 or 0 in array.shape:
+        return f"shape {array.shape}, expected (snippets, channels)"
+    return None
+
+
+def _snippet_seconds(root: Path, opened: Sequence[Opened]) -> float:
+    ratios = [v.entry.duration / v.length for v in opened if v.entry.duration is not None and v.length > 1 / DRIFT]
+    if ratios and abs(float(np.median(ratios)) / SNIPPET_SECONDS - 1) > DRIFT:
+        raise ValueError(
+            f"{root}: the durations suggest {np.median(ratios):.3g} s per snippet, not the usual {SNIPPET_SECONDS:g}; "
+            "give snippet_seconds"
+        )
+    return SNIPPET_SECONDS

@@ -1,0 +1,90 @@
+"""Where the features of many videos live: in memory as float32 or float16, or in a memory-mapped file."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from amsx.data.videos import Video
+
+Storage = Literal["auto", "float32", "float16", "mapped"]
+
+SHARE = 0.5  # of the available memory that one set of features may take; the rest is for the others and the model
+CGROUP = Path("/sys/fs/cgroup")
+
+
+def choose_storage(values: int, available: int | None) -> tuple[Literal["float32", "float16", "mapped"], str | None]:
+    """How to hold so many feature values in `available` bytes of memory (None: unknown), and a note where it matters.
+
+    float32 where that takes at most half of the memory; else float16 where that does (relative error 2^-11); else a
+    file, mapped to memory.
+    """
+    if available is None or values * 4 <= SHARE * available:
+        return "float32", None
+    said = (
+        f"features of {values * 4 / 2**30:.1f} GiB do not fit {SHARE:.0%} of the {available / 2**30:.1f} GiB available"
+    )
+    if values * 2 <= SHARE * available:
+        return "float16", f"{said}: held as float16"
+    return "mapped", f"{said}: held in a memory-mapped file"
+
+
+def available_memory() -> int | None:
+    """Bytes that this process could still take, by the system and its control group; None where nothing tells."""
+    found = []
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                found.append(int(line.split()[1]) * 1024)
+    except OSError:
+        if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+            found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    try:
+        limit, used = ((CGROUP / f"memory.{name}").read_text().strip() for name in ("max", "current"))
+        if limit != "max":
+            found.append(max(int(limit) - int(used), 0))
+    except OSError:
+        pass
+    return min(found, default=None)
+
+
+def load_rows(
+    videos: Sequence[Video], stream: str, edges: NDArray[np.int64], storage: Storage, folder: Path | None = None
+) -> tuple[Tensor, str | None]:
+    """The `stream` of `videos`, one video's rows after the other's, (N, D) float32 or float16, and a note.
+
+    `edges` (V + 1,) are the rows at which videos begin and end. A "mapped" tensor is float32 and lies in a file without
+    a name in `folder` (default: the system's folder for temporary files), which goes when the tensor does. ValueError
+    where a value is NaN, infinite, or beyond float16 when that is the storage; OSError where the disk lacks room.
+    """
+    if storage not in ("auto", "float32", "float16", "mapped"):
+        raise ValueError(f"storage must be 'auto', 'float32', 'float16' or 'mapped', got {storage!r}")
+    shape, note = (int(edges[-1]), videos[0].streams[stream].shape[1]), None
+    if storage == "auto":
+        storage, note = choose_storage(shape[0] * shape[1], available_memory())
+    if storage == "mapped":
+        rows = _mapped(shape, folder)
+    else:
+        rows = np.empty(shape, dtype=storage)
+    for video, start, stop in zip(videos, edges[:-1], edges[1:], strict=True):
+        features = video.streams[stream].load()
+        if storage == "float16" and np.abs(features).max() > np.finfo(np.float16).max:
+            raise ValueError(f"video {video.id!r}, {stream}: values beyond float16; give storage='float32' or 'mapped'")
+        rows[start:stop] = features
+    return torch.from_numpy(rows), note
+
+
+def _mapped(shape: tuple[int, int], folder: Path | None) -> NDArray:
+    place = Path(tempfile.gettempdir()) if folder is None else folder
+    needed, free = shape[0] * shape[1] * 4, shutil.disk_usage(place).free
+    if needed > free:
+        raise OSError(f"{place}: {free / 2**30:.1f} GiB free, the features need {needed / 2**30:.1f} GiB; set TMPDIR")
+    with tempfile.TemporaryFile(dir=place) as file:
+        return np.memmap(file, dtype=np.float32, mode="w+", shape=shape)

@@ -1,0 +1,283 @@
+"""Pickles of other people, read without running what they say.
+
+A pickle is a program; `pickle.load` and `np.load(allow_pickle=True)` run it. Here a pickle can build arrays,
+lists, tuples, dicts, text, bytes, numbers, booleans and None, and nothing else: it is handed none of NumPy's
+or Python's own functions, only stand-ins that check and keep what they are given, from which the arrays are
+made afterwards. Whatever else a file asks for is refused by name.
+"""
+
+import pickle
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, NoReturn, get_args
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+Encoding = Literal["latin1", "bytes", "ASCII"]  # what becomes of Python 2's str; "bytes" leaves it bytes
+Order = Literal["<", ">", "=", "|"]
+NUMBERS_OR_TEXT = re.compile(r"[biufc]\d{1,2}|[SU]\d{1,9}|[?bBhHiIlLqQefd]")
+MODULES = {"numpy", "numpy.core.multiarray", "numpy._core.multiarray", "numpy.core.numeric", "numpy._core.numeric"}
+PLAIN = (str, bytes, int, float, complex, bool, type(None), np.generic)
+
+
+def load_pickle(path: Path, *, encoding: Encoding = "latin1") -> Any:
+    """What the pickle file `path` holds.
+
+    Files of Python 2 need `encoding`: "latin1" (text) or "bytes". FileNotFoundError where there is no file;
+    ValueError, naming the file, where it is no pickle, is cut off, or asks for anything but plain values.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}")
+    with path.open("rb") as file:
+        return _load(file, path, encoding)
+
+
+def load_npy(path: Path, *, encoding: Encoding = "latin1") -> NDArray:
+    """The array in a .npy file, also one of objects (lists, other arrays), which are pickled; see `load_pickle`."""
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}")
+    with path.open("rb") as file:
+        try:
+            version = npy.read_magic(file)
+            read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}.get(version)
+            if read_header is None:
+                raise ValueError(f"version {version} of the format")
+            shape, _, dtype = read_header(file)
+            if not dtype.hasobject:
+                file.seek(0)
+                return np.asarray(npy.read_array(file, allow_pickle=False))
+        except (ValueError, EOFError) as error:
+            raise ValueError(f"{path}: not a readable .npy file ({error})") from error
+        array = _load(file, path, encoding)
+    objects = dtype.kind == "O" and isinstance(array, np.ndarray) and array.dtype.kind == "O"
+    if not objects or array.shape != shape:
+        found = f"{array.dtype} of shape {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
+        raise ValueError(f"{path}: its header promises {dtype} of shape {shape}, but it holds {found}")
+    return array
+
+
+def _load(file: BinaryIO, path: Path, encoding: Encoding) -> Any:
+    try:
+        return _finished(_Restricted(file, encoding=encoding).load(), {}, [])
+    except _Refused as error:
+        raise ValueError(f"{path}: refused, {error}") from error
+    except RecursionError as error:
+        raise ValueError(f"{path}: refused, its values are nested too deeply") from error
+    except UnicodeDecodeError as error:
+        if error.encoding.lower() == encoding.lower():
+            raise ValueError(f"{path}: holds text of Python 2 that is not {encoding} ({error})") from error
+        raise ValueError(f"{path}: not a readable pickle ({error})") from error
+    except MemoryError as error:
+        raise ValueError(f"{path}: refused, it asks for more memory than there is") from error
+    except Exception as error:  # the unpickler raises nearly anything at bytes that are no pickle
+        raise ValueError(f"{path}: not a readable pickle ({type(error).__name__}: {error})") from error
+
+
+class _Refused(pickle.UnpicklingError):
+    """The pickle asks for something that plain values do not need."""
+
+
+class _Restricted(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if module in MODULES and name in _FROM_NUMPY:
+            return _FROM_NUMPY[name]
+        if (module, name) in _FROM_PYTHON:
+            return _FROM_PYTHON[module, name]
+        raise _Refused(f"it asks for {module}.{name}; only arrays, lists, dicts, text and numbers are read")
+
+    def persistent_load(self, pid: Any) -> NoReturn:
+        raise _Refused(f"it asks for the object {str(pid)[:80]!r} outside of itself")
+
+
+class _Named:
+    """What a pickle gets for a name: it can be called, and neither read nor changed."""
+
+    __slots__ = ("_call", "_name")
+    _call: Callable[..., Any]
+    _name: str
+
+    def __init__(self, name: str, call: Callable[..., Any]) -> None:
+        object.__setattr__(self, "_name", name)
+        object.__setattr__(self, "_call", call)
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self._call(*arguments)
+
+    def __setattr__(self, key: str, value: Any) -> NoReturn:
+        raise _Refused(f"it changes {self._name}")
+
+    def __setstate__(self, state: Any) -> NoReturn:
+        raise _Refused(f"it changes {self._name}")
+
+
+class _Dtype:
+    """A NumPy dtype to be: numbers, text, bytes or objects; no structures, no sub-arrays."""
+
+    __slots__ = ("_order", "_text")
+
+    def __init__(self, text: Any, align: Any = False, copy: Any = True) -> None:
+        self._text = text.decode("latin1") if isinstance(text, bytes) else text
+        self._order: Order = "="
+        if not isinstance(self._text, str) or not (
+            NUMBERS_OR_TEXT.fullmatch(self._text) or re.fullmatch(r"O\d{0,2}", self._text)
+        ):
+            raise _Refused(f"it asks for an array of dtype {self._text!r}")
+
+    def __setstate__(self, state: Any) -> None:
+        order: Any = state[1].decode("latin1") if isinstance(state[1], bytes) else state[1]
+        if order not in get_args(Order) or any(part is not None for part in state[2:5]):
+            raise _Refused(f"it asks for a structured dtype, {str(state)[:80]}")
+        self._order = order
+
+    @property
+    def made(self) -> np.dtype:
+        """The dtype itself."""
+        if self._text.startswith("O"):
+            return np.dtype(object)
+        dtype = np.dtype(self._text)
+        return dtype if self._order == "|" else dtype.newbyteorder(self._order)
+
+
+class _Array:
+    """A NumPy array to be, or a scalar."""
+
+    __slots__ = ("_content", "_dtype", "_fortran", "_scalar", "_shape")
+
+    def __init__(self, scalar: bool = False) -> None:
+        self._scalar = scalar
+        self._shape: tuple[int, ...] | None = None
+
+    def __setstate__(self, state: Any) -> None:
+        shape, dtype, fortran, content = state[-4:]  # a version number comes first, except in the oldest
+        if not (isinstance(shape, tuple) and all(type(n) is int and n >= 0 for n in shape)):
+            raise _Refused(f"it asks for an array of shape {str(shape)[:80]}")
+        if not isinstance(dtype, _Dtype):
+            raise _Refused(f"it asks for an array of dtype {str(dtype)[:80]}")
+        self._shape, self._dtype, self._fortran, self._content = shape, dtype.made, bool(fortran), content
+        size = int(np.prod(np.array(shape, dtype=object)))
+        if self._dtype.kind == "O":
+            if not isinstance(content, list) or len(content) != size:
+                raise _Refused(f"it asks for {size} objects and gives others")
+            return
+        if isinstance(content, str):  # Python 2's str
+            self._content = content.encode("latin1")
+        needed = size * self._dtype.itemsize
+        if not isinstance(self._content, (bytes, bytearray)) or len(self._content) != needed or (size and not needed):
+            raise _Refused(f"it asks for an array of shape {shape} of {self._dtype} and gives other than its bytes")
+
+    def make(self, finish: Callable[[Any], Any]) -> Any:
+        """The array, a view of the bytes that were read, so that nothing is copied; or the scalar."""
+        if self._shape is None:
+            raise _Refused("it leaves an array without content")
+        order: Literal["F", "C"] = "F" if self._fortran else "C"
+        if self._dtype.kind != "O":
+            if not self._content:
+                return np.zeros(self._shape, self._dtype)
+            array = np.frombuffer(self._content, self._dtype).reshape(self._shape, order=order)
+            return array[()] if self._scalar else array
+        flat = np.empty(len(self._content), dtype=object)
+        for i, value in enumerate(self._content):
+            flat[i] = finish(value)
+        return flat.reshape(self._shape, order=order)
+
+
+def _reconstruct(kind: Any, shape: Any, letter: Any) -> _Array:
+    if kind is not _NDARRAY:
+        raise _Refused("it asks for an array of another type than numpy.ndarray")
+    return _Array()
+
+
+def _from_buffer(content: Any, dtype: Any, shape: Any, order: Any) -> _Array:
+    array = _Array()
+    array.__setstate__((shape, dtype, order == "F", content))
+    return array
+
+
+def _scalar(dtype: Any, content: Any) -> _Array:
+    if isinstance(dtype, _Dtype) and dtype.made.kind == "O":
+        raise _Refused("it asks for a scalar of objects")
+    scalar = _Array(scalar=True)
+    scalar.__setstate__(((), dtype, False, content))
+    return scalar
+
+
+def _encode(text: Any, encoding: Any = "latin1") -> bytes:
+    """How Python 3 writes bytes for Python 2."""
+    if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
+        raise _Refused(f"it asks for an encoding {str(encoding)[:80]!r}")
+    return text.encode("latin1")
+
+
+def _no_bytes(*arguments: Any) -> bytes:
+    if arguments:
+        raise _Refused("it asks for bytes of its own making")
+    return b""
+
+
+def _complex(real: Any, imaginary: Any) -> complex:
+    if type(real) is not float or type(imaginary) is not float:
+        raise _Refused("it asks for a complex number of other than two numbers")
+    return complex(real, imaginary)
+
+
+def _dict(*arguments: Any) -> dict[Any, Any]:
+    return dict(*arguments)
+
+
+def _no_array(*_: Any) -> NoReturn:
+    raise _Refused("it calls numpy.ndarray")
+
+
+_NDARRAY = _Named("numpy.ndarray", _no_array)
+_FROM_NUMPY = {
+    "ndarray": _NDARRAY,
+    "dtype": _Named("numpy.dtype", _Dtype),
+    "_reconstruct": _Named("numpy's _reconstruct", _reconstruct),
+    "scalar": _Named("numpy's scalar", _scalar),
+    "_frombuffer": _Named("numpy's _frombuffer", _from_buffer),
+}
+_FROM_PYTHON = {
+    ("_codecs", "encode"): _Named("codecs.encode", _encode),
+    ("__builtin__", "bytes"): _Named("bytes", _no_bytes),
+    ("builtins", "bytes"): _Named("bytes", _no_bytes),
+    ("__builtin__", "complex"): _Named("complex", _complex),
+    ("builtins", "complex"): _Named("complex", _complex),
+    ("collections", "OrderedDict"): _Named("OrderedDict", _dict),
+}
+
+
+def _finished(value: Any, done: dict[int, Any], within: list[int]) -> Any:
+    """`value` with its arrays made, having checked that it holds plain values alone and not itself.
+
+    `done` has what was finished before by its old identity: what occurs twice stays one object. The old
+    objects live as long as `value` does, so no identity is used again.
+    """
+    if type(value) in PLAIN or isinstance(value, np.generic):
+        return value
+    if id(value) in done:
+        return done[id(value)]
+    if id(value) in within:
+        raise _Refused("it holds a value that contains itself")
+    within.append(id(value))
+
+    def finish(part: Any) -> Any:
+        return _finished(part, done, within)
+
+    result: Any
+    if type(value) is list:
+        result = [finish(part) for part in value]
+    elif type(value) is tuple:
+        result = tuple(finish(part) for part in value)
+    elif type(value) is dict:
+        result = {finish(key): finish(part) for key, part in value.items()}
+    elif isinstance(value, _Array):
+        result = value.make(finish)
+    else:
+        name = {_Named: "a function", _Dtype: "a dtype"}.get(type(value), type(value).__name__)
+        raise _Refused(f"it holds {name}; only arrays, lists, dicts, text and numbers are read")
+    within.pop()
+    done[id(value)] = result
+    return result

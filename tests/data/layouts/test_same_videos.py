@@ -1,0 +1,75 @@
+"""The same videos in every layout: recognized by that layout alone, and read to the same records."""
+
+import numpy as np
+import pytest
+from data.layouts import same_videos
+
+from amsx.data.layouts import LAYOUTS, read_dataset
+from amsx.data.videos import Timebase
+
+JOINED = Timebase(16 / 25)  # 16 frames at 25 fps, side by side
+SLIDING = Timebase(4 / 30, 6 / 30)  # 16 frames every 4 frames at 30 fps: the first is centred at frame 8
+NAMES = [module.__name__.rpartition(".")[2] for module in LAYOUTS]
+
+
+@pytest.mark.parametrize("layout", NAMES)
+def test_every_layout_gives_the_same_records(shared_data, tmp_path, layout):
+    sliding = layout in ("cmcs", "action_former", "opentad", "activity_net")
+    videos = same_videos.make(shared_data, sliding)
+    getattr(same_videos, layout)(tmp_path, videos)
+    assert [name for name, module in zip(NAMES, LAYOUTS, strict=True) if module.detect(tmp_path)] == [layout]
+    data = read_dataset(tmp_path)
+    assert data.layout == layout and data.dims == {"rgb": 1024, "flow": 1024}
+    assert data.classes == tuple(sorted({label for v in videos if v.subset == "train" for label in v.labels}))
+    assert sorted(v.id for v in data.videos) == sorted(v.id for v in videos)
+    found = {v.id: v for v in data.videos}
+    for made in videos:
+        video = found[made.id]
+        assert (video.subset, video.labels, video.segments) == (made.subset, made.labels, made.segments)
+        assert video.timebase.snippet_seconds == pytest.approx(
+            (SLIDING if sliding else JOINED).snippet_seconds, rel=1e-3
+        )
+        assert video.timebase.offset == pytest.approx((SLIDING if sliding else JOINED).offset, rel=1e-3)
+        if video.duration is not None:
+            assert video.duration == pytest.approx(made.duration)
+        for stream in ("rgb", "flow"):
+            np.testing.assert_array_equal(video.streams[stream].load(), getattr(made, stream).astype("f4"))
+
+
+@pytest.mark.parametrize("kind", ["npy", "npz", "pt", "csv", "pkl"])
+def test_opentad_in_every_kind_of_file(shared_data, tmp_path, kind):
+    videos = same_videos.make(shared_data, sliding=True, width=2, train=2, test=1)
+    same_videos.opentad(tmp_path, videos, kind)
+    data = read_dataset(tmp_path, split=True)
+    assert data.layout == "opentad"
+    for made, video in zip(videos, data.videos, strict=True):
+        np.testing.assert_allclose(video.streams["flow"].load(), made.flow.astype("f4"), rtol=1e-7)
+
+
+@pytest.mark.parametrize("kind", ["npz", "h5", "pt"])
+def test_activity_net_in_every_kind_of_file(shared_data, tmp_path, kind):
+    if kind == "h5":
+        pytest.importorskip("h5py")
+    videos = same_videos.make(shared_data, sliding=True, width=2, train=2, test=1)
+    same_videos.activity_net(tmp_path, videos, kind)
+    data = read_dataset(tmp_path, split=True)
+    assert data.layout == "activity_net" and any("begin with 'v_'" in note for note in data.notes)
+    np.testing.assert_array_equal(data.videos[0].streams["rgb"].load(), videos[0].rgb.astype("f4"))
+
+
+@pytest.mark.parametrize("kind", ["npz", "pt", "pkl"])
+def test_broken_files_of_any_kind_are_counted_and_named(shared_data, tmp_path, kind):
+    videos = same_videos.make(shared_data, sliding=True, width=2, train=2, test=1)
+    same_videos.opentad(tmp_path, videos, kind)
+    path = tmp_path / "features" / f"{videos[1].id}.{kind}"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ValueError, match=rf"1 of 3 videos have broken features: .*{videos[1].id}\.{kind}"):
+        read_dataset(tmp_path)
+
+
+def test_files_of_several_kinds_are_refused(shared_data, tmp_path):
+    videos = same_videos.make(shared_data, sliding=True, width=2, train=2, test=1)
+    same_videos.opentad(tmp_path, videos, "npz")
+    (tmp_path / "features" / "x.pt").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"files of several kinds, \.npz, \.pt; expected one"):
+        read_dataset(tmp_path)

@@ -1,0 +1,66 @@
+"""`amsx data` and `amsx convert` on real folders, whole and broken."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from data.layouts import same_videos
+
+from amsx.cli import main
+from amsx.data.layouts import read_dataset, read_what_can_be
+
+
+@pytest.fixture
+def root(shared_data, tmp_path):
+    folder = tmp_path / "set"
+    folder.mkdir()
+    same_videos.bas_net(folder, same_videos.make(shared_data, width=2))
+    return folder
+
+
+def test_data_says_what_is_there(shared_data, capsys):
+    assert main(["data", str(shared_data("gtea-windows"))]) == 0
+    text = capsys.readouterr().out
+    for part in ("layout action_former, 10 classes", "train: 219 videos", "test: 85 videos", "broken values: none"):
+        assert part in text
+
+
+def test_data_says_what_is_amiss_and_still_says_the_rest(root, capsys):
+    videos = sorted(root.glob("features/train/rgb/*.npy"))
+    videos[0].unlink()
+    videos[1].write_bytes(videos[1].read_bytes()[:-3])
+    array = np.load(videos[2])
+    array[5] = np.nan
+    np.save(videos[2], array)
+    assert main(["data", str(root), "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["subsets"]["train"]["videos"] == 4
+    assert any("1 of 10 listed videos lack features" in note and videos[0].name in note for note in summary["notes"])
+    assert any("1 of 10 videos have broken features" in n and videos[1].name in n for n in summary["notes"])
+    assert list(summary["broken_values"]) == [f"{videos[2].stem}, rgb"]
+    assert main(["data", str(root), "--quick"]) == 0
+    assert "broken values" not in capsys.readouterr().out
+    assert main(["data", str(root), "--data-option", "missing=error"]) == 1
+    assert "1 of 10 listed videos lack features" in capsys.readouterr().err
+
+
+def test_policies_that_a_layout_lacks_are_not_given(shared_data, tmp_path):
+    same_videos.wtalc(tmp_path, same_videos.make(shared_data, width=2))
+    assert len(read_what_can_be(tmp_path).videos) == 10
+    with pytest.raises(FileNotFoundError, match="no folder"):
+        read_what_can_be(tmp_path / "none")
+
+
+def test_convert_writes_and_says_what_is_lost_and_how_to_read_it(root, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["convert", str(root), str(out), "--to", "acm_net"]) == 0
+    text = capsys.readouterr().out
+    assert "layout acm_net, read again and compared" in text and "lost: nothing" in text
+    assert "--data-option split=true" in text
+    assert read_dataset(out, split=True).dims == {"rgb": 2, "flow": 2}
+    assert main(["convert", str(root), str(out), "--to", "acm_net"]) == 1
+    assert "not empty" in capsys.readouterr().err
+    shutil.rmtree(root)
+    assert main(["convert", str(root), str(out), "--to", "acm_net"]) == 1
+    assert "no folder" in capsys.readouterr().err

@@ -1,0 +1,143 @@
+"""Data in one layout written as another: the same records, or said what is lost; whole, or nothing at all."""
+
+import json
+
+import numpy as np
+import pytest
+from data.layouts import same_videos
+
+from amsx.data.convert import convert
+from amsx.data.features import FeatureArray
+from amsx.data.layouts import LAYOUTS, read_dataset
+from amsx.data.videos import Dataset, Segment, Timebase, Video
+
+NAMES = [module.__name__.rpartition(".")[2] for module in LAYOUTS]
+TARGETS = ["bas_net", "acm_net", "action_former"]
+
+
+def assert_same(a, b):
+    assert {v.id for v in a.videos} == {v.id for v in b.videos} and a.classes == b.classes and a.dims == b.dims
+    found = {v.id: v for v in b.videos}
+    for video in a.videos:
+        other = found[video.id]
+        assert (video.subset, video.labels) == (other.subset, other.labels)
+        assert sorted(video.segments, key=str) == sorted(other.segments, key=str)
+        assert other.timebase.snippet_seconds == pytest.approx(video.timebase.snippet_seconds)
+        assert other.timebase.offset == pytest.approx(video.timebase.offset)
+        for name, stream in video.streams.items():
+            np.testing.assert_array_equal(stream.load(), other.streams[name].load())
+
+
+@pytest.mark.parametrize("to", TARGETS)
+@pytest.mark.parametrize("layout", ["bas_net", "acm_net", "wtalc", "dgam"])
+def test_side_by_side_snippets_go_into_every_layout_without_loss(shared_data, tmp_path, layout, to):
+    getattr(same_videos, layout)(tmp_path / "from", same_videos.make(shared_data))
+    data = read_dataset(tmp_path / "from")
+    made = convert(data, tmp_path / "to", to)
+    assert made.options == {} and [x for x in made.lost if "absence of a duration" not in x] == []
+    again = read_dataset(tmp_path / "to")
+    assert again.layout == to
+    assert_same(data, again)
+
+
+@pytest.mark.parametrize("layout", ["cmcs", "action_former", "opentad", "activity_net"])
+def test_sliding_windows_go_into_action_former_without_loss_and_lose_their_offset_elsewhere(
+    shared_data, tmp_path, layout
+):
+    getattr(same_videos, layout)(tmp_path / "from", same_videos.make(shared_data, sliding=True))
+    data = read_dataset(tmp_path / "from")
+    made = convert(data, tmp_path / "to", "action_former")
+    assert made.options == {} and made.lost == ()
+    assert_same(data, read_dataset(tmp_path / "to"))
+    other = convert(data, tmp_path / "other", "bas_net")
+    assert len(other.lost) == 1 and other.lost[0].startswith("the times of snippets of 10 videos, by up to 0.2")
+    assert list(other.options) == ["snippet_seconds"]
+    assert read_dataset(tmp_path / "other", **other.options).videos[0].timebase.offset == 0
+
+
+def tiny(timebase=None, dims=(2, 2), labels=("a",), subset="train", name="v", duration=None):
+    streams = {
+        stream: FeatureArray(np.random.default_rng(i).random((30, d), dtype="f4"))
+        for i, (stream, d) in enumerate(zip(("rgb", "flow"), dims, strict=False))
+    }
+    video = Video(name, subset, streams, labels, (Segment(0.1, 1.3, "a"),), timebase or Timebase(0.64), duration)
+    return Dataset(None, "x", tuple(labels), (video,))
+
+
+@pytest.mark.parametrize("to", TARGETS)
+@pytest.mark.parametrize("timebase", [Timebase(0.64), Timebase(0.4), Timebase(1 / 15)])
+def test_narrow_streams_and_other_rates_come_back_with_the_options_that_are_told(tmp_path, to, timebase):
+    data = tiny(timebase)
+    made = convert(data, tmp_path / "to", to)
+    assert [x for x in made.lost if "absence of a duration" not in x] == []
+    assert_same(data, read_dataset(tmp_path / "to", **made.options))
+
+
+@pytest.mark.parametrize("timebase", [Timebase(0.5, 0.123), Timebase(0.5, -0.1)])
+def test_any_offset_comes_back_from_action_former(tmp_path, timebase):
+    data = tiny(timebase, duration=20.0)
+    made = convert(data, tmp_path / "to", "action_former")
+    assert made.lost == () and "num_frames" in made.options
+    assert_same(data, read_dataset(tmp_path / "to", **made.options))
+
+
+def test_streams_of_unequal_width_become_one_and_that_is_said(tmp_path):
+    made = convert(tiny(dims=(3, 2)), tmp_path / "acm", "acm_net")
+    assert made.lost == ("the streams {'rgb': 3, 'flow': 2}: they are {'features': 5}",)
+    assert convert(tiny(dims=(3, 2)), tmp_path / "bas", "bas_net").lost == ()
+
+
+def test_labels_without_a_segment_come_back(tmp_path):
+    made = convert(tiny(labels=("a", "b")), tmp_path / "to", "bas_net")
+    assert made.lost == () and read_dataset(tmp_path / "to").videos[0].labels == ("a", "b")
+
+
+def test_labels_fewer_than_the_segments_are_lost_and_that_is_said(tmp_path):
+    assert convert(tiny(labels=("b",)), tmp_path / "to", "bas_net").lost == ("the video-level labels of 1 videos",)
+
+
+def test_what_exists_is_not_touched(tmp_path):
+    (tmp_path / "to").mkdir()
+    (tmp_path / "to" / "mine").write_text("x")
+    with pytest.raises(FileExistsError, match="not empty"):
+        convert(tiny(), tmp_path / "to", "bas_net")
+    assert (tmp_path / "to" / "mine").read_text() == "x"
+    (tmp_path / "empty").mkdir()
+    convert(tiny(), tmp_path / "empty", "bas_net")
+    assert json.loads((tmp_path / "empty" / "gt.json").read_text())["database"]["v"]["subset"] == "train"
+
+
+def test_nothing_is_left_of_a_conversion_that_failed(tmp_path):
+    data = tiny()
+    data.videos[0].streams["flow"].array[3] = np.nan
+    for to in TARGETS:
+        with pytest.raises(ValueError, match="NaN"):
+            convert(data, tmp_path / "to", to)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["../v", "a/b", "/v"])
+def test_an_id_that_is_no_file_name_is_refused(tmp_path, name):
+    with pytest.raises(ValueError, match="can be no file name"):
+        convert(tiny(name=name), tmp_path / "to", "bas_net")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_layout_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="cannot write the layout 'wtalc', expected one of bas_net, acm_net"):
+        convert(tiny(), tmp_path / "to", "wtalc")
+
+
+@pytest.mark.parametrize(("name", "to"), [("gtea-windows", "bas_net"), ("salads-windows", "action_former")])
+def test_real_sets_survive_the_way_there_and_back(shared_data, tmp_path, name, to):
+    data = read_dataset(shared_data(name))
+    there = convert(data, tmp_path / "there", to)
+    moved = read_dataset(tmp_path / "there", **there.options)
+    back = convert(moved, tmp_path / "back", data.layout)
+    again = read_dataset(tmp_path / "back", **back.options)
+    lost = [x for x in (*there.lost, *back.lost) if "absence of a duration" not in x]
+    if name == "gtea-windows":
+        assert lost == []
+        assert_same(data, again)
+    else:
+        assert lost == ["the streams {'rgb': 128, 'flow': 30}: they are {'features': 158}"]
