@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tempfile
 
 import pytest
 import torch
@@ -88,7 +89,9 @@ def test_meta_tensors_give_shapes() -> None:
 
 
 def run_python(code: str) -> str:
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    # In a folder without a source tree, which `python -c` would import instead of the installed package.
+    with tempfile.TemporaryDirectory() as empty:
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, cwd=empty)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -1,0 +1,35 @@
+"""What a benchmark run was asked to do."""
+
+import time
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The same for every benchmark of a run."""
+
+    device: str = "cpu"  # cpu or cuda
+    threads: int = 2  # torch's, and so amsx's, on the CPU
+    repeats: int = 30  # rounds of a case; slow rivals take part in fewer
+    quick: bool = False  # tiny sizes: whether everything runs, no figures worth a look
+    case_seconds: float = 60.0  # after this long a case starts no further round (three are always measured)
+    deadline: float | None = None  # time.monotonic() at which no further case is started; None: never
+
+    def __post_init__(self) -> None:
+        if self.device not in ("cpu", "cuda"):
+            raise ValueError(f"device is {self.device!r}; expected cpu or cuda")
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise ValueError(f"device cuda was asked for, but torch {torch.__version__} sees no GPU")
+        for name in ("threads", "repeats"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; expected at least 1")
+
+    @property
+    def cuda(self) -> bool:
+        return self.device == "cuda"
+
+    @property
+    def out_of_time(self) -> bool:
+        return self.deadline is not None and time.monotonic() >= self.deadline
