@@ -313,7 +313,7 @@ struct HatIntegrals {
 
 AMSX_HD HatIntegrals hat_integrals(double t, int64_t n) {
     if (t < 0) return {-1, 0.0, t + 0.5};
-    if (t >= static_cast<double>(n - 1)) return {n - 1, 0.5 + (t - static_cast<double>(n - 1)), 0.0};
+    if (!(t < static_cast<double>(n - 1))) return {n - 1, 0.5 + (t - static_cast<double>(n - 1)), 0.0};  // or NaN
     const int64_t j = static_cast<int64_t>(t);
     const double u = t - static_cast<double>(j);
     return {j, 1.0 - 0.5 * (1.0 - u) * (1.0 - u), 0.5 * u * u};
@@ -322,7 +322,7 @@ AMSX_HD HatIntegrals hat_integrals(double t, int64_t n) {
 template <typename A>
 AMSX_HD double weight_at(const A* weights, double t, int64_t n) {
     if (t <= 0) return weights[0];
-    if (t >= static_cast<double>(n - 1)) return weights[n - 1];
+    if (!(t < static_cast<double>(n - 1))) return weights[n - 1];  // or NaN
     const int64_t j = static_cast<int64_t>(t);
     return lerp<double>(weights[j], weights[j + 1], t - static_cast<double>(j));
 }
@@ -348,7 +348,7 @@ AMSX_HD Position locate(double t, int64_t n) {
     const double last = static_cast<double>(n - 1);
     if (t < 0) return {0, 0.0, false};
     if (t >= last) return {n - 1, 0.0, false};
-    if (t != t) return {0, t, true};
+    if (t != t) return {0, t, false};  // NaN comes out, and there may be no row 1
     const int64_t row = static_cast<int64_t>(t);
     return {row, t - static_cast<double>(row), true};
 }
