@@ -1,0 +1,183 @@
+"""The CUDA kernels, emulated, against the CPU kernels: the same bits, or close where sums run in another order."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ops.cases import SNIPPETS, Case, cases
+from torch import Tensor
+
+import amsx
+
+Cuda = Callable[[], AbstractContextManager[None]]
+OPS = torch.ops.amsx
+
+LONG = [*SNIPPETS, 512, 513, 600, 1100]  # several rounds of the scan, which takes 512 snippets at a time
+DTYPES = st.sampled_from([torch.float32, torch.float64, torch.float16, torch.bfloat16])
+LAYOUTS = st.sampled_from(["contiguous", "unaligned", "gaps", "aligned gaps", "every other row", "expanded"])
+FACTORS = st.sampled_from([0, 1, 2, 20, 1024])
+EXAMPLES = settings(max_examples=120)
+
+
+def laid_out(x: Tensor, layout: str) -> Tensor:
+    """The values of `x` (B, T, D) in memory of another layout, with NaN between them."""
+    B, T, D = x.shape
+    if layout == "unaligned":
+        return x.new_empty(x.numel() + 1)[1:].view(x.shape).copy_(x)
+    if layout == "gaps":
+        return x.new_full((B, T, D + 3), torch.nan)[:, :, :D].copy_(x)
+    if layout == "aligned gaps":
+        return x.new_full((B, T, D + 16), torch.nan)[:, :, :D].copy_(x)
+    if layout == "every other row":
+        return x.new_full((B, 2 * T, D), torch.nan)[:, ::2].copy_(x)
+    if layout == "expanded":
+        return x[:, :1].contiguous().expand(B, T, D)
+    return x.contiguous()
+
+
+def bits(x: Tensor) -> Tensor:
+    return x.contiguous().view({2: torch.int16, 4: torch.int32, 8: torch.int64}[x.element_size()])
+
+
+def same_bits(cuda: Cuda, op: Callable[..., Tensor], *arguments: object) -> Tensor:
+    """Runs `op` on both devices; the CPU's result, of which CUDA's has every bit."""
+    expected = op(*arguments)
+    with cuda():
+        actual = op(*arguments)
+    assert actual.dtype == expected.dtype
+    assert torch.equal(bits(actual), bits(expected)), f"{(actual - expected).abs().max()} apart"
+    return expected
+
+
+def close(cuda: Cuda, op: Callable[..., Tensor], *arguments: object) -> None:
+    expected = op(*arguments)
+    with cuda():
+        actual = op(*arguments)
+    epsilon = torch.finfo(expected.dtype).eps
+    scale = max(1.0, expected.abs().max().item())
+    torch.testing.assert_close(actual, expected, rtol=64 * epsilon, atol=64 * epsilon * scale)
+
+
+@given(cases(dims=[1], snippets=LONG), DTYPES, LAYOUTS, st.booleans())
+@EXAMPLES
+def test_weights(cuda: Cuda, case: Case, dtype: torch.dtype, layout: str, mean: bool) -> None:
+    cas = laid_out(case.cas.to(dtype), layout)
+    weights = same_bits(cuda, OPS.sampling_weights, cas, case.labels, case.lengths, case.eta, mean)
+    grad = torch.rand_like(weights) - 0.5
+    close(cuda, OPS.sampling_weights_backward, grad, cas, case.labels, case.lengths, mean)
+
+
+@given(cases(dims=[1], snippets=LONG), st.booleans(), FACTORS, st.integers(-280, 30))
+@EXAMPLES
+def test_timestamps(cuda: Cuda, case: Case, wide: bool, factor: int, exponent: int) -> None:
+    weights = OPS.sampling_weights(case.cas, case.labels, case.lengths, case.eta, False)
+    if wide:
+        weights = weights * 10.0**exponent
+    else:
+        weights = weights.float()
+    timestamps = same_bits(cuda, OPS.sampling_timestamps, weights, case.lengths, factor)
+    if factor == 0 and (not wide or abs(exponent) < 30):
+        grad = torch.rand_like(weights) - 0.5
+        weights = weights if not wide else weights * 10.0**-exponent
+        close(cuda, OPS.sampling_timestamps_backward, grad, weights, timestamps, case.lengths)
+
+
+@given(st.lists(st.floats(0, 2.0**100, width=32), min_size=1, max_size=70), FACTORS)
+@EXAMPLES
+def test_timestamps_of_any_weights(cuda: Cuda, values: list[float], factor: int) -> None:
+    weights = torch.tensor([values, values[::-1]])
+    weights[weights.amax(dim=1) <= 0] = 1.0
+    same_bits(cuda, OPS.sampling_timestamps, weights, None, factor)
+
+
+def timestamps_of(case: Case, factor: int, dtype: torch.dtype) -> Tensor:
+    weights = OPS.sampling_weights(case.cas, case.labels, case.lengths, case.eta, False)
+    return OPS.sampling_timestamps(weights, case.lengths, factor).to(dtype)
+
+
+ROWS = cases(dims=[1, 3, 8, 64, 65, 300, 1023], snippets=[1, 2, 3, 7, 16, 33, 129])
+REALS = st.sampled_from([torch.float32, torch.float64])
+
+
+@given(ROWS, DTYPES, LAYOUTS, LAYOUTS, FACTORS, REALS)
+@EXAMPLES
+def test_gather(
+    cuda: Cuda, case: Case, dtype: torch.dtype, layout: str, grad_layout: str, factor: int, real: torch.dtype
+) -> None:
+    timestamps = timestamps_of(case, factor, real)
+    feats = laid_out(case.feats.to(dtype), layout)
+    grad = laid_out(torch.randn(feats.shape).to(dtype), grad_layout)
+    same_bits(cuda, OPS.gather, feats, timestamps, case.lengths)
+    same_bits(cuda, OPS.gather_backward, grad, timestamps, case.lengths)
+    close(cuda, OPS.gather_backward_timestamps, grad, feats, timestamps, case.lengths)
+
+
+@given(ROWS, DTYPES, LAYOUTS, LAYOUTS, FACTORS, REALS)
+@EXAMPLES
+def test_align(
+    cuda: Cuda, case: Case, dtype: torch.dtype, layout: str, grad_layout: str, factor: int, real: torch.dtype
+) -> None:
+    timestamps = timestamps_of(case, factor, real)
+    cas = laid_out(case.feats.to(dtype), layout)
+    grad = laid_out(torch.randn(cas.shape).to(dtype), grad_layout)
+    same_bits(cuda, OPS.align_cas, cas, timestamps, case.lengths)
+    same_bits(cuda, OPS.align_cas_backward, grad, timestamps, case.lengths)
+    same_bits(cuda, OPS.align_cas_backward_timestamps, grad, cas, timestamps, case.lengths)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("dims", [2048, 2047])
+def test_rows_wider_than_a_block(cuda: Cuda, dtype: torch.dtype, dims: int) -> None:
+    feats, grad = torch.randn(2, 1, 5, dims).to(dtype)
+    timestamps = torch.tensor([[-0.4, 0.2, 2.5, 2.5, 4.4]])
+    for op in (OPS.gather, OPS.align_cas, OPS.gather_backward, OPS.align_cas_backward):
+        same_bits(cuda, op, feats, timestamps, None)
+    same_bits(cuda, OPS.align_cas_backward_timestamps, grad, feats, timestamps, None)
+
+
+@given(cases(dims=[1, 5], snippets=[1, 7, 129, 513]), DTYPES, st.sampled_from(["grid", "continuous"]))
+@EXAMPLES
+def test_the_public_ops_and_their_gradients(cuda: Cuda, case: Case, dtype: torch.dtype, mode: str) -> None:
+    options = {"labels": case.labels, "lengths": case.lengths, "eta": case.eta, "mode": mode}
+
+    def whole() -> list[Tensor]:
+        feats, cas = (x.to(dtype).detach().requires_grad_() for x in (case.feats, case.cas))
+        sampled = amsx.adaptive_sample(feats, cas, interp_factor=case.interp_factor, **options)
+        aligned = amsx.align_cas(sampled.feats, sampled.timestamps, case.lengths)
+        (grad,) = torch.autograd.grad(aligned.float().square().sum(), feats)
+        return [sampled.feats.detach(), sampled.timestamps.detach(), aligned.detach(), grad]
+
+    expected = whole()
+    with cuda():
+        actual = whole()
+    for a, b in zip(actual, expected, strict=True):
+        assert torch.equal(bits(a), bits(b))
+
+
+@pytest.mark.parametrize("factor", [0, 20])
+def test_no_result_depends_on_the_order_of_the_threads(
+    cuda: Cuda, factor: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cas, grad = torch.rand(2, 700, 3), torch.randn(2, 700)
+    lengths = torch.tensor([700, 513])
+
+    def results() -> list[Tensor]:
+        weights = OPS.sampling_weights(cas, None, lengths, 0.75, False)
+        timestamps = OPS.sampling_timestamps(weights, lengths, factor)
+        return [
+            weights,
+            timestamps,
+            OPS.sampling_weights_backward(grad, cas, None, lengths, False),
+            OPS.sampling_timestamps_backward(grad, weights, timestamps, lengths),
+            OPS.gather_backward_timestamps(cas, cas, timestamps, lengths),
+        ]
+
+    with cuda():
+        forward = results()
+        monkeypatch.setenv("EMULATION_REVERSED", "1")
+        backward = results()
+    for a, b in zip(forward, backward, strict=True):
+        assert torch.equal(a, b)
