@@ -99,9 +99,16 @@ inline const std::vector<Thread*>& settle() {
     return released;
 }
 
-// What a back end defines: run_block() runs `body` once per thread, wait() returns when the thread is running again.
-inline void run_block(const std::function<void()>& body);
-__attribute__((noinline)) inline void wait();
+}  // namespace emulation
+
+// The back ends. run_block(body) runs `body` once per thread; wait() returns when its thread may go on.
+#ifdef EMULATION_THREADS
+#include "os_threads.h"
+#else
+#include "fibers.h"
+#endif
+
+namespace emulation {
 
 inline int lane() { return static_cast<int>((self - threads.data()) % 32); }
 
@@ -124,9 +131,3 @@ V shuffle(unsigned mask, V value, int source, const char* file, int line) {
 }
 
 }  // namespace emulation
-
-#ifdef EMULATION_THREADS
-#include "os_threads.h"
-#else
-#include "fibers.h"
-#endif

@@ -1,4 +1,5 @@
 // The threads of a block as OS threads, all at once: what ThreadSanitizer needs to see a race.
+// Included by block.h.
 #pragma once
 
 #include <semaphore.h>
@@ -6,8 +7,6 @@
 #include <atomic>
 #include <memory>
 #include <thread>
-
-#include "block.h"
 
 namespace emulation {
 
