@@ -68,7 +68,7 @@ def adaptive_sample(
             feats[None],
             _add_batch("cas", cas, (1, 2), "(T, C) or (T,) beside feats (T, D)"),
             labels=None if labels is None else _add_batch("labels", labels, (1,), "(C,) beside feats (T, D)"),
-            lengths=lengths.reshape(1) if isinstance(lengths, Tensor) and lengths.ndim == 0 else lengths,
+            lengths=_length_of_one(lengths),
             eta=eta,
             interp_factor=interp_factor,
             aggregate=aggregate,
@@ -130,10 +130,9 @@ def sampling_timestamps(
             weights that all vanish.
     """
     if checks.floating("weights", weights, "(B, T) or (T,)").ndim == 1:
-        scalar = isinstance(lengths, Tensor) and lengths.ndim == 0
         batched = sampling_timestamps(
             weights[None],
-            lengths=lengths.reshape(1) if lengths is not None and scalar else lengths,
+            lengths=_length_of_one(lengths),
             interp_factor=interp_factor,
             mode=mode,
         )
@@ -179,9 +178,7 @@ def _at_timestamps(
     if timestamps.dtype not in (torch.float32, torch.float64):
         raise TypeError(f"timestamps has dtype {timestamps.dtype}; expected float32 or float64")
     if x.ndim == 2 and timestamps.ndim == 1:
-        scalar = isinstance(lengths, Tensor) and lengths.ndim == 0
-        lengths = lengths.reshape(1) if lengths is not None and scalar else lengths
-        return _at_timestamps(op, name, x[None], timestamps[None], lengths, form)[0]
+        return _at_timestamps(op, name, x[None], timestamps[None], _length_of_one(lengths), form)[0]
     if x.ndim != 3 or timestamps.ndim != 2 or x.shape[:2] != timestamps.shape:
         raise ValueError(f"{name} has shape {tuple(x.shape)} and timestamps {tuple(timestamps.shape)}; expected {form}")
     checks.shaped(name, x, (3,), form)
@@ -219,6 +216,11 @@ def _one_channel(labels: Tensor | None, cas: Tensor) -> Tensor:
         labels = torch.ones_like(draw, dtype=torch.bool)
     chosen = torch.where(labels, draw, -1.0).argmax(dim=1, keepdim=True)
     return torch.zeros_like(labels).scatter(1, chosen, True) & labels
+
+
+def _length_of_one(lengths: Tensor | None) -> Tensor | None:
+    """The length of a single video, which may come as a scalar tensor, as (1,)."""
+    return lengths.reshape(1) if isinstance(lengths, Tensor) and lengths.ndim == 0 else lengths
 
 
 def _add_batch(name: str, x: Tensor, ranks: tuple[int, ...], form: str) -> Tensor:

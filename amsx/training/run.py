@@ -4,9 +4,9 @@ RUN/config.json             the data and the complete configuration
 RUN/ground_truth.json       the test videos' annotation, ActivityNet form
 RUN/<stream>/checkpoint.safetensors   weights, optimizers, position in the schedule, log
 RUN/<stream>/log.jsonl      one line per epoch
-RUN/<stream>/activations.safetensors  raw CASs and category probabilities of the test videos, both
-branches RUN/<stream>/predictions.json, metrics.json   of the stream alone RUN/predictions.json,
-metrics.json            of all streams fused
+RUN/<stream>/activations.safetensors  raw CASs and category probabilities of the test videos, both branches
+RUN/<stream>/predictions.json, metrics.json   of the stream alone
+RUN/predictions.json, metrics.json            of all streams fused
 """
 
 import json
