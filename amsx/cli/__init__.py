@@ -1,0 +1,46 @@
+"""The `amsx` command: one module a group of commands."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import amsx
+from amsx.cli import data, experiments, runs, scoring
+from amsx.info import describe
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status. Errors a user can mend are printed without a traceback."""
+    options = parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except (ValueError, TypeError, OSError) as error:
+        if options.traceback:
+            raise
+        print(f"amsx: error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(
+            "amsx: interrupted; what was saved is complete, --resume continues a training run",
+            file=sys.stderr,
+        )
+        return 130
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(prog="amsx", description=amsx.__doc__)
+    top.add_argument("--version", action="version", version=f"amsx {amsx.__version__}")
+    top.add_argument("--traceback", action="store_true", help="show where an error came from")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    info = commands.add_parser("info", help="versions, devices, and what was compiled")
+    info.set_defaults(run=_info)
+    for group in (data, runs, scoring, experiments):
+        group.add_to(commands)
+    return top
+
+
+def _info(_: argparse.Namespace) -> None:
+    for name, value in describe():
+        print(f"{name:<14} {value}")

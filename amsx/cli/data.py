@@ -1,0 +1,41 @@
+"""`amsx data` and `amsx convert`."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import get_args
+
+from amsx.cli.options import Commands, dataset_of, layout_options, reader_options
+from amsx.data.convert import Target, convert
+from amsx.data.layouts import read_what_can_be
+from amsx.data.summary import format_summary, summarize
+
+
+def add_to(commands: Commands) -> None:
+    """Add these commands to the command line."""
+    data = commands.add_parser("data", help="what a directory of features holds, and what is amiss with it")
+    layout_options(data)
+    data.add_argument("--quick", action="store_true", help="do not read the features' values to look for NaN")
+    data.add_argument("--json", action="store_true", help="print the summary alone, as JSON")
+    data.set_defaults(run=_data)
+
+    writer = commands.add_parser("convert", help="write a data set in another layout")
+    layout_options(writer)
+    writer.add_argument("out", type=Path, metavar="OUT", help="the folder to write, new or empty")
+    writer.add_argument("--to", choices=get_args(Target), required=True, help="the layout to write")
+    writer.set_defaults(run=_convert)
+
+
+def _data(options: argparse.Namespace) -> None:
+    dataset = read_what_can_be(options.data, options.layout, **reader_options(options.data_option))
+    summary = summarize(dataset, values=not options.quick)
+    print(json.dumps(summary) if options.json else format_summary(summary))
+
+
+def _convert(options: argparse.Namespace) -> None:
+    made = convert(dataset_of(options), options.out, options.to)
+    print(f"\nwritten: {made.out}, layout {made.layout}, read again and compared")
+    for what in made.lost or ("nothing",):
+        print(f"  lost: {what}")
+    if made.options:
+        print("  read it with " + " ".join(f"--data-option {key}={json.dumps(v)}" for key, v in made.options.items()))

@@ -1,0 +1,91 @@
+"""What several commands share: how DATA is read, where a configuration starts, which streams."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from amsx.data.layouts import LAYOUTS, read_dataset
+from amsx.data.videos import Dataset
+from amsx.training.config import Config, from_dict, override
+from amsx.training.presets import for_dataset
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # what add_subparsers returns has no public name
+else:
+    Commands = object
+
+
+def layout_options(command: argparse.ArgumentParser) -> None:
+    names = [module.__name__.rpartition(".")[2] for module in LAYOUTS]
+    command.add_argument("data", type=Path, metavar="DATA", help="the directory of features and annotation")
+    command.add_argument("--layout", choices=names, help="how DATA is laid out (default: recognized)")
+    command.add_argument(
+        "--data-option",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="an option of the layout's reader, e.g. snippet_seconds=0.4, stride=4, missing=skip",
+    )
+
+
+def data_options(command: argparse.ArgumentParser) -> None:
+    layout_options(command)
+    command.add_argument(
+        "--stream",
+        action="append",
+        metavar="NAME",
+        help="a stream to train, e.g. rgb; repeatable (default: all, each apart, fused at the end)",
+    )
+    command.add_argument("--preset", choices=["paper", "small"], help="settings to start from (default: by the data)")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--device", help="cpu, cuda, cuda:1 (default: cuda where there is one)")
+    command.add_argument("--quiet", action="store_true", help="no progress bars")
+    set_option(command, "e.g. sampling.eta=1.0; see RUN/config.json for every key")
+
+
+def set_option(command: argparse.ArgumentParser, hint: str) -> None:
+    command.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help=hint)
+
+
+def dataset_of(options: argparse.Namespace) -> Dataset:
+    dataset = read_dataset(options.data, options.layout, **reader_options(options.data_option))
+    counts = ", ".join(f"{len(dataset.subset(s))} {s}" for s in ("train", "test"))
+    streams = ", ".join(f"{name} ({width})" for name, width in dataset.dims.items())
+    print(f"{options.data}: layout {dataset.layout}, {counts} videos, {len(dataset.classes)} classes, {streams}")
+    for note in dataset.notes:
+        print(f"  {note}")
+    return dataset
+
+
+def config_of(options: argparse.Namespace, dataset: Dataset) -> Config:
+    """The preset for the data, or --config's file; then --seed and --set; what was decided is printed."""
+    if getattr(options, "config", None) is not None:
+        if options.preset is not None:
+            raise ValueError("--config and --preset both say where to start from; expected one of them")
+        values = json.loads(options.config.read_text())
+        config = from_dict(values.get("config", values))  # a run's config.json also holds the data
+    else:
+        config, notes = for_dataset(dataset, options.preset)
+        for note in notes:
+            print(f"  {note}")
+    return override(config, [f"optimization.seed={options.seed}", *options.set])
+
+
+def streams_of(options: argparse.Namespace) -> list[str] | None:
+    return None if not options.stream or options.stream == ["all"] else options.stream
+
+
+def reader_options(assignments: Sequence[str]) -> dict[str, Any]:
+    """KEY=VALUE pairs; a value is JSON where it reads as JSON, else text."""
+    read: dict[str, Any] = {}
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals or not key:
+            raise ValueError(f"--data-option is {assignment!r}; expected KEY=VALUE")
+        try:
+            read[key] = json.loads(text)
+        except json.JSONDecodeError:
+            read[key] = text
+    return read
