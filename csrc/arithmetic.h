@@ -209,7 +209,7 @@ AMSX_HD double fixed_point_scale(double largest, int64_t n, int64_t interp_facto
 AMSX_HD bool vanishes(double largest) { return !(largest >= 1e-289); }
 
 AMSX_HD int64_t fixed_point(double weight, double scale) {
-    return weight > 0 ? static_cast<int64_t>(rint(weight * scale)) : 0;
+    return weight > 0 ? static_cast<int64_t>(llrint(weight * scale)) : 0;
 }
 
 // The three integer weights that the mass of a snippet depends on (its neighbours', held at the ends).
@@ -260,15 +260,13 @@ AMSX_HD double grid_timestamp(int64_t k, const Neighbourhood& w, int64_t rest, i
     const int64_t H = interp_factor, half = H / 2, first_half = grid_mass(w, half, H);
     const double unit = 1.0 / (2.0 * static_cast<double>(H) * static_cast<double>(H));
     const double here = static_cast<double>(w.here);
-    double guess;
-    if (rest <= first_half) {
-        const double a = 0.5 * (static_cast<double>(w.before) + here);
-        guess = static_cast<double>(H) * invert_half(a, here, static_cast<double>(rest) * unit);
-    } else {
-        const double b = 0.5 * (here + static_cast<double>(w.after));
-        guess = static_cast<double>(half) +
-                static_cast<double>(H) * invert_half(here, b, static_cast<double>(rest - first_half) * unit);
-    }
+    // Selected, not branched to: which half a point falls in cannot be predicted.
+    const bool late = rest > first_half;
+    const double beside = 0.5 * (static_cast<double>(late ? w.after : w.before) + here);
+    const double a = late ? here : beside, b = late ? beside : here;
+    const int64_t within = late ? rest - first_half : rest;
+    const double guess = static_cast<double>(late ? half : 0) +
+                         static_cast<double>(H) * invert_half(a, b, static_cast<double>(within) * unit);
     int64_t count = guess < static_cast<double>(H) ? static_cast<int64_t>(guess) + 1 : H;
     while (count < H && grid_mass(w, count, H) < rest) ++count;
     while (count > 1 && grid_mass(w, count - 1, H) >= rest) --count;

@@ -77,6 +77,35 @@ PYBIND11_MODULE(_C, m) {
                                                  interp_factor,
                                                  at<int64_t>(scratch)});
     });
+    // On the CPU neither weights nor scratch are needed: the timestamps' memory serves for the weights.
+    m.def("adaptive_sample",
+          [](int device, Address stream, int threads, int64_t videos, int64_t snippets, Address lengths, Address feats,
+             int dtype, int64_t feats_stride0, int64_t feats_stride1, int64_t dims, Address cas, int cas_dtype,
+             int64_t stride0, int64_t stride1, int64_t stride2, int64_t channels, Address labels, double eta, bool mean,
+             int64_t interp_factor, Address out, Address timestamps, int timestamps_dtype, Address weights,
+             Address scratch) {
+              return AMSX_RUN(adaptive_sample, AdaptiveSampleParams{{shape(videos, snippets, lengths),
+                                                                     at<void>(cas),
+                                                                     Dtype(cas_dtype),
+                                                                     {stride0, stride1, stride2},
+                                                                     channels,
+                                                                     at<uint8_t>(labels),
+                                                                     eta,
+                                                                     mean,
+                                                                     at<void>(weights != 0 ? weights : timestamps),
+                                                                     Dtype(timestamps_dtype),
+                                                                     at<void>(timestamps),
+                                                                     interp_factor,
+                                                                     at<int64_t>(scratch)},
+                                                                    {shape(videos, snippets, lengths),
+                                                                     dims,
+                                                                     at<void>(feats),
+                                                                     Dtype(dtype),
+                                                                     {feats_stride0, feats_stride1},
+                                                                     at<void>(timestamps),
+                                                                     Dtype(timestamps_dtype),
+                                                                     at<void>(out)}});
+          });
     m.def("weights_backward",
           [](int device, Address stream, int threads, int64_t videos, int64_t snippets, Address lengths, Address cas,
              int cas_dtype, int64_t stride0, int64_t stride1, int64_t stride2, int64_t channels, Address labels,

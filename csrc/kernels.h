@@ -42,7 +42,7 @@ struct SamplingParams {
     const uint8_t* labels;  // (B, C) contiguous, 0 or 1, or null: all channels
     double eta;
     bool mean;              // aggregate by mean instead of maximum
-    void* weights;          // (B, T) contiguous, f32 or f64
+    void* weights;          // (B, T) contiguous, f32 or f64; on the CPU `timestamps` may take this place
     Dtype weights_dtype;    // also of the timestamps
     void* timestamps;       // (B, T) contiguous, or null
     int64_t interp_factor;  // H; 0: the continuous limit
@@ -84,6 +84,12 @@ struct GatherParams {
     const void* timestamps;  // (B, T) contiguous
     Dtype timestamps_dtype;
     void* out;  // (B, T, D) contiguous
+};
+
+// Eq. 4 to 6 in one call: `gather` reads the timestamps that `sampling` writes.
+struct AdaptiveSampleParams {
+    SamplingParams sampling;
+    GatherParams gather;
 };
 
 // Adjoint of Eq. 6 to the features. `grad` takes the place of the output.
@@ -150,12 +156,13 @@ struct AlignBackwardTimestampsParams {
     void* grad_timestamps;  // (B, T) contiguous, timestamps_dtype
 };
 
-#define AMSX_OPERATIONS(one)                                                                                           \
-    one(sampling, SamplingParams) one(weights_backward, WeightsBackwardParams)                                         \
-        one(timestamps_backward, TimestampsBackwardParams) one(gather, GatherParams)                                   \
-            one(gather_backward, GatherBackwardParams) one(gather_backward_timestamps, GatherBackwardTimestampsParams) \
-                one(align, AlignParams) one(align_backward, AlignBackwardParams)                                       \
-                    one(align_backward_timestamps, AlignBackwardTimestampsParams)
+#define AMSX_OPERATIONS(one)                                                                            \
+    one(sampling, SamplingParams) one(weights_backward, WeightsBackwardParams)                          \
+        one(timestamps_backward, TimestampsBackwardParams) one(gather, GatherParams)                    \
+            one(adaptive_sample, AdaptiveSampleParams) one(gather_backward, GatherBackwardParams)       \
+                one(gather_backward_timestamps, GatherBackwardTimestampsParams) one(align, AlignParams) \
+                    one(align_backward, AlignBackwardParams)                                            \
+                        one(align_backward_timestamps, AlignBackwardTimestampsParams)
 
 #define AMSX_DECLARE(name, Params) int64_t name(const Params&, const Execution&);
 namespace cpu {

@@ -70,6 +70,48 @@ def sampling(
     )
 
 
+def adaptive_sample(
+    feats: Tensor,
+    cas: Tensor,
+    labels: Tensor | None,
+    lengths: Tensor | None,
+    eta: float,
+    mean: bool,
+    interp_factor: int,
+    out: Tensor,
+    timestamps: Tensor,
+) -> None:
+    """Eq. 4 to 6 in one call."""
+    weights = scratch = None
+    if feats.is_cuda:  # the CPU needs neither
+        weights = torch.empty_like(timestamps)
+        scratch = torch.empty_like(timestamps, dtype=torch.int64)
+    stride0, stride1, _ = feats.stride()
+    _run(
+        _core().adaptive_sample,
+        feats,
+        lengths,
+        feats.data_ptr(),
+        _DTYPES[feats.dtype],
+        stride0,
+        stride1,
+        feats.size(2),
+        cas.data_ptr(),
+        _DTYPES[cas.dtype],
+        *cas.stride(),
+        cas.size(2),
+        _address(labels),
+        eta,
+        mean,
+        interp_factor,
+        out.data_ptr(),
+        timestamps.data_ptr(),
+        _DTYPES[timestamps.dtype],
+        _address(weights),
+        _address(scratch),
+    )
+
+
 def weights_backward(
     grad_weights: Tensor,
     cas: Tensor,
@@ -171,7 +213,6 @@ def _run(function: Any, like: Tensor, lengths: Tensor | None, *arguments: Any) -
         device, stream = like.device.index, torch.cuda.current_stream(like.device).cuda_stream
     else:
         device, stream = -1, 0
-    videos, snippets = like.shape[0], like.shape[1]
-    fault = function(device, stream, torch.get_num_threads(), videos, snippets, _address(lengths), *arguments)
+    fault = function(device, stream, torch.get_num_threads(), like.size(0), like.size(1), _address(lengths), *arguments)
     if fault:
-        raise ValueError(_FAULTS[fault % 8].format(video=fault // 8, snippets=snippets))
+        raise ValueError(_FAULTS[fault % 8].format(video=fault // 8, snippets=like.size(1)))

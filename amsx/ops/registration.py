@@ -42,11 +42,8 @@ def _adaptive_sample(
     interp_factor: int,
 ) -> tuple[Tensor, Tensor]:
     feats = _rows(feats)
-    weights = _weights_like(cas)
-    timestamps = torch.empty_like(weights)
-    native.sampling(cas, labels, lengths, eta, mean, weights, timestamps, interp_factor)
-    out = _dense(feats)
-    native.rows("gather", feats, timestamps, lengths, out)
+    out, timestamps = _dense(feats), _weights_like(cas)
+    native.adaptive_sample(feats, cas, labels, lengths, eta, mean, interp_factor, out, timestamps)
     return out, timestamps
 
 
@@ -94,7 +91,7 @@ def _dense(x: Tensor) -> Tensor:
 
 
 def _weights_like(cas: Tensor) -> Tensor:
-    return cas.new_empty(cas.shape[:2], dtype=native.compute_dtype(cas.dtype))
+    return cas.new_empty(cas.size(0), cas.size(1), dtype=native.compute_dtype(cas.dtype))
 
 
 # ---- fakes: the shapes and dtypes of the outputs
@@ -231,6 +228,13 @@ _OPS: list[tuple[str, Callable, Callable, tuple[Callable, Callable] | None]] = [
         _adaptive_sample,
         _fake_sample,
         (_keep_sample, _grad_of_sample),
+    ),
+    # The same without a gradient: dispatch through autograd costs more than all else in a call on a tiny input.
+    (
+        f"adaptive_sample_no_grad(Tensor feats, Tensor cas, {_SAMPLED}, int interp_factor) -> (Tensor, Tensor)",
+        _adaptive_sample,
+        _fake_sample,
+        None,
     ),
     (
         "sampling_weights_backward(Tensor grad, Tensor cas, Tensor? labels, Tensor? lengths, bool mean) -> Tensor",

@@ -16,6 +16,8 @@ from torch import Tensor
 
 from amsx.ops import checks, registration  # noqa: F401  (registration defines torch.ops.amsx)
 
+_SAMPLE = torch.ops.amsx.adaptive_sample.default
+_SAMPLE_NO_GRAD = torch.ops.amsx.adaptive_sample_no_grad.default
 _CAS_FORM = "(B, T, C), or (B, T) already aggregated"
 
 
@@ -83,7 +85,8 @@ def adaptive_sample(
     checks.same_device("cas", cas, "feats", feats)
     if factor and cas.requires_grad:
         cas = cas.detach()
-    return Sampled(*torch.ops.amsx.adaptive_sample.default(feats, cas, labels, lengths, eta, mean, factor))
+    op = _SAMPLE if (feats.requires_grad or cas.requires_grad) and torch.is_grad_enabled() else _SAMPLE_NO_GRAD
+    return Sampled(*op(feats, cas, labels, lengths, eta, mean, factor))
 
 
 def sampling_weights(

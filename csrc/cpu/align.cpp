@@ -38,7 +38,7 @@ int64_t align(const AlignParams& p, const Execution& on) {
                 const Position at = bracket(timestamps, i, t, n);
                 const E* from = cas + at.row * p.cas_stride[1];
                 const E* to = at.moves ? from + p.cas_stride[1] : from;
-                lerp_row(from, to, static_cast<compute_t<E>>(at.fraction), out + t * C, C);
+                lerp_row(from, to, static_cast<compute_t<E>>(at.fraction), out + t * C, C, false);
             }
             const int64_t tail = std::max(begin, n);
             if (tail < end) std::fill(out + tail * C, out + end * C, E{});
@@ -71,7 +71,7 @@ int64_t align_backward(const AlignBackwardParams& p, const Execution& on) {
                     sources.push_back(grad + t * p.grad_stride[1]);
                     weights.push_back(static_cast<compute_t<E>>(taken));
                 }
-                sum_rows(sources.data(), weights.data(), static_cast<int64_t>(sources.size()), out + i * C, C);
+                sum_rows(sources.data(), weights.data(), static_cast<int64_t>(sources.size()), out + i * C, C, false);
                 left = middle;
                 middle = right;
             }

@@ -1,9 +1,26 @@
 // What the CPU kernels check of the values they read.
 #pragma once
 
+#include <atomic>
+
 #include "../arithmetic.h"
 
 namespace amsx::cpu {
+
+// Keeps the fault of the lowest video, whatever order the threads find them in.
+class FirstFault {
+  public:
+    void set(int64_t video, Fault fault) {
+        if (fault == kFine) return;
+        int64_t code = video * 8 + fault, seen = code_.load();
+        while ((seen == kFine || code < seen) && !code_.compare_exchange_weak(seen, code)) {
+        }
+    }
+    int64_t get() const { return code_.load(); }
+
+  private:
+    std::atomic<int64_t> code_{kFine};
+};
 
 inline bool length_is_valid(const Shape& shape, int64_t video) {
     return shape.lengths == nullptr || (shape.lengths[video] >= 1 && shape.lengths[video] <= shape.snippets);

@@ -7,6 +7,7 @@
 #include "../dispatch.h"
 #include "checks.h"
 #include "parallel.h"
+#include "pieces.h"
 #include "rows.h"
 
 namespace amsx::cpu {
@@ -14,37 +15,63 @@ namespace {
 
 constexpr int64_t kRows = 64;  // snippets a piece of work holds
 
+int threads_of(const GatherParams& p, const Execution& on) {
+    const int64_t bytes = p.dtype == Dtype::f64 ? 8 : p.dtype == Dtype::f32 ? 4 : 2;
+    return threads_for(2 * p.shape.videos * p.shape.snippets * p.dims * bytes, on.threads);
+}
+
 }  // namespace
 
-int64_t gather(const GatherParams& p, const Execution& on) {
-    const int64_t T = p.shape.snippets, D = p.dims;
-    if (int64_t fault = check_timestamps(p.shape, p.timestamps, p.timestamps_dtype)) return fault;
+void gather_snippets(const GatherParams& p, int64_t video, int64_t begin, int64_t end) {
+    const int64_t T = p.shape.snippets, D = p.dims, n = valid_snippets(p.shape, video);
+    const Timestamps timestamps = timestamps_of(p.timestamps, p.timestamps_dtype, video, T);
     with_element(p.dtype, [&](auto element) {
         using E = typename decltype(element)::type;
-        const int threads = threads_for(2 * p.shape.videos * T * D * static_cast<int64_t>(sizeof(E)), on.threads);
-        parallel_blocks(p.shape.videos, T, kRows, threads, [&](int64_t video, int64_t begin, int64_t end) {
-            const int64_t n = valid_snippets(p.shape, video);
-            const Timestamps timestamps = timestamps_of(p.timestamps, p.timestamps_dtype, video, T);
-            const E* feats = static_cast<const E*>(p.feats) + video * p.feats_stride[0];
-            E* out = static_cast<E*>(p.out) + video * T * D;
-            for (int64_t i = begin; i < std::min(end, n); ++i) {
-                const Position at = locate(timestamps[i], n);
-                const E* from = feats + at.row * p.feats_stride[1];
-                const E* to = at.row + 1 < n ? from + p.feats_stride[1] : from;
-                lerp_row(from, to, static_cast<compute_t<E>>(at.fraction), out + i * D, D);
-            }
-            const int64_t tail = std::max(begin, n);
-            if (tail < end) std::fill(out + tail * D, out + end * D, E{});
-        });
+        const E* feats = static_cast<const E*>(p.feats) + video * p.feats_stride[0];
+        E* out = static_cast<E*>(p.out) + video * T * D;
+        const bool past_caches = goes_past_caches(p.shape.videos * T * D * static_cast<int64_t>(sizeof(E)));
+        for (int64_t i = begin; i < std::min(end, n); ++i) {
+            const Position at = locate(timestamps[i], n);
+            const E* from = feats + at.row * p.feats_stride[1];
+            const E* to = at.row + 1 < n ? from + p.feats_stride[1] : from;
+            lerp_row(from, to, static_cast<compute_t<E>>(at.fraction), out + i * D, D, past_caches);
+        }
+        finish_rows(past_caches);
+        const int64_t tail = std::max(begin, n);
+        if (tail < end) std::fill(out + tail * D, out + end * D, E{});
     });
+}
+
+int64_t gather(const GatherParams& p, const Execution& on) {
+    if (int64_t fault = check_timestamps(p.shape, p.timestamps, p.timestamps_dtype)) return fault;
+    parallel_blocks(p.shape.videos, p.shape.snippets, kRows, threads_of(p, on),
+                    [&](int64_t video, int64_t begin, int64_t end) { gather_snippets(p, video, begin, end); });
     return kFine;
+}
+
+int64_t adaptive_sample(const AdaptiveSampleParams& p, const Execution& on) {
+    const Shape& shape = p.gather.shape;
+    const Blocks blocks{shape.videos, shape.snippets, kRows};
+    FirstFault fault;
+    parallel_two(
+        shape.videos, [&](int64_t video) { fault.set(video, sample_video(p.sampling, video)); },  //
+        blocks.count(),
+        [&](int64_t i) {
+            if (fault.get() != kFine) return;  // not every timestamp was written
+            blocks.visit(
+                i, [&](int64_t video, int64_t begin, int64_t end) { gather_snippets(p.gather, video, begin, end); });
+        },
+        threads_of(p.gather, on));
+    return fault.get();
 }
 
 int64_t gather_backward(const GatherBackwardParams& p, const Execution& on) {
     const int64_t T = p.shape.snippets, D = p.dims;
     with_element(p.dtype, [&](auto element) {
         using E = typename decltype(element)::type;
-        const int threads = threads_for(2 * p.shape.videos * T * D * static_cast<int64_t>(sizeof(E)), on.threads);
+        const int64_t bytes = p.shape.videos * T * D * static_cast<int64_t>(sizeof(E));
+        const int threads = threads_for(2 * bytes, on.threads);
+        const bool past_caches = goes_past_caches(bytes);
         parallel_blocks(p.shape.videos, T, kRows, threads, [&](int64_t video, int64_t begin, int64_t end) {
             const int64_t n = valid_snippets(p.shape, video);
             const Timestamps timestamps = timestamps_of(p.timestamps, p.timestamps_dtype, video, T);
@@ -66,10 +93,12 @@ int64_t gather_backward(const GatherBackwardParams& p, const Execution& on) {
                     sources.push_back(grad + i * p.grad_stride[1]);
                     weights.push_back(static_cast<compute_t<E>>(taken));
                 }
-                sum_rows(sources.data(), weights.data(), static_cast<int64_t>(sources.size()), out + row * D, D);
+                sum_rows(sources.data(), weights.data(), static_cast<int64_t>(sources.size()), out + row * D, D,
+                         past_caches);
                 below = here;
                 here = above;
             }
+            finish_rows(past_caches);
             const int64_t tail = std::max(begin, n);
             if (tail < end) std::fill(out + tail * D, out + end * D, E{});
         });

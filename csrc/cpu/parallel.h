@@ -24,17 +24,47 @@ void parallel_for(int64_t count, int threads, const Piece& piece) {
         return;
     }
 #endif
+    static_cast<void>(threads);
     for (int64_t i = 0; i < count; ++i) piece(i);
 }
 
-// Each video's snippets cut into blocks of at most `block`: piece(video, begin, end).
+// All of first(i) for i in [0, count), then all of second(j) for j in [0, second_count), in one region.
+template <typename First, typename Second>
+void parallel_two(int64_t count, const First& first, int64_t second_count, const Second& second, int threads) {
+#ifdef _OPENMP
+    if (threads > 1 && second_count > 1) {
+#pragma omp parallel num_threads(threads)
+        {
+#pragma omp for schedule(static)
+            for (int64_t i = 0; i < count; ++i) first(i);
+#pragma omp for schedule(static)
+            for (int64_t j = 0; j < second_count; ++j) second(j);
+        }
+        return;
+    }
+#endif
+    static_cast<void>(threads);
+    for (int64_t i = 0; i < count; ++i) first(i);
+    for (int64_t j = 0; j < second_count; ++j) second(j);
+}
+
+// Each video's snippets cut into blocks of at most `block`.
+struct Blocks {
+    int64_t videos, snippets, block;
+    int64_t of_a_video() const { return (snippets + block - 1) / block; }
+    int64_t count() const { return videos * of_a_video(); }
+    // piece(video, begin, end) for the i-th of them
+    template <typename Piece>
+    void visit(int64_t i, const Piece& piece) const {
+        const int64_t begin = i % of_a_video() * block;
+        piece(i / of_a_video(), begin, std::min(begin + block, snippets));
+    }
+};
+
 template <typename Piece>
 void parallel_blocks(int64_t videos, int64_t snippets, int64_t block, int threads, const Piece& piece) {
-    const int64_t blocks = (snippets + block - 1) / block;
-    parallel_for(videos * blocks, threads, [&](int64_t i) {
-        const int64_t begin = i % blocks * block;
-        piece(i / blocks, begin, std::min(begin + block, snippets));
-    });
+    const Blocks blocks{videos, snippets, block};
+    parallel_for(blocks.count(), threads, [&](int64_t i) { blocks.visit(i, piece); });
 }
 
 }  // namespace amsx::cpu

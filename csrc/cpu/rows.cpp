@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "clones.h"
-#include "rows_half.h"
+#include "rows_avx2.h"
 
 namespace amsx::cpu {
 namespace {
@@ -45,49 +45,40 @@ AMSX_SUM(sum_bf16, BFloat16)
 AMSX_SUM(sum_f32, float)
 AMSX_SUM(sum_f64, double)
 
-template <typename T>
-const uint16_t* bits(const T* row) {
-    return reinterpret_cast<const uint16_t*>(row);
-}
-template <typename T>
-uint16_t* bits(T* row) {
-    return reinterpret_cast<uint16_t*>(row);
-}
-template <typename T>
-const uint16_t* const* bits(const T* const* rows) {
-    return reinterpret_cast<const uint16_t* const*>(rows);
-}
-
 }  // namespace
 
-void lerp_row(const Half* from, const Half* to, float fraction, Half* out, int64_t dims) {
-    if (half_rows::available()) return half_rows::lerp_f16(bits(from), bits(to), fraction, bits(out), dims);
-    lerp_f16(from, to, fraction, out, dims);
-}
-void lerp_row(const BFloat16* from, const BFloat16* to, float fraction, BFloat16* out, int64_t dims) {
-    if (half_rows::available()) return half_rows::lerp_bf16(bits(from), bits(to), fraction, bits(out), dims);
-    lerp_bf16(from, to, fraction, out, dims);
-}
-void lerp_row(const float* from, const float* to, float fraction, float* out, int64_t dims) {
+#define AMSX_ROWS_16(T, suffix)                                                                                        \
+    void lerp_row(const T* from, const T* to, float fraction, T* out, int64_t dims, bool past_caches) {                \
+        if (avx2::available()) return avx2::lerp(from, to, fraction, out, dims, past_caches);                          \
+        lerp_##suffix(from, to, fraction, out, dims);                                                                  \
+    }                                                                                                                  \
+    void sum_rows(const T* const* rows, const float* weights, int64_t count, T* out, int64_t dims, bool past_caches) { \
+        if (avx2::available()) return avx2::sum(rows, weights, count, out, dims, past_caches);                         \
+        sum_##suffix(rows, weights, count, out, dims);                                                                 \
+    }
+AMSX_ROWS_16(Half, f16)
+AMSX_ROWS_16(BFloat16, bf16)
+
+void lerp_row(const float* from, const float* to, float fraction, float* out, int64_t dims, bool past_caches) {
+    if (past_caches && avx2::available()) return avx2::lerp(from, to, fraction, out, dims, past_caches);
     lerp_f32(from, to, fraction, out, dims);
 }
-void lerp_row(const double* from, const double* to, double fraction, double* out, int64_t dims) {
-    lerp_f64(from, to, fraction, out, dims);
-}
-
-void sum_rows(const Half* const* rows, const float* weights, int64_t count, Half* out, int64_t dims) {
-    if (half_rows::available()) return half_rows::sum_f16(bits(rows), weights, count, bits(out), dims);
-    sum_f16(rows, weights, count, out, dims);
-}
-void sum_rows(const BFloat16* const* rows, const float* weights, int64_t count, BFloat16* out, int64_t dims) {
-    if (half_rows::available()) return half_rows::sum_bf16(bits(rows), weights, count, bits(out), dims);
-    sum_bf16(rows, weights, count, out, dims);
-}
-void sum_rows(const float* const* rows, const float* weights, int64_t count, float* out, int64_t dims) {
+void sum_rows(const float* const* rows, const float* weights, int64_t count, float* out, int64_t dims,
+              bool past_caches) {
+    if (past_caches && avx2::available()) return avx2::sum(rows, weights, count, out, dims, past_caches);
     sum_f32(rows, weights, count, out, dims);
 }
-void sum_rows(const double* const* rows, const double* weights, int64_t count, double* out, int64_t dims) {
+
+// float64 features are rare: through the caches always.
+void lerp_row(const double* from, const double* to, double fraction, double* out, int64_t dims, bool) {
+    lerp_f64(from, to, fraction, out, dims);
+}
+void sum_rows(const double* const* rows, const double* weights, int64_t count, double* out, int64_t dims, bool) {
     sum_f64(rows, weights, count, out, dims);
+}
+
+void finish_rows(bool past_caches) {
+    if (past_caches && avx2::available()) avx2::fence();
 }
 
 }  // namespace amsx::cpu

@@ -1,30 +1,18 @@
 // Eq. 4 and 5 on the CPU: sampling weights, and their cumulation inverted at
 // uniform points; both adjoints.
 #include <algorithm>
-#include <atomic>
+#include <type_traits>
 #include <vector>
 
 #include "../dispatch.h"
 #include "checks.h"
 #include "clones.h"
 #include "parallel.h"
+#include "pieces.h"
+#include "rows_avx2.h"
 
 namespace amsx::cpu {
 namespace {
-
-// Keeps the fault of the lowest video, whatever order the threads find them in.
-class FirstFault {
-  public:
-    void set(int64_t video, Fault fault) {
-        int64_t code = video * 8 + fault, seen = code_.load();
-        while ((seen == kFine || code < seen) && !code_.compare_exchange_weak(seen, code)) {
-        }
-    }
-    int64_t get() const { return code_.load(); }
-
-  private:
-    std::atomic<int64_t> code_{kFine};
-};
 
 // The maximum over contiguous channels at each of n snippets; false, and nothing promised, if any value is not finite.
 AMSX_CLONES bool dense_maxima(const float* cas, int64_t stride, int64_t channels, int64_t n, float* maxima) {
@@ -55,10 +43,26 @@ AMSX_CLONES bool dense_maxima(const float* cas, int64_t stride, int64_t channels
     for (float p : poison) poisoned = poisoned + p;
     return poisoned == 0;
 }
-template <typename T, typename A>
-bool dense_maxima(const T*, int64_t, int64_t, int64_t, A*) {
-    return false;  // the other element types take the general way
+// 16-bit elements go through a buffer of float32, a few snippets at a time.
+template <typename T>
+bool dense_maxima(const T* cas, int64_t stride, int64_t channels, int64_t n, float* maxima) {
+    if (!avx2::available()) return false;
+    constexpr int64_t kBuffer = 4096;  // elements, if a snippet has no more
+    const int64_t rows = std::max<int64_t>(kBuffer / channels, 1);
+    std::vector<float> buffer(static_cast<size_t>(rows * channels));
+    for (int64_t i = 0; i < n; i += rows) {
+        const int64_t count = std::min(rows, n - i);
+        const T* from = cas + i * stride;
+        if (stride == channels) {
+            avx2::widen(from, buffer.data(), count * channels);
+        } else {
+            for (int64_t r = 0; r < count; ++r) avx2::widen(from + r * stride, buffer.data() + r * channels, channels);
+        }
+        if (!dense_maxima(buffer.data(), channels, channels, count, maxima + i)) return false;
+    }
+    return true;
 }
+bool dense_maxima(const double*, int64_t, int64_t, int64_t, double*) { return false; }  // takes the general way
 
 // `aggregate` of arithmetic.h over a list of channels instead of a mask.
 template <typename T>
@@ -153,34 +157,34 @@ Fault invert(const A* weights, int64_t n, int64_t interp_factor, A* timestamps) 
 
 }  // namespace
 
-int64_t sampling(const SamplingParams& p, const Execution& on) {
-    const int64_t T = p.shape.snippets;
-    FirstFault fault;
-    const int threads = threads_for(p.shape.videos * T * (p.channels + 8) * 8, on.threads);
+Fault sample_video(const SamplingParams& p, int64_t video) {
+    if (!length_is_valid(p.shape, video)) return kBadLength;
+    const int64_t T = p.shape.snippets, n = valid_snippets(p.shape, video);
+    Fault fault = kFine;
     with_real(p.weights_dtype, [&](auto real) {
         using A = typename decltype(real)::type;
-        parallel_for(p.shape.videos, threads, [&](int64_t video) {
-            if (!length_is_valid(p.shape, video)) return fault.set(video, kBadLength);
-            const int64_t n = valid_snippets(p.shape, video);
-            A* weights = static_cast<A*>(p.weights) + video * T;
-            Fault found = kFine;
-            if (p.cas != nullptr) {
-                found = with_element(p.cas_dtype, [&](auto element) {
-                    using T_ = typename decltype(element)::type;
-                    if constexpr (std::is_same_v<compute_t<T_>, A>) return weigh<T_>(p, video, n, weights);
-                    return kBadCas;  // unreachable: the weights have the CAS's
-                                     // compute type
-                });
-                std::fill(weights + n, weights + T, A(0));
-            }
-            if (found == kFine && p.timestamps != nullptr) {
-                A* timestamps = static_cast<A*>(p.timestamps) + video * T;
-                found = invert(weights, n, p.interp_factor, timestamps);
-                std::fill(timestamps + n, timestamps + T, A(0));
-            }
-            if (found != kFine) fault.set(video, found);
-        });
+        A* weights = static_cast<A*>(p.weights) + video * T;
+        if (p.cas != nullptr) {
+            fault = with_element(p.cas_dtype, [&](auto element) {
+                using E = typename decltype(element)::type;
+                if constexpr (std::is_same_v<compute_t<E>, A>) return weigh<E>(p, video, n, weights);
+                return kBadCas;  // unreachable: the weights have the CAS's compute type
+            });
+            std::fill(weights + n, weights + T, A(0));
+        }
+        if (fault == kFine && p.timestamps != nullptr) {
+            A* timestamps = static_cast<A*>(p.timestamps) + video * T;
+            fault = invert(weights, n, p.interp_factor, timestamps);
+            std::fill(timestamps + n, timestamps + T, A(0));
+        }
     });
+    return fault;
+}
+
+int64_t sampling(const SamplingParams& p, const Execution& on) {
+    FirstFault fault;
+    const int threads = threads_for(p.shape.videos * p.shape.snippets * (p.channels + 8) * 8, on.threads);
+    parallel_for(p.shape.videos, threads, [&](int64_t video) { fault.set(video, sample_video(p, video)); });
     return fault.get();
 }
 

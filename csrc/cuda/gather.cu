@@ -70,6 +70,11 @@ int64_t gather(const GatherParams& p, const Execution& on) {
     return kFine;
 }
 
+int64_t adaptive_sample(const AdaptiveSampleParams& p, const Execution& on) {
+    sampling(p.sampling, on);
+    return gather(p.gather, on);
+}
+
 int64_t gather_backward(const GatherBackwardParams& p, const Execution& on) {
     with_element(p.dtype, [&](auto element) {
         using E = typename decltype(element)::type;

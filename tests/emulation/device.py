@@ -32,6 +32,10 @@ class EmulatedDevice:
             if name in ("sampling", "timestamps_backward"):  # what native.py allocates for CUDA tensors alone
                 scratch = torch.empty(videos, snippets, dtype=torch.int64)
                 rest = (*rest[:-1], scratch.data_ptr())
+            if name == "adaptive_sample":
+                weights = torch.empty(videos, snippets, dtype=torch.float64)  # at most as wide
+                scratch = torch.empty(videos, snippets, dtype=torch.int64)
+                rest = (*rest[:-2], weights.data_ptr(), scratch.data_ptr())
             return function(0, 0, threads, videos, snippets, *rest)
 
         return call

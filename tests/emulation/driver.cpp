@@ -75,17 +75,17 @@ struct Rows {
     E* data() { return memory.data() + offset; }
 };
 
-// One operation on both devices; its output, `count` elements of type Out, goes to the member `out`.
-template <typename Out, typename Params>
-void both(const char* name, int64_t (*cpu)(const Params&, const Execution&),
-          int64_t (*cuda)(const Params&, const Execution&), Params p, void* Params::* out, const Size& size,
-          int64_t dims, double tolerance = 0) {
+// One operation on both devices; its output, `count` elements of type Out, goes where `place(params, to)` says.
+template <typename Out, typename Params, typename Place>
+void compare(const char* name, int64_t (*cpu)(const Params&, const Execution&),
+             int64_t (*cuda)(const Params&, const Execution&), Params p, const Place& place, const Size& size,
+             int64_t dims, double tolerance) {
     if (!wanted.empty() && wanted.count(name) == 0) return;
     const int64_t count = size.videos * size.snippets * dims, offset = size.videos == 2 ? 1 : 0;  // unaligned or not
     std::vector<Out> results[2] = {std::vector<Out>(offset + count), std::vector<Out>(offset + count)};
-    p.*out = results[0].data() + offset;
+    place(p, results[0].data() + offset);
     const int64_t found = cpu(p, {3, -1, nullptr});
-    p.*out = results[1].data() + offset;
+    place(p, results[1].data() + offset);
     if (size.kind != kCpuOnly) cuda(p, {1, 0, nullptr});
     if (size.kind == kHostile) return;
     for (int64_t i = offset; i < offset + count && found == kFine && size.kind != kCpuOnly; ++i) {
@@ -96,6 +96,13 @@ void both(const char* name, int64_t (*cpu)(const Params&, const Execution&),
         return;
     }
     if (found != kFine) failures += std::printf("%s: the CPU found fault %ld\n", name, static_cast<long>(found)) > 0;
+}
+
+template <typename Out, typename Params>
+void both(const char* name, int64_t (*cpu)(const Params&, const Execution&),
+          int64_t (*cuda)(const Params&, const Execution&), Params p, void* Params::* out, const Size& size,
+          int64_t dims, double tolerance = 0) {
+    compare<Out>(name, cpu, cuda, p, [out](Params& params, void* to) { params.*out = to; }, size, dims, tolerance);
 }
 
 template <typename E, typename A, typename K>  // elements, weights, timestamps beside rows
@@ -147,6 +154,29 @@ void drive(const Size& size, Dtype dtype, Dtype real, Dtype stamp) {
                                       real,
                                       nullptr},
                 &WeightsBackwardParams::grad_cas, size, C, tolerance);
+    }
+
+    if (size.kind != kScans) {
+        Rows<E> feats(size, D);
+        std::vector<A> weights(B * T), stamps(B * T);
+        const SamplingParams chosen{shape,
+                                    cas.data(),
+                                    dtype,
+                                    {cas.stride[0], cas.stride[1], 1},
+                                    C,
+                                    nullptr,
+                                    0.75,
+                                    false,
+                                    weights.data(),
+                                    real,
+                                    stamps.data(),
+                                    20,
+                                    scratch.data()};
+        const GatherParams read{shape,         D,    feats.data(), dtype, {feats.stride[0], feats.stride[1]},
+                                stamps.data(), real, nullptr};
+        compare<E>(
+            "adaptive_sample", cpu::adaptive_sample, cuda::adaptive_sample, AdaptiveSampleParams{chosen, read},
+            [](AdaptiveSampleParams& params, void* to) { params.gather.out = to; }, size, D, 0);
     }
 
     std::vector<A> weights(B * T), stamps(B * T), grad(B * T);

@@ -155,3 +155,21 @@ def test_two_dimensional_inputs_are_a_batch_of_one() -> None:
     )
     weights = torch.rand(12) + 0.1
     assert torch.equal(amsx.sampling_timestamps(weights), amsx.sampling_timestamps(weights[None])[0])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("width", [4100, 4096])  # rows that begin at whole vectors, and rows that do not
+def test_outputs_too_large_for_the_caches_have_the_same_bits(dtype: torch.dtype, width: int) -> None:
+    """They are written in another way; column by column nothing depends on the width."""
+    generator = torch.Generator().manual_seed(3)
+    feats = torch.randn(1, 2100, width, generator=generator).to(dtype)  # 16.4 MiB or more in 16 bits
+    cas = torch.rand(1, 2100, 3, generator=generator)
+    leaf = feats.clone().requires_grad_()
+    sampled = amsx.adaptive_sample(leaf, cas, lengths=torch.tensor([2090]))
+    sampled.feats.backward(feats)
+    for columns in (slice(0, 40), slice(width - 40, width)):
+        few = feats[..., columns].contiguous().requires_grad_()
+        expected = amsx.adaptive_sample(few, cas, lengths=torch.tensor([2090]))
+        expected.feats.backward(feats[..., columns])
+        assert torch.equal(sampled.feats[..., columns], expected.feats)
+        assert torch.equal(leaf.grad[..., columns], few.grad)

@@ -34,6 +34,7 @@ def op_calls() -> list[tuple[torch._ops.OpOverload, tuple]]:
         (OPS.sampling_timestamps.default, (weights.detach(), None, 20)),
         (OPS.adaptive_sample.default, (feats, cas, labels, lengths, 0.75, False, 0)),
         (OPS.adaptive_sample.default, (feats, cas.detach(), None, None, 0.75, False, 20)),
+        (OPS.adaptive_sample_no_grad.default, (feats.detach(), cas.detach(), labels, lengths, 0.75, False, 20)),
         (OPS.gather.default, (feats, timestamps, lengths)),
         (OPS.gather.default, (feats, moving, None)),
         (OPS.align_cas.default, (cas, timestamps, lengths)),
@@ -47,10 +48,22 @@ def op_calls() -> list[tuple[torch._ops.OpOverload, tuple]]:
     ]
 
 
-@pytest.mark.parametrize("index", range(16))
+@pytest.mark.parametrize("index", range(17))
 def test_opcheck(index: int) -> None:
     op, arguments = op_calls()[index]
     opcheck(op, arguments)
+
+
+def test_without_a_gradient_the_values_are_the_same() -> None:
+    feats, cas, _, _, labels, lengths = tensors()
+    for mode in ("grid", "continuous"):
+        expected = amsx.adaptive_sample(feats, cas, labels=labels, lengths=lengths, mode=mode)
+        assert expected.feats.requires_grad
+        with torch.no_grad():
+            sampled = amsx.adaptive_sample(feats, cas, labels=labels, lengths=lengths, mode=mode)
+        assert not sampled.feats.requires_grad
+        assert torch.equal(sampled.feats, expected.feats)
+        assert torch.equal(sampled.timestamps, expected.timestamps)
 
 
 def model(feats: torch.Tensor, cas: torch.Tensor, labels: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,195 @@
+#include "rows_avx2.h"
+
+#include <cstring>
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#define AMSX_AVX2 __attribute__((target("avx2,f16c")))
+#include <immintrin.h>
+
+namespace amsx::cpu::avx2 {
+namespace {
+
+constexpr int64_t kLanes = 16;  // elements a step takes
+
+struct Floats {
+    __m256 low, high;
+};
+
+// For each element type: 16 elements to floats and back, through the caches or past them. The latter wants 32 bytes'
+// alignment.
+template <typename T>
+struct Lanes;
+
+template <>
+struct Lanes<float> {
+    AMSX_AVX2 static Floats load(const float* from) { return {_mm256_loadu_ps(from), _mm256_loadu_ps(from + 8)}; }
+    AMSX_AVX2 static void store(float* to, const Floats& x) {
+        _mm256_storeu_ps(to, x.low);
+        _mm256_storeu_ps(to + 8, x.high);
+    }
+    AMSX_AVX2 static void stream(float* to, const Floats& x) {
+        _mm256_stream_ps(to, x.low);
+        _mm256_stream_ps(to + 8, x.high);
+    }
+};
+
+// Every processor with AVX2 has F16C.
+template <>
+struct Lanes<Half> {
+    AMSX_AVX2 static Floats load(const Half* from) {
+        return {_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))),
+                _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from + 8)))};
+    }
+    AMSX_AVX2 static __m256i pack(const Floats& x) {
+        return _mm256_set_m128i(_mm256_cvtps_ph(x.high, _MM_FROUND_TO_NEAREST_INT),
+                                _mm256_cvtps_ph(x.low, _MM_FROUND_TO_NEAREST_INT));
+    }
+    AMSX_AVX2 static void store(Half* to, const Floats& x) {
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), pack(x));
+    }
+    AMSX_AVX2 static void stream(Half* to, const Floats& x) {
+        _mm256_stream_si256(reinterpret_cast<__m256i*>(to), pack(x));
+    }
+};
+
+template <>
+struct Lanes<BFloat16> {
+    AMSX_AVX2 static __m256 widened(__m128i bits) {
+        return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
+    }
+    AMSX_AVX2 static Floats load(const BFloat16* from) {
+        return {widened(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))),
+                widened(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from + 8)))};
+    }
+    // To nearest even, a NaN to the quiet NaN: as store(BFloat16*, float) in arithmetic.h.
+    AMSX_AVX2 static __m256i narrow(__m256 x) {
+        const __m256i bits = _mm256_castps_si256(x);
+        const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+        const __m256i rounded =
+            _mm256_srli_epi32(_mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd), 16);
+        const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(x, x, _CMP_UNORD_Q));
+        return _mm256_blendv_epi8(rounded, _mm256_set1_epi32(0x7fc0), nan);
+    }
+    AMSX_AVX2 static __m256i pack(const Floats& x) {
+        return _mm256_permute4x64_epi64(_mm256_packus_epi32(narrow(x.low), narrow(x.high)), 0xd8);
+    }
+    AMSX_AVX2 static void store(BFloat16* to, const Floats& x) {
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), pack(x));
+    }
+    AMSX_AVX2 static void stream(BFloat16* to, const Floats& x) {
+        _mm256_stream_si256(reinterpret_cast<__m256i*>(to), pack(x));
+    }
+};
+
+// The last, incomplete step of a row goes through a buffer of a whole one.
+template <typename T>
+AMSX_AVX2 Floats load_part(const T* from, int64_t count) {
+    T part[kLanes] = {};
+    std::memcpy(part, from, static_cast<size_t>(count) * sizeof(T));
+    return Lanes<T>::load(part);
+}
+template <typename T>
+AMSX_AVX2 void store_part(T* to, const Floats& x, int64_t count) {
+    T part[kLanes];
+    Lanes<T>::store(part, x);
+    std::memcpy(to, part, static_cast<size_t>(count) * sizeof(T));
+}
+
+template <bool kPastCaches, typename T>
+AMSX_AVX2 void write(T* to, const Floats& x) {
+    if constexpr (kPastCaches) {
+        Lanes<T>::stream(to, x);
+    } else {
+        Lanes<T>::store(to, x);
+    }
+}
+
+AMSX_AVX2 Floats mix(const Floats& a, const Floats& b, __m256 fraction) {
+    return {_mm256_add_ps(a.low, _mm256_mul_ps(fraction, _mm256_sub_ps(b.low, a.low))),
+            _mm256_add_ps(a.high, _mm256_mul_ps(fraction, _mm256_sub_ps(b.high, a.high)))};
+}
+AMSX_AVX2 void add(Floats* sum, float weight, const Floats& x) {
+    const __m256 w = _mm256_set1_ps(weight);
+    sum->low = _mm256_add_ps(sum->low, _mm256_mul_ps(w, x.low));
+    sum->high = _mm256_add_ps(sum->high, _mm256_mul_ps(w, x.high));
+}
+
+template <typename T>
+AMSX_AVX2 void widen_row(const T* from, float* to, int64_t count) {
+    int64_t d = 0;
+    for (; d + kLanes <= count; d += kLanes) Lanes<float>::store(to + d, Lanes<T>::load(from + d));
+    if (d < count) store_part(to + d, load_part(from + d, count - d), count - d);
+}
+
+template <bool kPastCaches, typename T>
+AMSX_AVX2 void lerp_rows(const T* from, const T* to, float fraction, T* out, int64_t dims) {
+    const __m256 f = _mm256_set1_ps(fraction);
+    int64_t d = 0;
+    for (; d + kLanes <= dims; d += kLanes) {
+        write<kPastCaches>(out + d, mix(Lanes<T>::load(from + d), Lanes<T>::load(to + d), f));
+    }
+    if (const int64_t rest = dims - d; rest > 0) {
+        store_part(out + d, mix(load_part(from + d, rest), load_part(to + d, rest), f), rest);
+    }
+}
+
+template <bool kPastCaches, typename T>
+AMSX_AVX2 void sum_of_rows(const T* const* rows, const float* weights, int64_t count, T* out, int64_t dims) {
+    int64_t d = 0;
+    for (; d + kLanes <= dims; d += kLanes) {
+        Floats total{_mm256_setzero_ps(), _mm256_setzero_ps()};
+        for (int64_t i = 0; i < count; ++i) add(&total, weights[i], Lanes<T>::load(rows[i] + d));
+        write<kPastCaches>(out + d, total);
+    }
+    if (const int64_t rest = dims - d; rest > 0) {
+        Floats total{_mm256_setzero_ps(), _mm256_setzero_ps()};
+        for (int64_t i = 0; i < count; ++i) add(&total, weights[i], load_part(rows[i] + d, rest));
+        store_part(out + d, total, rest);
+    }
+}
+
+bool aligned(const void* out) { return reinterpret_cast<uintptr_t>(out) % sizeof(__m256) == 0; }
+
+}  // namespace
+
+bool available() {
+    static const bool has = __builtin_cpu_supports("avx2");
+    return has;
+}
+
+AMSX_AVX2 void widen(const Half* from, float* to, int64_t count) { widen_row(from, to, count); }
+AMSX_AVX2 void widen(const BFloat16* from, float* to, int64_t count) { widen_row(from, to, count); }
+
+#define AMSX_ROWS(T)                                                                                                 \
+    AMSX_AVX2 void lerp(const T* from, const T* to, float fraction, T* out, int64_t dims, bool past) {               \
+        if (past && aligned(out)) return lerp_rows<true>(from, to, fraction, out, dims);                             \
+        lerp_rows<false>(from, to, fraction, out, dims);                                                             \
+    }                                                                                                                \
+    AMSX_AVX2 void sum(const T* const* rows, const float* weights, int64_t count, T* out, int64_t dims, bool past) { \
+        if (past && aligned(out)) return sum_of_rows<true>(rows, weights, count, out, dims);                         \
+        sum_of_rows<false>(rows, weights, count, out, dims);                                                         \
+    }
+AMSX_ROWS(Half)
+AMSX_ROWS(BFloat16)
+AMSX_ROWS(float)
+
+void fence() { _mm_sfence(); }
+
+}  // namespace amsx::cpu::avx2
+
+#else  // not x86-64: never called
+
+namespace amsx::cpu::avx2 {
+bool available() { return false; }
+void widen(const Half*, float*, int64_t) {}
+void widen(const BFloat16*, float*, int64_t) {}
+#define AMSX_ROWS(T)                                           \
+    void lerp(const T*, const T*, float, T*, int64_t, bool) {} \
+    void sum(const T* const*, const float*, int64_t, T*, int64_t, bool) {}
+AMSX_ROWS(Half)
+AMSX_ROWS(BFloat16)
+AMSX_ROWS(float)
+void fence() {}
+}  // namespace amsx::cpu::avx2
+
+#endif
