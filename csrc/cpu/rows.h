@@ -8,7 +8,7 @@ namespace amsx::cpu {
 // Whether an output of so many bytes is better written past the caches, which saves reading every line of it before it
 // is written. A smaller one may still be in the last cache when it is read next; with a cache of 32 MiB (a chiplet of
 // common servers) the two come out even near this size.
-inline bool goes_past_caches(int64_t bytes) { return bytes >= 16 * 1024 * 1024; }
+inline bool goes_past_caches(int64_t bytes) { return bytes >= 12 * 1024 * 1024; }
 
 // out = from + fraction * (to - from), over `dims` elements.
 void lerp_row(const Half* from, const Half* to, float fraction, Half* out, int64_t dims, bool past_caches);

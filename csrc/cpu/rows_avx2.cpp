@@ -52,26 +52,33 @@ struct Lanes<Half> {
     }
 };
 
+// The even elements are the low halves of 32-bit words, the odd ones the high halves: taken apart and put together
+// without a shuffle, as long as nobody asks for their order.
 template <>
 struct Lanes<BFloat16> {
-    AMSX_AVX2 static __m256 widened(__m128i bits) {
-        return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
-    }
     AMSX_AVX2 static Floats load(const BFloat16* from) {
-        return {widened(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))),
-                widened(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from + 8)))};
+        const __m256i pairs = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+        return {_mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16)),
+                _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32(static_cast<int>(0xffff0000u))))};
     }
-    // To nearest even, a NaN to the quiet NaN: as store(BFloat16*, float) in arithmetic.h.
-    AMSX_AVX2 static __m256i narrow(__m256 x) {
+    // To nearest even in the high half of each word, a NaN to the quiet NaN: as store(BFloat16*, float) in
+    // arithmetic.h.
+    AMSX_AVX2 static __m256i rounded(__m256 x) {
         const __m256i bits = _mm256_castps_si256(x);
         const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
-        const __m256i rounded =
-            _mm256_srli_epi32(_mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd), 16);
+        return _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd);
+    }
+    AMSX_AVX2 static __m256i quieted(__m256i rounded, __m256 x) {
         const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(x, x, _CMP_UNORD_Q));
-        return _mm256_blendv_epi8(rounded, _mm256_set1_epi32(0x7fc0), nan);
+        return _mm256_blendv_epi8(rounded, _mm256_set1_epi32(0x7fc00000), nan);
     }
     AMSX_AVX2 static __m256i pack(const Floats& x) {
-        return _mm256_permute4x64_epi64(_mm256_packus_epi32(narrow(x.low), narrow(x.high)), 0xd8);
+        __m256i even = rounded(x.low), odd = rounded(x.high);
+        if (_mm256_movemask_ps(_mm256_cmp_ps(x.low, x.high, _CMP_UNORD_Q)) != 0) {
+            even = quieted(even, x.low);
+            odd = quieted(odd, x.high);
+        }
+        return _mm256_blend_epi16(_mm256_srli_epi32(even, 16), odd, 0xaa);
     }
     AMSX_AVX2 static void store(BFloat16* to, const Floats& x) {
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), pack(x));
@@ -114,13 +121,6 @@ AMSX_AVX2 void add(Floats* sum, float weight, const Floats& x) {
     sum->high = _mm256_add_ps(sum->high, _mm256_mul_ps(w, x.high));
 }
 
-template <typename T>
-AMSX_AVX2 void widen_row(const T* from, float* to, int64_t count) {
-    int64_t d = 0;
-    for (; d + kLanes <= count; d += kLanes) Lanes<float>::store(to + d, Lanes<T>::load(from + d));
-    if (d < count) store_part(to + d, load_part(from + d, count - d), count - d);
-}
-
 template <bool kPastCaches, typename T>
 AMSX_AVX2 void lerp_rows(const T* from, const T* to, float fraction, T* out, int64_t dims) {
     const __m256 f = _mm256_set1_ps(fraction);
@@ -157,8 +157,14 @@ bool available() {
     return has;
 }
 
-AMSX_AVX2 void widen(const Half* from, float* to, int64_t count) { widen_row(from, to, count); }
-AMSX_AVX2 void widen(const BFloat16* from, float* to, int64_t count) { widen_row(from, to, count); }
+AMSX_AVX2 void widen(const Half* from, float* to, int64_t count) {
+    int64_t d = 0;
+    for (; d + kLanes <= count; d += kLanes) Lanes<float>::store(to + d, Lanes<Half>::load(from + d));
+    if (d < count) store_part(to + d, load_part(from + d, count - d), count - d);
+}
+AMSX_AVX2 void widen(const BFloat16* from, float* to, int64_t count) {
+    for (int64_t d = 0; d < count; ++d) to[d] = amsx::load(from[d]);  // compilers see what this is
+}
 
 #define AMSX_ROWS(T)                                                                                                 \
     AMSX_AVX2 void lerp(const T* from, const T* to, float fraction, T* out, int64_t dims, bool past) {               \

@@ -162,7 +162,7 @@ def test_two_dimensional_inputs_are_a_batch_of_one() -> None:
 def test_outputs_too_large_for_the_caches_have_the_same_bits(dtype: torch.dtype, width: int) -> None:
     """They are written in another way; column by column nothing depends on the width."""
     generator = torch.Generator().manual_seed(3)
-    feats = torch.randn(1, 2100, width, generator=generator).to(dtype)  # 16.4 MiB or more in 16 bits
+    feats = torch.randn(1, 2100, width, generator=generator).to(dtype)  # 16.4 MiB or more
     cas = torch.rand(1, 2100, 3, generator=generator)
     leaf = feats.clone().requires_grad_()
     sampled = amsx.adaptive_sample(leaf, cas, lengths=torch.tensor([2090]))
