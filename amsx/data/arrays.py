@@ -122,16 +122,39 @@ class _Member:
         self.archive.close()
 
 
+def members_of_h5(path: Path) -> dict[str, list[str]]:
+    """What an HDF5 file holds at its top -> the arrays that it is or has, by their full names; errors as above."""
+
+    def members(file: Any) -> dict[str, list[str]]:
+        return {name: _arrays_of_h5(item) if hasattr(item, "visititems") else [name] for name, item in file.items()}
+
+    return _opened_h5(path, members)
+
+
 def _in_h5(path: Path, key: str | None, take: Callable[[Any], Any]) -> Any:
+    def chosen(file: Any) -> Any:
+        item = file.get(key) if key is not None else None  # at once: a file of many videos has many names
+        return take(item if hasattr(item, "dtype") else file[choose_key(_arrays_of_h5(file), key, path)])
+
+    return _opened_h5(path, chosen)
+
+
+def _arrays_of_h5(group: Any) -> list[str]:
+    """The full names of the arrays in an open group or file."""
+    found: list[str] = []
+    group.visititems(lambda _, item: found.append(item.name.lstrip("/")) if hasattr(item, "dtype") else None)
+    return found
+
+
+def _opened_h5(path: Path, use: Callable[[Any], Any]) -> Any:
+    """`use` of the open file."""
     try:
         h5py = import_module("h5py")
     except ImportError as error:
         raise ValueError(f"{path}: reading HDF5 files needs the package h5py (pip install h5py)") from error
     try:
         with h5py.File(path, "r") as file:
-            names: list[str] = []
-            file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
-            return take(file[choose_key(names, key, path)])
+            return use(file)
     except OSError as error:
         raise ValueError(f"{path}: truncated, or not a readable HDF5 file ({error})") from error
 

@@ -1,7 +1,8 @@
 """One stream of one video's features, in a file or in memory: shape at once, values when asked for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,10 @@ class FeatureFile:
             raise ValueError(f"{path}: empty, shape {shape}")
         return cls(path, (shape[-2], shape[-1]), key=key, variants=variants)
 
+    def cut(self, n: int) -> "FeatureFile":
+        """The first `n` snippets."""
+        return replace(self, shape=(n, self.shape[1]))
+
     def load(self) -> NDArray[np.float32]:
         """The features, (n, D) float32; ValueError where the file changed or a value is NaN or infinite."""
         whole = read_array(self.path, self.key)
@@ -49,6 +54,21 @@ class FeatureArray:
     """An (n, D) array in memory, with the manners of a `FeatureFile`."""
 
     array: NDArray  # (n, D), real numbers
+
+    @classmethod
+    def inspect(cls, array: Any, where: str) -> "FeatureArray":
+        """`array` as features; ValueError, beginning with `where`, unless it is (n, D), real numbers and not empty."""
+        if not isinstance(array, np.ndarray):
+            raise ValueError(f"{where}: a {type(array).__name__}, expected an array")
+        if array.dtype.kind not in "fiu":
+            raise ValueError(f"{where}: {array.dtype} values, expected real numbers")
+        if array.ndim != 2 or 0 in array.shape:
+            raise ValueError(f"{where}: shape {array.shape}, expected (snippets, channels)")
+        return cls(array)
+
+    def cut(self, n: int) -> "FeatureArray":
+        """The first `n` snippets."""
+        return FeatureArray(self.array[:n])
 
     @property
     def shape(self) -> tuple[int, int]:

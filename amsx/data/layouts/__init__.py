@@ -6,20 +6,28 @@ A layout is a module with `HOLDS` (what its folder holds, in words), `detect(roo
 What becomes of data that is not as it should be, in every layout. A note is in `Dataset.notes` and is printed by every
 command; "skip" leaves the video out and notes how many and which.
 
-- features missing: FileNotFoundError, or missing="skip"
-- a feature file truncated, of another kind, empty, of the wrong rank: ValueError, or broken="skip"
-- streams of different lengths: up to 2 snippets, cut to the shortest and noted; beyond, ValueError or broken="skip"
-- streams or widths that differ from video to video: ValueError
-- NaN or infinite values: ValueError that says the file and the row, when the features are loaded (`amsx data` looks)
-- a pickle that asks for more than plain values: ValueError that says for what
-- a training video without a label: ValueError, or unlabelled="skip"; a test video without one: kept and noted
-- a label that no training video has: kept as ground truth, no class, noted; one that is not in the layout's own list
-  of classes: ValueError
-- a segment past the video's end or before its start: kept as annotated, and noted from 2 snippets on; one of no length:
-  left out, its label kept, noted; one that ends before it starts, or of no numbers: ValueError
-- an id twice in the annotation, the split files or the file names: ValueError
-- a listed video that the annotation lacks: ValueError; an annotated one that no split file lists: left out and noted
-- two sources of labels that disagree: the reader's option says which counts; noted
+| what | outcome |
+| --- | --- |
+| features missing | FileNotFoundError, or missing="skip"; W-TALC, whose bundle has a place for each: ValueError |
+| features of a video that is not listed | left out and noted |
+| a file truncated, of another kind, empty, of the wrong rank | ValueError, or broken="skip" |
+| the same where one file holds many videos (W-TALC, A2CL-PT, HDF5) | truncated: ValueError; one video's: as above |
+| streams of different lengths | up to 2 snippets cut to the shortest, noted; beyond, ValueError or broken="skip" |
+| streams or widths that differ from video to video | ValueError |
+| NaN or infinite values | ValueError with file and row when the features are loaded; `amsx data` lists them |
+| a pickle that asks for more than plain values | ValueError that says for what |
+| a training video without a label | ValueError, or unlabelled="skip" |
+| a test video without one | kept and noted; A2CL-PT, whose annotation lists hundreds: left out and noted |
+| a label that no training video has | kept as ground truth, no class, noted |
+| a label that the layout's own list of classes lacks | ValueError |
+| a segment past the video's end or before its start | kept as annotated; noted from 2 snippets on |
+| a segment of no length | left out, its label kept, noted |
+| a segment that ends before it starts, or of no numbers | ValueError |
+| an id twice in annotation, split files, file names or bundles | ValueError |
+| a listed video that the annotation lacks | ValueError |
+| an annotated video that no split file lists | left out and noted |
+| a subset of an unknown name | ValueError, or say with subsets= what it is |
+| two sources of labels or subsets that disagree | the reader says which counts, or an option does; noted |
 """
 
 import inspect
@@ -27,10 +35,20 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from amsx.data.layouts import acm_net, action_former, activity_net, bas_net, cmcs, dgam, opentad, wtalc
+from amsx.data.layouts import a2cl_pt, acm_net, action_former, activity_net, bas_net, cmcs, dgam, opentad, wtalc
 from amsx.data.videos import Dataset
 
-LAYOUTS: tuple[ModuleType, ...] = (bas_net, acm_net, action_former, wtalc, cmcs, dgam, opentad, activity_net)
+LAYOUTS: tuple[ModuleType, ...] = (
+    bas_net,
+    acm_net,
+    action_former,
+    wtalc,
+    a2cl_pt,
+    cmcs,
+    dgam,
+    opentad,
+    activity_net,
+)
 
 POLICIES = ("missing", "broken", "unlabelled")
 

@@ -10,7 +10,7 @@ The split files decide which videos there are and in which subset; where both ar
 from pathlib import Path
 
 from amsx.data.layouts.annotations import read_database
-from amsx.data.layouts.assembly import Listed, Policy, assemble, open_features
+from amsx.data.layouts.assembly import Listed, Policy, assemble, open_features, unlisted
 from amsx.data.layouts.splits import SUBSETS, split_subsets, usual_rate
 from amsx.data.layouts.streams import split_streams
 from amsx.data.videos import Dataset, Timebase
@@ -48,6 +48,8 @@ def read(
         Listed(name, subset, entries[name], {"features": root / subset / f"{name}.npy"})
         for name, subset in subsets.items()
     ]
+    files = (path for subset in SUBSETS for path in (root / subset).glob("*.npy"))
+    notes += unlisted(files, (path for video in listed for path in video.paths.values()))
     opened, opening = open_features(listed, missing, broken)
     opened, splitting = split_streams(opened, split)
     notes += opening + splitting

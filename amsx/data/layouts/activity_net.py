@@ -3,6 +3,8 @@
     <name>.json                        in the folder or its annotations/: {"database": {id: {"subset", "duration",
                                        "annotations": [{"label", "segment"}]}}}
     <features>/<id>.{npz,h5,pt,...}    (n, D), in one folder below, or beside the JSON; often <prefix> = v_
+    <name>.hdf5                        or all videos in one file (ActivityNet's C3D): <prefix><id> is the array, or a
+                                       group that has it
 
 Without fps in the annotation, a video's snippets share its duration evenly.
 """
@@ -15,7 +17,7 @@ from amsx.data.layouts.per_video import holds, read_per_video, says_frame
 from amsx.data.videos import Dataset, Subset
 
 KINDS = (".npz", ".h5", ".hdf5", ".pt", ".pth", ".csv", ".pkl", ".pickle")
-HOLDS = "a JSON annotation, and <id>.{npz,h5,hdf5,pt,pth,csv,pkl} beside it or in one folder"
+HOLDS = "a JSON annotation, and <id>.{npz,h5,pt,pth,csv,pkl} or one HDF5 file of all, beside it or in one folder"
 
 
 def detect(root: Path) -> bool:
@@ -41,8 +43,9 @@ def read(
 ) -> Dataset:
     """Read the layout.
 
-    `annotation` and `features` are needed where the folder holds several candidates; `prefix` precedes the id in file
-    names (default: none, or "v_" where only that is there). `key` names the array in files that hold several.
+    `annotation` and `features` (a folder, or an HDF5 file) are needed where the folder holds several candidates;
+    `prefix` precedes the id in the names of features (default: none, or "v_" where only that is there). `key` names the
+    array in files, or groups, that hold several.
     `stride` and `num_frames` are in frames: by default derived from the videos' frames (or duration * fps) and the
     features' rows; `fps` serves entries that have none. `split`: take the columns' halves as rgb
     and flow (default: when there are 2048). `subsets` says which subsets as written are "train" and "test", leaving out

@@ -23,24 +23,32 @@ class Entry:
     frames: float | None  # as written, not derived
 
 
-def read_database(path: Path) -> dict[str, Entry]:
+def read_database(path: Path, *, labels_alone: bool = False) -> dict[str, Entry]:
     """The videos of an annotation file, in its order.
 
-    Numbers may be strings. A segment that ends where it starts (ActivityNet has some) is left out and
-    counted: nothing can overlap it. Errors, naming the file and the video: FileNotFoundError; ValueError for
-    text that is no JSON, a key that occurs twice (so that one video id stands for two), entries without a
-    subset, segments that are no two finite numbers or end before they start.
+    With `labels_alone` an annotation may lack its segment: it labels the whole video. Numbers may be strings. A
+    segment that ends where it starts (ActivityNet has some) is left out and counted: nothing can overlap it. Errors,
+    naming the file and the video: FileNotFoundError; ValueError for text that is no JSON, a key that occurs twice (so
+    that one video id stands for two), entries without a subset, segments that are no two finite numbers or end before
+    they start.
     """
+    database = read_json(path).get("database")
+    if not isinstance(database, dict) or not database:
+        raise ValueError(f'{path}: expected {{"database": {{video id: ...}}}} with at least one video')
+    return {name: _entry(entry, labels_alone, f"{path}: video {name!r}") for name, entry in database.items()}
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; FileNotFoundError, or ValueError where it is none or a key occurs twice."""
     if not path.is_file():
         raise FileNotFoundError(f"no annotation file {path}")
     try:
         content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_unique_keys)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    database = content.get("database") if isinstance(content, dict) else None
-    if not isinstance(database, dict) or not database:
-        raise ValueError(f'{path}: expected {{"database": {{video id: ...}}}} with at least one video')
-    return {name: _entry(entry, f"{path}: video {name!r}") for name, entry in database.items()}
+    if not isinstance(content, dict):
+        raise ValueError(f'{path}: expected {{"database": {{video id: ...}}}}, got a {type(content).__name__}')
+    return content
 
 
 def without_labels(entries: dict[str, Entry], labels: Sequence[str]) -> tuple[dict[str, Entry], list[str]]:
@@ -61,14 +69,17 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _entry(entry: Any, where: str) -> Entry:
+def _entry(entry: Any, labels_alone: bool, where: str) -> Entry:
     if not isinstance(entry, dict) or not isinstance(entry.get("subset"), str):
         raise ValueError(f"{where} has no subset, expected an object with 'subset' and 'annotations'")
     annotations = entry.get("annotations", [])
     if not isinstance(annotations, list):
         raise ValueError(f"{where}: annotations must be a list, got {type(annotations).__name__}")
-    labels, segments = set(), []
+    labels, segments, empty = set(), [], 0
     for annotation in annotations:
+        if labels_alone and isinstance(annotation, dict) and "label" in annotation and "segment" not in annotation:
+            labels.add(str(annotation["label"]))
+            continue
         try:
             label, (start, end) = annotation["label"], map(float, annotation["segment"])
         except (KeyError, TypeError, ValueError):
@@ -80,11 +91,13 @@ def _entry(entry: Any, where: str) -> Entry:
         labels.add(str(label))
         if start < end:
             segments.append(Segment(start, end, str(label)))
+        else:
+            empty += 1
     return Entry(
         subset=entry["subset"],
         labels=tuple(sorted(labels)),
         segments=tuple(segments),
-        empty_segments=len(annotations) - len(segments),
+        empty_segments=empty,
         duration=_positive(entry, ("duration",), where),
         fps=_positive(entry, ("fps",), where),
         frames=_positive(entry, ("frames", "frame", "num_frames"), where),

@@ -1,7 +1,7 @@
 """What every layout's reader does alike: open features, reconcile streams, check labels, say what it did."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -44,10 +44,12 @@ def open_features(
     listed: Sequence[Listed],
     missing: Policy,
     broken: Policy = "error",
-    inspect: Callable[[Path], FeatureFile] = FeatureFile.inspect,
+    inspect: Callable[[Path], FeatureFile | FeatureArray] = FeatureFile.inspect,
+    there: Callable[[Path], bool] = Path.is_file,
 ) -> tuple[list[Opened], list[str]]:
     """The listed videos with their features opened by `inspect` (headers alone), and notes.
 
+    Where one file holds many videos, a path is <file>/<id>, and `there` and `inspect` know what that means.
     Missing files: FileNotFoundError, or with `missing="skip"` the video is left out and counted. Files that
     cannot be read, and streams that differ by more than 2 snippets: ValueError, or with `broken="skip"` the video is
     left out and counted. Streams that differ by at most 2 snippets are cut to the shortest and counted.
@@ -55,7 +57,7 @@ def open_features(
     check_policy("missing", missing)
     check_policy("broken", broken)
     notes: list[str] = []
-    absent = {video.id: [p for p in video.paths.values() if not p.is_file()] for video in listed}
+    absent = {video.id: [p for p in video.paths.values() if not there(p)] for video in listed}
     absent = {name: paths for name, paths in absent.items() if paths}
     if absent:
         examples = some(str(path) for paths in absent.values() for path in paths)
@@ -81,7 +83,7 @@ def open_features(
             continue
         if max(lengths.values()) > shortest:
             cut.append(video.id)
-        streams = {name: replace(stream, shape=(shortest, stream.shape[1])) for name, stream in streams.items()}
+        streams = {name: stream.cut(shortest) for name, stream in streams.items()}
         opened.append(Opened(video.id, video.subset, video.entry, streams))
     if unusable:
         text = f"{len(unusable)} of {len(listed)} videos have broken features: {some(unusable)}"
@@ -91,6 +93,12 @@ def open_features(
     if cut:
         notes.append(f"streams of unequal length cut to the shortest in {len(cut)} videos: {some(cut)}")
     return opened, notes
+
+
+def unlisted(found: Iterable[Path], expected: Iterable[Path]) -> list[str]:
+    """A note where there are features of videos that the annotation does not know."""
+    extra = sorted(set(found) - set(expected))
+    return [f"left out: {len(extra)} features of videos that are not listed: {some(map(str, extra))}"] if extra else []
 
 
 def assemble(

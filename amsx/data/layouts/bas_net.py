@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from amsx.data.layouts.annotations import read_database
-from amsx.data.layouts.assembly import Listed, Policy, assemble, open_features
+from amsx.data.layouts.assembly import Listed, Policy, assemble, open_features, unlisted
 from amsx.data.layouts.splits import SUBSETS, split_subsets, usual_rate
 from amsx.data.videos import Dataset, Timebase, stream_order
 
@@ -60,6 +60,8 @@ def read(
         )
         for name, subset in subsets.items()
     ]
+    files = (path for subset in SUBSETS for name in names for path in (root / "features" / subset / name).glob("*.npy"))
+    notes += unlisted(files, (path for video in listed for path in video.paths.values()))
     opened, found = open_features(listed, missing, broken)
     notes += found
     if snippet_seconds is None:

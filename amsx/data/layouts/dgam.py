@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amsx.data.layouts.annotations import Entry, read_database
-from amsx.data.layouts.assembly import Listed, Policy, assemble, open_features, some
+from amsx.data.layouts.assembly import Listed, Policy, assemble, open_features, some, unlisted
 from amsx.data.layouts.splits import SNIPPET_SECONDS, SUBSETS
 from amsx.data.unpickling import load_npy
 from amsx.data.videos import Dataset, Subset, Timebase
@@ -75,6 +75,9 @@ def read(
         notes.append(
             f"labels differ from those of gt.json in {len(differing)} videos; {_FILES} decide: {some(differing)}"
         )
+    places = [root / f"{subset}_data" / f"{stream}_features" for subset in labels for stream in streams]
+    files = (path for place in places for path in place.glob("*.npy"))
+    notes += unlisted(files, (path for video in listed for path in video.paths.values()))
     opened, opening = open_features(listed, missing, broken)
     timebase = Timebase(snippet_seconds)
     return assemble(root, "dgam", opened, lambda _: timebase, unlabelled=unlabelled, notes=notes + opening)

@@ -2,22 +2,26 @@
 
 <name>.json              in the folder or its annotations/: {"database": {id: {"subset", "annotations", ...}}}
 <features>/<prefix><id>.<kind>    (n, D), in one folder below, or beside the JSON
+<name>.hdf5              or all videos in one such file (or a few): <prefix><id>, or a group of that name with the array
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from amsx.data.features import FeatureFile
-from amsx.data.layouts import acm_net, cmcs, dgam, wtalc
+from amsx.data.layouts import a2cl_pt, acm_net, cmcs, dgam, wtalc
 from amsx.data.layouts.annotations import read_database, without_labels
-from amsx.data.layouts.assembly import Listed, Policy, assemble, open_features, some
+from amsx.data.layouts.assembly import Listed, Policy, assemble, open_features, some, unlisted
 from amsx.data.layouts.frames import timebases_from_frames
+from amsx.data.layouts.hdf5 import videos_in_hdf5
 from amsx.data.layouts.roles import subset_roles
 from amsx.data.layouts.streams import split_streams
 from amsx.data.videos import Dataset, Subset
 
+HDF5 = (".h5", ".hdf5")  # files of which one may hold many videos
 USUAL_PREFIX = "v_"  # ActivityNet's files have it, its ids have it not
-SPECIAL = (acm_net, wtalc, cmcs, dgam)  # layouts that have JSON files and arrays, too, and more to tell them by
+SPECIAL = (acm_net, wtalc, cmcs, dgam, a2cl_pt)  # they have JSON and arrays, too, and more to tell them by
 
 
 def holds(root: Path, kinds: Sequence[str]) -> bool:
@@ -55,20 +59,22 @@ def read_per_video(
     roles, found = subset_roles(entries, subsets)
     chosen = {name: roles[entry.subset] for name, entry in entries.items() if entry.subset in roles}
     folder = Path(features) if features is not None else only(folders(root, kinds), root, "features")
-    there = {file.name for file in folder.iterdir() if file.suffix in kinds}
-    suffixes = [kind for kind in kinds if any(name.endswith(kind) for name in there)]
-    if len(suffixes) > 1:
-        raise ValueError(f"{folder}: holds files of several kinds, {some(suffixes)}; expected one")
-    suffix = suffixes[0] if suffixes else kinds[0]
+    suffix, there = _files(folder, kinds)
+    inspect: Callable[[Path], FeatureFile] = partial(FeatureFile.inspect, key=key)
+    missing_from = folder
+    if suffix in HDF5 and not any(f"{p}{name}" in there for p in _prefixes(prefix) for name in entries):
+        files = list(there.values())
+        missing_from, suffix = (files[0] if len(files) == 1 else folder), ""
+        there, inspect = videos_in_hdf5(files, key)
+        found.append(f"features of {len(there)} videos in {some(file.name for file in files)}")
     if prefix is None:
-        bare, usual = (any(f"{p}{name}{suffix}" in there for name in chosen) for p in ("", USUAL_PREFIX))
+        bare, usual = (any(f"{p}{name}" in there for name in chosen) for p in _prefixes(None))
         prefix = USUAL_PREFIX if usual and not bare else ""
-        found += [f"file names begin with {prefix!r}"] if prefix else []
-    listed = [
-        Listed(name, subset, entries[name], {"features": folder / f"{prefix}{name}{suffix}"})
-        for name, subset in chosen.items()
-    ]
-    opened, opening = open_features(listed, missing, broken, lambda path: FeatureFile.inspect(path, key=key))
+        found += [f"names of features begin with {prefix!r}"] if prefix else []
+    places = {name: there.get(f"{prefix}{name}", missing_from / f"{prefix}{name}{suffix}") for name in entries}
+    found += unlisted(there.values(), places.values())
+    listed = [Listed(name, subset, entries[name], {"features": places[name]}) for name, subset in chosen.items()]
+    opened, opening = open_features(listed, missing, broken, inspect, set(there.values()).__contains__)
     try:
         timebases, timing = timebases_from_frames(opened, stride, num_frames, fps)
     except ValueError as error:
@@ -76,6 +82,20 @@ def read_per_video(
     opened, splitting = split_streams(opened, split)
     notes += found + opening + timing + splitting
     return assemble(root, layout, opened, lambda v: timebases[v.id], unlabelled=unlabelled, notes=notes)
+
+
+def _prefixes(prefix: str | None) -> tuple[str, ...]:
+    """What may precede an id in the names of features."""
+    return ("", USUAL_PREFIX) if prefix is None else (prefix,)
+
+
+def _files(folder: Path, kinds: Sequence[str]) -> tuple[str, dict[str, Path]]:
+    """The one kind of feature files in a folder (or what one file is), and the files by name without it."""
+    files = sorted(path for path in folder.iterdir() if path.suffix in kinds) if folder.is_dir() else [folder]
+    suffixes = [kind for kind in kinds if any(path.suffix == kind for path in files)]
+    if len(suffixes) > 1:
+        raise ValueError(f"{folder}: holds files of several kinds, {some(suffixes)}; expected one")
+    return (suffixes or list(kinds))[0], {path.stem: path for path in files}
 
 
 def json_files(root: Path) -> list[Path]:

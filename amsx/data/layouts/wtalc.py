@@ -78,11 +78,13 @@ def read(
     check_policy("broken", broken)
     opened, unusable = [], []
     for (name, entry), array in zip(entries.items(), arrays, strict=True):
-        reason = _unusable(array)
-        if reason:
-            unusable.append(f"video {name!r}: {reason}")
-        elif entry.subset in roles:
-            opened.append(Opened(name, roles[entry.subset], entry, {"features": FeatureArray(array)}))
+        try:
+            stream = FeatureArray.inspect(array, f"video {name!r}")
+        except ValueError as error:
+            unusable.append(str(error))
+            continue
+        if entry.subset in roles:
+            opened.append(Opened(name, roles[entry.subset], entry, {"features": stream}))
     if unusable:
         text = f"{len(unusable)} of {len(names)} videos have broken features: {some(unusable)}"
         if broken == "error":
@@ -215,17 +217,6 @@ def _seconds(value: Any, where: str) -> float:
     if not (math.isfinite(seconds) and seconds > 0):
         raise ValueError(f"{where}: duration must be a positive number of seconds, got {seconds}")
     return seconds
-
-
-def _unusable(array: Any) -> str | None:
-    """Why `array` cannot be a video's features, if it cannot."""
-    if not isinstance(array, np.ndarray):
-        return f"a {type(array).__name__}, expected an array"
-    if array.dtype.kind not in "fiu":
-        return f"{array.dtype} values, expected real numbers"
-    if array.ndim != 2 or 0 in array.shape:
-        return f"shape {array.shape}, expected (snippets, channels)"
-    return None
 
 
 def _snippet_seconds(root: Path, opened: Sequence[Opened]) -> float:

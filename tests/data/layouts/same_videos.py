@@ -123,12 +123,43 @@ def wtalc(root, videos, folder="Thumos14reduced-Annotations", subsets=("validati
     np.save(root / "Thumos14reduced-I3D-JOINTFeatures.npy", objects([v.joint for v in videos]), allow_pickle=True)
 
 
+def a2cl_pt(root, videos, **more):
+    """`more`: what annotation.json says beside what it must."""
+    entries = database(videos, ("train", "val"), duration=lambda v: v.duration)
+    classes = sorted({label for v in videos for label in v.labels})
+    miscellany = {"fps_extracted": 25, "len_feature_chunk": 16}
+    content = {"database": entries, "list_classes": classes, "miscellany": miscellany, **more}
+    (root / "annotation.json").write_text(json.dumps(content))
+    for subset, name in (("train", "train"), ("test", "val")):
+        features = {v.id: v.joint for v in videos if v.subset == subset}
+        np.save(root / f"feature_{name}.npy", np.array(features, dtype=object), allow_pickle=True)
+
+
+def class_files(folder, videos):
+    """THUMOS14's own annotation, in the order and with the spaces that it has."""
+    folder.mkdir(parents=True)
+    for subset, name in (("train", "val"), ("test", "test")):
+        own = [v for v in videos if v.subset == subset]
+        for label in {label for v in own for label in v.labels}:
+            lines = [f"{v.id}  {s.start} {s.end}\n" for v in own for s in v.segments if s.label == label]
+            (folder / f"{label}_{name}.txt").write_text("".join(lines))
+
+
 def cmcs(root, videos):
     write_json(root / "annotations" / "thumos14.json", database(videos, duration=lambda v: v.duration))
+    cmcs_features(root, videos)
+
+
+def cmcs_in_text(root, videos):
+    class_files(root / "labels" / "annotations", videos)
+    cmcs_features(root, videos)
+
+
+def cmcs_features(root, videos):
     for v in videos:
         for stream in ("rgb", "flow"):
             (root / v.subset).mkdir(parents=True, exist_ok=True)
-            views = np.stack([getattr(v, stream), np.zeros_like(v.rgb)])
+            views = np.stack([getattr(v, stream), np.zeros_like(getattr(v, stream))])
             np.savez(root / v.subset / f"{v.id}-{stream}.npz", feature=views, frame_cnt=v.frames)
 
 
@@ -163,6 +194,17 @@ def activity_net(root, videos, kind="npz"):
     keys = {"duration": lambda v: v.duration, "fps": lambda _: FPS}
     write_json(root / "activity_net.v1-2.min.json", database(videos, ("training", "validation"), **keys))
     write_files(root / "features", videos, kind, prefix="v_")
+
+
+def activity_net_in_one_file(root, videos, name=None):
+    """All videos in one HDF5 file: an array each, or a group with an array called `name`."""
+    import h5py
+
+    keys = {"duration": lambda v: v.duration, "fps": lambda _: FPS}
+    write_json(root / "activity_net.v1-3.min.json", database(videos, ("training", "validation"), **keys))
+    with h5py.File(root / "sub_activitynet_v1-3.c3d.hdf5", "w") as file:
+        for v in videos:
+            file[f"v_{v.id}" if name is None else f"v_{v.id}/{name}"] = v.joint
 
 
 def write_files(folder, videos, kind, prefix=""):

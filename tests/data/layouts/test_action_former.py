@@ -176,7 +176,7 @@ def test_file_names_may_have_a_prefix(tmp_path):
     root = make(tmp_path / "usual", entries, {f"v_{name}": n for name, n in rows.items()})
     data = read_dataset(root)
     assert [v.id for v in data.videos] == ["a", "b", "c", "d"]
-    assert any("file names begin with 'v_'" in note for note in data.notes)
+    assert any("names of features begin with 'v_'" in note for note in data.notes)
     root = make(tmp_path / "odd", entries, {f"x_{name}": n for name, n in rows.items()})
     with pytest.raises(FileNotFoundError, match="4 of 4 listed videos lack features"):
         read_dataset(root)

@@ -12,20 +12,30 @@ SLIDING = Timebase(4 / 30, 6 / 30)  # 16 frames every 4 frames at 30 fps: the fi
 NAMES = [module.__name__.rpartition(".")[2] for module in LAYOUTS]
 
 
-@pytest.mark.parametrize("layout", NAMES)
-def test_every_layout_gives_the_same_records(shared_data, tmp_path, layout):
+@pytest.mark.parametrize(
+    ("layout", "writer", "options"),
+    [
+        *((name, name, {}) for name in NAMES),
+        ("cmcs", "cmcs_in_text", {"fps": 30.0}),
+        ("activity_net", "activity_net_in_one_file", {}),
+    ],
+)
+def test_every_layout_gives_the_same_records(shared_data, tmp_path, layout, writer, options):
     sliding = layout in ("cmcs", "action_former", "opentad", "activity_net")
+    if writer == "activity_net_in_one_file":
+        pytest.importorskip("h5py")
     videos = same_videos.make(shared_data, sliding)
-    getattr(same_videos, layout)(tmp_path, videos)
+    getattr(same_videos, writer)(tmp_path, videos)
     assert [name for name, module in zip(NAMES, LAYOUTS, strict=True) if module.detect(tmp_path)] == [layout]
-    data = read_dataset(tmp_path)
+    data = read_dataset(tmp_path, **options)
     assert data.layout == layout and data.dims == {"rgb": 1024, "flow": 1024}
     assert data.classes == tuple(sorted({label for v in videos if v.subset == "train" for label in v.labels}))
     assert sorted(v.id for v in data.videos) == sorted(v.id for v in videos)
     found = {v.id: v for v in data.videos}
     for made in videos:
         video = found[made.id]
-        assert (video.subset, video.labels, video.segments) == (made.subset, made.labels, made.segments)
+        assert (video.subset, video.labels) == (made.subset, made.labels)
+        assert sorted(video.segments, key=str) == sorted(made.segments, key=str)  # class by class, in text files
         assert video.timebase.snippet_seconds == pytest.approx(
             (SLIDING if sliding else JOINED).snippet_seconds, rel=1e-3
         )
