@@ -63,6 +63,14 @@ def cpu_goals(rows: Sequence[Row]) -> list[Goal]:
             found.append(_at_most(f"CPU {direction} in {dtype} <= 0.6 x float32", _over(time, wide), 0.6))
     call = _seconds(rows, "overhead", "amsx", direction="forward")
     found.append(_at_most("CPU call on tiny inputs <= 15 us", None if call is None else call * 1e6, 15, " us"))
+    late = _seconds(rows, "postprocessing", "ten thresholds, contrast, soft NMS")
+    text = "post-processing of 210 videos, ten thresholds and soft NMS <= 0.5 s"
+    found.append(_at_most(text, late, 0.5, " s"))
+    score = _seconds(rows, "evaluation", "amsx", case="mAP")
+    found.append(_at_most("scoring 31 k detections x 7 tIoU <= 0.1 s", score, 0.1, " s"))
+    loops = _seconds(rows, "evaluation", "pandas row loops", case="mAP")
+    text = "scoring >= 100 x faster than an evaluator of pandas row loops"
+    found.append(_at_least(text, _over(loops, score), 100))
     return found + _scaling("CPU", rows)
 
 

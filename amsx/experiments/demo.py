@@ -82,14 +82,9 @@ def _strip(name: str, run: RunResult, video: Video, label: str, config: Config) 
     cas = fused.cas[begin : begin + int(fused.lengths[index])]
     only = np.zeros_like(fused.probs[index : index + 1])
     only[0, channel] = 1.0  # the label is known here: draw it whether or not it was predicted
-    detections = detect(
-        Activations(cas, only, fused.lengths[index : index + 1]),
-        [video.id],
-        parts[0].classes,
-        [video.timebase],
-        class_threshold=1.0,
-        threshold=config.localization.threshold,
-    )[video.id]
+    alone = Activations(cas, only, fused.lengths[index : index + 1])
+    options = replace(config.localization, class_threshold=1.0)
+    detections = detect(alone, [video.id], parts[0].classes, [video.timebase], options)[video.id]
     intervals = [(d["segment"][0], d["segment"][1]) for d in detections]
     threshold = config.localization.threshold * float(cas[:, channel].mean(dtype=np.float64))
     return Strip(name, cas[:, channel], threshold, intervals)

@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from amsx.data.videos import Timebase
 from amsx.localization.fusion import Activations
+from amsx.localization.options import PostProcessing
 from amsx.localization.proposals import propose
 
 
@@ -13,17 +16,22 @@ def detect(
     ids: Sequence[str],
     classes: Sequence[str],
     timebases: Sequence[Timebase],
-    *,
-    class_threshold: float,
-    threshold: float,
+    options: PostProcessing,
 ) -> dict[str, list[dict[str, Any]]]:
-    """id -> [{"label", "score", "segment": [start, end] in seconds}] for every video, best first."""
-    found = propose(activations, class_threshold=class_threshold, threshold=threshold)
-    results: dict[str, list[dict[str, Any]]] = {name: [] for name in ids}
-    for video, label, start, end, score in zip(*(column.tolist() for column in found), strict=True):
+    """id -> [{"label", "score", "segment": [start, end] in seconds}] for every video, best first.
+
+    Of equal scores, the class that comes first in `classes` is first, then the earlier start, then the earlier end.
+    """
+    found = propose(activations, options)
+    edges = np.searchsorted(found.video, np.arange(len(ids) + 1))
+    results = {}
+    for video, name in enumerate(ids):
+        own = np.arange(edges[video], edges[video + 1])
+        own = own[np.argsort(-found.score[own], kind="stable")]
         timebase = timebases[video]
-        segment = [float(timebase.to_seconds(start)), float(timebase.to_seconds(end))]
-        results[ids[video]].append({"label": classes[label], "score": score, "segment": segment})
-    for detections in results.values():
-        detections.sort(key=lambda d: -d["score"])
+        columns = (found.label[own], found.score[own], timebase.to_seconds(found.start[own]))
+        rows = zip(*(column.tolist() for column in (*columns, timebase.to_seconds(found.end[own]))), strict=True)
+        results[name] = [
+            {"label": classes[label], "score": score, "segment": [start, end]} for label, score, start, end in rows
+        ]
     return results

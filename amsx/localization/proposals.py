@@ -1,21 +1,26 @@
 """From fused activations to proposals, all videos and classes at once (NumPy)."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from amsx.localization.fusion import Activations
+from amsx.localization.options import PostProcessing
+from amsx.localization.scores import interval_scores
+from amsx.localization.suppression import suppress
 
 
 class Proposals(NamedTuple):
-    """P proposals (s, e, c, p) of V videos, ordered by video, class and start."""
+    """P proposals (s, e, c, p) of V videos, ordered by video, class, start and end, no interval twice."""
 
     video: NDArray[np.int64]  # (P,) 0 .. V-1
     label: NDArray[np.int64]  # (P,) 0 .. C-1
     start: NDArray[np.int64]  # (P,) snippet edge: the first snippet inside
     end: NDArray[np.int64]  # (P,) snippet edge: one past the last snippet inside
-    score: NDArray[np.float32]  # (P,) the largest activation inside
+    score: NDArray[np.float64]  # (P,)
 
 
 def predicted_classes(probs: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
@@ -25,28 +30,75 @@ def predicted_classes(probs: NDArray[np.float32], threshold: float) -> NDArray[n
     return np.where(chosen.any(axis=1, keepdims=True), chosen, best)
 
 
-def propose(activations: Activations, *, class_threshold: float, threshold: float) -> Proposals:
+def propose(activations: Activations, options: PostProcessing) -> Proposals:
     """Consecutive snippets above the localization threshold, for every predicted class of every video.
 
-    `class_threshold` decides the classes of a video (theta_cls); a snippet is inside where its activation
-    exceeds `threshold` times the mean activation of the class in the video.
+    `options.class_threshold` decides the classes of a video (theta_cls). A snippet is inside where its activation
+    exceeds the threshold: a multiple of the mean activation of the class in the video, or a fraction of the way from
+    its smallest to its largest. Of several thresholds, each makes its proposals; an interval that several find counts
+    once. Scores are those of `scores.interval_scores`, plus `class_weight` times the category probability; overlaps are
+    dealt with by `suppression.suppress`.
     """
-    videos, labels = np.nonzero(predicted_classes(activations.probs, class_threshold))  # one row per track
+    tracks = _tracks(activations, options.class_threshold)
+    starts, ends = _intervals(tracks, options.levels, options.threshold_of)
+    owner = tracks.owner[starts]
+    scores = interval_scores(tracks.values, tracks.edges, owner, starts, ends, options.score)
+    if options.class_weight:
+        scores = scores + options.class_weight * activations.probs[tracks.video, tracks.label].astype(np.float64)[owner]
+    if options.nms != "none":
+        kept, scores = suppress(starts, ends, scores, options)
+        starts, ends, owner = starts[kept], ends[kept], owner[kept]
+    first = tracks.edges[owner]
+    return Proposals(tracks.video[owner], tracks.label[owner], starts - first, ends - first, scores)
+
+
+@dataclass(frozen=True)
+class _Tracks:
+    """One track for every predicted class of every video: the class's activations, all tracks end to end."""
+
+    video: NDArray[np.int64]  # (R,)
+    label: NDArray[np.int64]  # (R,)
+    edges: NDArray[np.int64]  # (R + 1,) where a track begins, and where the last ends
+    values: NDArray[np.float32]  # (M,)
+    owner: NDArray[np.int64]  # (M,) the track that a value is of
+
+
+def _tracks(activations: Activations, class_threshold: float) -> _Tracks:
+    videos, labels = np.nonzero(predicted_classes(activations.probs, class_threshold))
     lengths = activations.lengths[videos]
-    offsets = np.cumsum(lengths) - lengths  # where a track begins among all the tracks' snippets
-    track = np.repeat(np.arange(len(videos)), lengths)
-    first_row = np.cumsum(activations.lengths) - activations.lengths
-    position = np.arange(len(track)) - offsets[track]  # snippet within its video
-    values = activations.cas[first_row[videos][track] + position, labels[track]]
-    means = np.add.reduceat(values.astype(np.float64), offsets) / lengths
-    inside = values > threshold * means[track]
-    before = np.concatenate([[False], inside[:-1]]) & (position > 0)
-    after = np.concatenate([inside[1:], [False]]) & (position < lengths[track] - 1)
-    starts = np.flatnonzero(inside & ~before)
-    ends = np.flatnonzero(inside & ~after) + 1
-    # The reduction over [start, end) pairs; what lies between two proposals is computed and dropped.
-    bounds = np.stack([starts, ends], axis=1).reshape(-1)
-    padded = np.append(values, np.float32(0))  # so that an end may equal the number of values
-    scores = np.maximum.reduceat(padded, bounds)[::2] if len(bounds) else padded[:0]
-    owner = track[starts]
-    return Proposals(videos[owner], labels[owner], position[starts], position[ends - 1] + 1, scores)
+    edges = np.concatenate([[0], np.cumsum(lengths)])
+    owner = np.repeat(np.arange(len(videos)), lengths)
+    shift = (np.cumsum(activations.lengths) - activations.lengths)[videos] - edges[:-1]  # from tracks to rows
+    values = activations.cas[np.arange(len(owner)) + shift[owner], labels[owner]]
+    return _Tracks(videos, labels, edges, values, owner)
+
+
+def _intervals(
+    tracks: _Tracks, levels: Sequence[float], of: Literal["mean", "range"]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First value and one past the last of every proposal, on the tracks' common axis, ordered and each once."""
+    values, begin = tracks.values, tracks.edges[:-1]
+    if of == "mean":
+        base = np.zeros(len(begin))
+        span = np.add.reduceat(values.astype(np.float64), begin) / np.diff(tracks.edges)
+    else:
+        base = np.minimum.reduceat(values, begin).astype(np.float64)
+        span = np.maximum.reduceat(values, begin).astype(np.float64) - base
+    starts, ends = [], []
+    for level in levels:
+        inside = values > (base + level * span)[tracks.owner]
+        opens, closes = inside.copy(), inside.copy()
+        opens[1:] &= ~inside[:-1]
+        closes[:-1] &= ~inside[1:]
+        # Tracks that meet end to end do not join.
+        opens[begin] = inside[begin]
+        closes[tracks.edges[1:] - 1] = inside[tracks.edges[1:] - 1]
+        starts.append(np.flatnonzero(opens))
+        ends.append(np.flatnonzero(closes) + 1)
+    start, end = np.concatenate(starts), np.concatenate(ends)
+    if len(levels) > 1:
+        order = np.lexsort([end, start])
+        start, end = start[order], end[order]
+        new = np.append(True, (np.diff(start) != 0) | (np.diff(end) != 0))[: len(start)]
+        start, end = start[new], end[new]
+    return start, end
