@@ -1,41 +1,111 @@
-"""`amsx evaluate`."""
+"""`amsx evaluate` and `amsx compare`."""
 
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 from amsx.cli.options import Commands
-from amsx.evaluation import evaluate
+from amsx.evaluation import compare, evaluate, evaluate_all
+from amsx.evaluation.classification import classify
+from amsx.evaluation.explain import explain
+from amsx.evaluation.explain_table import format_explanation
 from amsx.evaluation.protocols import PROTOCOLS
-from amsx.evaluation.table import format_table
+from amsx.evaluation.sensitivity import CUTS, QUANTILES
+from amsx.evaluation.table import format_comparison, format_side_by_side, format_table
 from amsx.evaluation.tiou import DEFAULT_TIOU
+from amsx.report.evaluation_figures import FORMATS, draw_explanation
 
 
 def add_to(commands: Commands) -> None:
     """Add these commands to the command line."""
-    score = commands.add_parser("evaluate", help="score detections under a named protocol")
-    score.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="ActivityNet JSON with `results`")
-    score.add_argument("ground_truth", type=Path, metavar="GROUND_TRUTH", help="ActivityNet JSON with `database`")
-    score.add_argument("--protocol", choices=[p.name for p in PROTOCOLS], default="activitynet")
-    score.add_argument("--tiou", default=DEFAULT_TIOU, help="0.5, 0.1,0.3 or start:step:stop (default %(default)s)")
-    score.add_argument("--subset", help="which subset of the ground truth to score (default: its test subset)")
-    score.add_argument("--split", type=Path, help="a file that lists the videos to score, one id a line")
-    score.add_argument("--exclude", action="append", default=[], metavar="ID", help="a video to leave out")
-    score.add_argument("--ambiguous", type=Path, metavar="FILE", help="THUMOS14's ambiguous spans")
+    score = commands.add_parser("evaluate", help="score detections under a named protocol, or under all")
+    score.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="detections, in any dialect")
+    _truth_options(score, "--all-protocols")
     score.add_argument("--per-class", action="store_true", help="AP of every class")
+    score.add_argument("--classification", action="store_true", help="and mAP of videos ranked by best detection")
+    score.add_argument("--explain", action="store_true", help="errors, sensitivity, precision at recall, proposals")
+    score.add_argument("--cuts", choices=[c.name for c in CUTS], default=QUANTILES.name, help="sensitivity's buckets")
+    score.add_argument("--plots", type=Path, metavar="DIR", help="--explain, and draw it there")
+    score.add_argument("--format", choices=FORMATS, default=FORMATS[0], help="of the plots (default %(default)s)")
     score.add_argument("--json", action="store_true", help="print the result alone, as JSON")
     score.set_defaults(run=_evaluate)
 
+    compare = commands.add_parser("compare", help="spread over seeds, and whether one method is better than another")
+    _truth_options(compare)
+    compare.add_argument("--a", type=Path, nargs="+", required=True, metavar="PREDICTIONS", help="one for each seed")
+    compare.add_argument("--b", type=Path, nargs="+", default=[], metavar="PREDICTIONS", help="of another method")
+    compare.add_argument("--resamples", type=int, default=1000, help="of the videos (default %(default)s)")
+    compare.add_argument("--seed", type=int, default=0, help="of the resampling (default %(default)s)")
+    compare.add_argument("--json", action="store_true", help="print the result alone, as JSON")
+    compare.set_defaults(run=_compare)
+
+
+def _truth_options(command: argparse.ArgumentParser, every: str | None = None) -> None:
+    """GROUND_TRUTH and what is scored of it, by which rules; `every`: an option for all of them side by side."""
+    command.add_argument("ground_truth", type=Path, metavar="GROUND_TRUTH", help="ActivityNet JSON with `database`")
+    rules = command.add_mutually_exclusive_group()
+    rules.add_argument("--protocol", choices=[p.name for p in PROTOCOLS], default="activitynet")
+    if every is not None:
+        rules.add_argument(every, action="store_true", help="the score under each protocol, side by side")
+    command.add_argument("--tiou", default=DEFAULT_TIOU, help="0.5, 0.1,0.3 or start:step:stop (default %(default)s)")
+    command.add_argument("--subset", help="which subset of the ground truth to score (default: its test subset)")
+    command.add_argument("--split", type=Path, help="a file that lists the videos to score, one id a line")
+    command.add_argument("--exclude", action="append", default=[], metavar="ID", help="a video to leave out")
+    command.add_argument("--ambiguous", type=Path, metavar="FILE", help="THUMOS14's ambiguous spans")
+    command.add_argument("--labels", type=Path, metavar="FILE", help="class list: what integer labels stand for")
+
+
+def _choices(options: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "subset": options.subset,
+        "videos": options.split,
+        "exclude": options.exclude,
+        "ambiguous": options.ambiguous,
+        "labels": options.labels,
+    }
+
 
 def _evaluate(options: argparse.Namespace) -> None:
-    result = evaluate(
-        options.predictions,
+    files = (options.predictions, options.ground_truth, options.protocol, options.tiou)
+    choices = _choices(options)
+    if options.all_protocols:
+        _evaluate_all(options, choices)
+        return
+    explained = options.explain or options.plots is not None
+    result = explain(*files, **choices, cuts=options.cuts) if explained else evaluate(*files, **choices)
+    plots = draw_explanation(options.plots, result, options.format) if options.plots is not None else []
+    if options.classification:
+        result["classification"] = classify(options.predictions, options.ground_truth, **choices)
+    if options.json:
+        print(json.dumps(result))
+        return
+    print(format_table(result, per_class=options.per_class, dialect=True))
+    if options.classification:
+        print(f"classification mAP (%) of videos by their best detection: {result['classification']['mAP']:.1f}")
+    if explained:
+        print(f"\n{format_explanation(result)}")
+    for path in plots:
+        print(f"plot: {path}")
+
+
+def _evaluate_all(options: argparse.Namespace, choices: dict[str, Any]) -> None:
+    alone = ("per_class", "explain", "plots", "classification")
+    if given := [f"--{name.replace('_', '-')}" for name in alone if getattr(options, name)]:
+        raise ValueError(f"{', '.join(given)} and --all-protocols; expected one of them")
+    results = evaluate_all(options.predictions, options.ground_truth, options.tiou, **choices)
+    print(json.dumps(results) if options.json else format_side_by_side(results))
+
+
+def _compare(options: argparse.Namespace) -> None:
+    result = compare(
         options.ground_truth,
+        options.a,
+        options.b,
         options.protocol,
         options.tiou,
-        subset=options.subset,
-        videos=options.split,
-        exclude=options.exclude,
-        ambiguous=options.ambiguous,
+        resamples=options.resamples,
+        seed=options.seed,
+        **_choices(options),
     )
-    print(json.dumps(result) if options.json else format_table(result, per_class=options.per_class))
+    print(json.dumps(result) if options.json else format_comparison(result))

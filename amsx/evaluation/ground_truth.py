@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,8 +23,10 @@ class GroundTruth:
     only_listed: bool  # True: the videos were listed, so detections in any other are not scored
     classes: tuple[str, ...]  # those with an instance, sorted (by value where they are numbers)
     known_labels: frozenset[str]  # every label in the file, of other subsets too
+    label_ids: frozenset[tuple[int, str]]  # every (label_id, label) in the file, where annotations carry label_id
     instances: Columns  # label indexes `classes`, video indexes `videos`, in the order of the file per video
     ambiguous: Columns  # video indexes `videos`
+    durations: np.ndarray  # (V,) float64, of `videos`; NaN where the file gives no positive number
     notes: tuple[str, ...]  # what was decided, to be said out loud
 
 
@@ -75,6 +78,7 @@ def read_ground_truth(
     n_empty = int((instances.start == instances.end).sum())
     if n_empty:
         notes.append(f"{n_empty} instances of zero length: nothing can find them")
+    labels = _labels(database)
     return GroundTruth(
         name=name,
         subset=subset,
@@ -82,9 +86,11 @@ def read_ground_truth(
         left_out=frozenset(set(database) - set(kept) | set(exclude)),
         only_listed=videos is not None,
         classes=tuple(classes),
-        known_labels=frozenset(_labels(database)),
+        known_labels=frozenset(label for _, label in labels),
+        label_ids=frozenset((number, label) for number, label in labels if number is not None),
         instances=instances,
         ambiguous=read_spans(ambiguous, columns.rows(np.flatnonzero(label < 0))),
+        durations=np.array([_duration(database.get(video, {})) for video in kept], dtype=np.float64),
         notes=tuple(notes),
     )
 
@@ -101,10 +107,24 @@ def _check_database(database: object, name: str, keys: list[str]) -> Database:
     return {str(video): entry for video, entry in database.items()}
 
 
-def _labels(database: Database) -> set[str]:
-    """Every label in a file, as far as it is well-formed."""
+def _labels(database: Database) -> set[tuple[int | None, str]]:
+    """Every label in a file with its label_id, as far as these are well-formed."""
     annotations = (entry.get("annotations") or () for entry in database.values())
-    return {str(a["label"]) for of_video in annotations for a in of_video if isinstance(a, Mapping) and "label" in a}
+    return {
+        (number if type(number := a.get("label_id")) is int else None, str(a["label"]))
+        for of_video in annotations
+        for a in of_video
+        if (type(a) is dict or isinstance(a, Mapping)) and "label" in a  # asking an abstract class is slow
+    }
+
+
+def _duration(entry: Mapping[str, Any]) -> float:
+    """The length of a video; NaN where its entry gives none that is a positive number."""
+    try:
+        duration = float(entry.get("duration", np.nan))
+    except (TypeError, ValueError):
+        return np.nan
+    return duration if 0 < duration < np.inf else np.nan
 
 
 def _by_value(label: str) -> tuple[bool, int, str]:

@@ -7,7 +7,7 @@ there (Gale and Shapley 1962): in each round everyone without a partner proposes
 and each of those asked keeps the earliest in turn. A few rounds of whole-array operations do.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -17,7 +17,7 @@ from amsx.evaluation.records import Columns
 
 @dataclass(frozen=True)
 class Pairs:
-    """The P pairs of a detection and an instance of the same class and video that overlap, in that order."""
+    """The P pairs of a detection and an instance of the same video that overlap, in that order."""
 
     detection: np.ndarray  # (P,) int64
     instance: np.ndarray  # (P,) int64
@@ -28,20 +28,40 @@ def overlapping_pairs(detections: Columns, instances: Columns) -> Pairs:
     """All pairs with tIoU > 0; `video` and `label` index the same videos and classes on both sides."""
     n_labels = len(instances.labels)
     key = instances.video * n_labels + instances.label
-    sought = detections.video * n_labels + detections.label
     by_key = np.argsort(key, kind="stable")
-    first = np.searchsorted(key[by_key], sought, side="left")
-    count = np.searchsorted(key[by_key], sought, side="right") - first
-    detection = np.repeat(np.arange(len(sought)), count)
-    within = np.arange(len(detection)) - np.repeat(np.cumsum(count) - count, count)
-    instance = by_key[np.repeat(first, count) + within]
+    keys, firsts, counts = np.unique(key[by_key], return_index=True, return_counts=True)
+    sought = detections.video * n_labels + detections.label
+    place = np.searchsorted(keys[:-1], sought)
+    count = np.where(keys[place] == sought, counts[place], 0) if len(keys) else np.zeros_like(sought)
 
-    shared = np.minimum(detections.end[detection], instances.end[instance])
-    shared -= np.maximum(detections.start[detection], instances.start[instance])
+    # The candidates of a detection are a run of `by_key`; what is wanted of it is repeated once for each.
+    run = np.repeat(np.arange(len(sought)), count)
+    stop = np.cumsum(count)
+    candidate = np.arange(len(run))
+    if len(run):
+        candidate += np.repeat(firsts[place] - (stop - count), count)
+    shared = np.minimum(np.repeat(detections.end, count), instances.end[by_key][candidate])
+    shared -= np.maximum(np.repeat(detections.start, count), instances.start[by_key][candidate])
     touch = np.flatnonzero(shared > 0)
-    detection, instance, shared = detection[touch], instance[touch], shared[touch]
+    detection, instance, shared = run[touch], by_key[candidate[touch]], shared[touch]
     union = (instances.end - instances.start)[instance] + (detections.end - detections.start)[detection] - shared
     return Pairs(detection, instance, shared / union)
+
+
+def overlapping_any_class(detections: Columns, instances: Columns) -> Pairs:
+    """All pairs of the same video with tIoU > 0, whatever their classes."""
+    return overlapping_pairs(_one_class(detections), _one_class(instances))
+
+
+def _one_class(columns: Columns) -> Columns:
+    return replace(columns, labels=("any",), label=np.zeros_like(columns.label))
+
+
+def stable_order(whole: np.ndarray) -> np.ndarray:
+    """The indices that sort whole numbers >= 0; equals keep their order."""
+    if whole.size and whole.max() <= np.iinfo(np.uint16).max:
+        whole = whole.astype(np.uint16)  # NumPy sorts 16 bits by radix, 30 times as fast
+    return np.argsort(whole, kind="stable")
 
 
 def match(
@@ -78,7 +98,8 @@ def _choose(
     """(K, n_choosers) int64: what each takes, -1 for nothing. chooser, chosen, tiou: (P,), as in Pairs."""
     useful = np.flatnonzero(tiou >= min(thresholds))
     # A stable sort: equals stay in the order of the pairs, that of `chosen`.
-    order = useful[np.lexsort((-tiou[useful], chooser[useful]))]
+    useful = useful[np.argsort(-tiou[useful], kind="stable")]
+    order = useful[stable_order(chooser[useful])]
     chooser, chosen, tiou = chooser[order], chosen[order], tiou[order]
     first = np.searchsorted(chooser, np.arange(n_choosers))
     # As a chooser's pairs are sorted by tIoU, those that reach a threshold are its first few.
@@ -89,7 +110,8 @@ def _choose(
     holder = np.full(len(thresholds) * n_chosen, n_choosers)  # per (threshold, chosen): by whom it is held
     active = np.flatnonzero(allowed)
     while active.size:
-        threshold, who = np.divmod(active, n_choosers)
+        threshold = active // n_choosers
+        who = active - threshold * n_choosers
         seat = threshold * n_chosen + chosen[first[who] + tried[active]]
         before = holder[seat]
         np.minimum.at(holder, seat, who)

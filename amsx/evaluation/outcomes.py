@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from amsx.evaluation.matching import match, overlapping_pairs
+from amsx.evaluation.matching import match, overlapping_pairs, stable_order
 from amsx.evaluation.protocols import Protocol
 from amsx.evaluation.records import Columns
 
@@ -19,6 +19,8 @@ class Outcomes:
     instance: np.ndarray  # (K, N) int64: the instance that a detection is matched with, -1 for none
     counted: np.ndarray  # (K, N) bool: a true or a false positive; False: spared as ambiguous
     n_dropped: int  # detections dropped beforehand as ambiguous
+    times: Columns  # `detections` in the unit of matching: the file's, or snippets
+    instances: Columns  # in that unit, too
 
 
 def outcomes(
@@ -29,9 +31,7 @@ def outcomes(
     Equal scores are ranked by video index, start and end, so the order of `detections` is of no consequence.
     spans: the ambiguous ones, of any class; used where the rules say so.
     """
-    ranked = detections.rows(
-        np.lexsort((detections.end, detections.start, detections.video, -detections.score, detections.label))
-    )
+    ranked = detections.rows(_ranks(detections))
     times = ranked
     if rules.frames is not None:
         times = _in_snippets(times, rules.frames, whole=False)
@@ -47,7 +47,20 @@ def outcomes(
 
     pairs = overlapping_pairs(times, instances)
     instance = match(pairs, len(times), len(instances), thresholds, rules.chooser, rules.strict)
-    return Outcomes(ranked, instance, (instance >= 0) | ~ambiguous, n_dropped)
+    return Outcomes(ranked, instance, (instance >= 0) | ~ambiguous, n_dropped, times, instances)
+
+
+def _ranks(detections: Columns) -> np.ndarray:
+    """(N,) int64: the rows by label, falling score, video, start and end."""
+    order = np.argsort(-detections.score, kind="stable")
+    score = detections.score[order]
+    tied = np.zeros(len(order), dtype=bool)
+    tied[1:] = score[1:] == score[:-1]
+    tied[:-1] |= tied[1:]
+    # Few rows share a score, so few are sorted by all there is.
+    among = detections.rows(order[tied])
+    order[tied] = order[tied][np.lexsort((among.end, among.start, among.video, -among.score))]
+    return order[stable_order(detections.label[order])]
 
 
 def _in_snippets(columns: Columns, frames: tuple[int, int], whole: bool) -> Columns:

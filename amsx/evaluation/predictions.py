@@ -1,30 +1,35 @@
-"""Prediction files: read leniently, written in the full ActivityNet form."""
+"""Prediction files: read in any dialect, written in the full ActivityNet form."""
 
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from amsx.evaluation.records import Columns, Source, load_json, read_columns
+from amsx.evaluation.dialects import recognize
+from amsx.evaluation.records import Columns, Source, read_columns
 
 
-def read_predictions(source: Source) -> tuple[Columns, str]:
-    """The detections of a prediction file (or of its parsed content), and the name to call it by in messages.
+@dataclass(frozen=True)
+class Predictions:
+    """What a prediction file holds."""
 
-    Expected is {"results": {video id: [{"label", "score", "segment": [start, end]}]}}, with or without
-    "version", "external_data" or other keys. Integer labels count as their decimal strings.
-    Raises FileNotFoundError, or ValueError that names file, video and index of a detection with a missing
-    key, a NaN or infinite score or time, or an end before its start.
+    name: str  # what to call the file in messages
+    dialect: str  # the form it has, in words
+    found: Columns  # labels as in the file, numbers as their decimals
+    numbered: bool  # the form says that labels are class numbers
+
+
+def read_predictions(source: Source) -> Predictions:
+    """The detections of a prediction file, or of its parsed content, in any form that `dialects` knows.
+
+    Raises FileNotFoundError, or ValueError that says what is wrong: not a known form, or (naming file, video and index)
+    a detection with a missing key, a NaN or infinite score or time, or an end before its start.
     """
-    content, name = load_json(source, "predictions")
-    results = content.get("results")
-    if not isinstance(results, Mapping):
-        raise ValueError(
-            f"{name}: no object under 'results' (keys: {', '.join(map(repr, content)) or 'none'}); "
-            'expected {"results": {video id: [{"label", "score", "segment"}]}}'
-        )
-    return read_columns(results, name, "detection", scored=True), name
+    form, name = recognize(source)
+    found = read_columns(form.entries, name, "detection", scored=True, keys=form.keys)
+    return Predictions(name, form.name, found, form.numbered)
 
 
 def write_predictions(

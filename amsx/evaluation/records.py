@@ -3,6 +3,8 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -36,73 +38,95 @@ def load_json(source: Source, what: str) -> tuple[Mapping[str, Any], str]:
     """The object in a JSON file (or the mapping given), and the name to call it by in messages."""
     if isinstance(source, Mapping):
         return source, what
-    path = Path(source)
+    text, name = read_file(source, what)
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"{name}: not a JSON file ({error})") from None
+    return json_object(content, name), name
+
+
+def read_file(path: str | Path, what: str) -> tuple[bytes, str]:
+    """The content of a file, and its name; FileNotFoundError says what it was to be."""
+    path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{what} file {path} does not exist")
-    try:
-        content = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise ValueError(f"{path}: not a JSON file ({error})") from None
+    return path.read_bytes(), str(path)
+
+
+def json_object(content: Any, name: str) -> Mapping[str, Any]:
+    """`content` itself; ValueError unless it is a JSON object."""
     if not isinstance(content, Mapping):
-        raise ValueError(f"{path}: holds a {type(content).__name__}; expected a JSON object")
-    return content, str(path)
+        raise ValueError(f"{name}: holds a {type(content).__name__}; expected a JSON object")
+    return content
 
 
-def read_columns(entries: Mapping[str, Any], name: str, kind: str, scored: bool) -> Columns:
+def read_columns(
+    entries: Mapping[str, Any], name: str, kind: str, scored: bool, keys: Sequence[str] = ("label", "segment", "score")
+) -> Columns:
     """Columns of `entries`: video id -> [{"label", "segment": [start, end]}], with "score" where `scored`.
 
-    Labels may be strings or integers, times and scores numbers or strings of numbers. Raises ValueError that
-    names the file (`name`), the video and the index of the first broken record (a `kind`).
+    Labels may be strings or integers, times and scores numbers or strings of numbers. keys: what label,
+    segment and score are called. Raises ValueError that names the file (`name`), the video and the index of
+    the first broken record (a `kind`).
     """
-    columns = _columns(entries, scored)
+    keys = keys if scored else keys[:2]
+    columns = _columns(entries, keys)
     if columns is None:
-        raise ValueError(_first_fault(entries, name, kind, scored))
+        raise ValueError(_first_fault(entries, name, kind, keys))
     return columns
 
 
-def _columns(entries: Mapping[str, Any], scored: bool) -> Columns | None:
+def _columns(entries: Mapping[str, Any], keys: Sequence[str]) -> Columns | None:
     """The columns, checked as whole columns for speed; None if any record is broken."""
     if not all(isinstance(records, list | tuple) for records in entries.values()):
         return None
-    records = [record for records in entries.values() for record in records]
+    fields = itemgetter(*keys)
+    labels: list[Any] = []
+    times: list[Any] = []
+    scores: list[Any] = []
+    types: set[type] = set()
+    sizes: set[int] = set()
     try:
-        labels = [record["label"] for record in records]
-        segments = [record["segment"] for record in records]
-        scores = [record["score"] for record in records] if scored else [0.0] * len(records)
-        if not (_are(labels, str, int, np.integer) and _are(segments, list, tuple, np.ndarray)):
+        for records in filter(None, entries.values()):  # by video: what a loop touches stays in the cache
+            label, segment, *rest = zip(*map(fields, records), strict=True)
+            types.update(map(type, segment))
+            sizes.update(map(len, segment))
+            labels += label
+            times += chain.from_iterable(segment)
+            scores += rest[0] if rest else ()
+        if not (_are(set(map(type, labels)), str, int, np.integer) and _are(types, list, tuple, np.ndarray)):
             return None
-        if not set(map(len, segments)) <= {2}:
+        if not sizes <= {2}:
             return None
-        start = np.array([segment[0] for segment in segments], dtype=np.float64)
-        end = np.array([segment[1] for segment in segments], dtype=np.float64)
-        score = np.array(scores, dtype=np.float64)
+        n = len(labels)
+        segments = np.fromiter(times, dtype=np.float64, count=2 * n).reshape(n, 2)
+        start, end = segments.T.copy()
+        score = np.fromiter(scores, dtype=np.float64, count=n) if len(keys) == 3 else np.zeros(n)
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
-    if not all(column.ndim == 1 and np.isfinite(column).all() for column in (start, end, score)):
+    if not (np.isfinite(segments).all() and np.isfinite(score).all() and (start <= end).all()):
         return None
-    if (start > end).any():
-        return None
+    counts = np.array([len(records) for records in entries.values()], dtype=np.int64)
     names = list(map(str, labels))
     code = {label: i for i, label in enumerate(dict.fromkeys(names))}
-    counts = np.array([len(records) for records in entries.values()], dtype=np.int64)
     return Columns(
         videos=tuple(map(str, entries)),
         labels=tuple(code),
         video=np.repeat(np.arange(len(counts)), counts),
-        label=np.array([code[label] for label in names], dtype=np.int64),
+        label=np.fromiter(map(code.__getitem__, names), dtype=np.int64, count=n),
         start=start,
         end=end,
         score=score,
     )
 
 
-def _are(values: Iterable[Any], *types: type) -> bool:
-    return all(issubclass(found, types) and found is not bool for found in set(map(type, values)))
+def _are(found: Iterable[type], *types: type) -> bool:
+    return all(issubclass(one, types) and one is not bool for one in found)
 
 
-def _first_fault(entries: Mapping[str, Any], name: str, kind: str, scored: bool) -> str:
+def _first_fault(entries: Mapping[str, Any], name: str, kind: str, keys: Sequence[str]) -> str:
     """Where the first broken record is, what is wrong with it and what was expected."""
-    keys = ("label", "segment", "score") if scored else ("label", "segment")
     for video, records in entries.items():
         if not isinstance(records, list | tuple):
             return f"{name}: video {video!r} holds a {type(records).__name__}; expected a list of {kind}s"
@@ -120,18 +144,18 @@ def _fault(record: Any, keys: Sequence[str]) -> str | None:
     for key in keys:
         if key not in record:
             return f"has no {key!r}; expected the keys {', '.join(keys)}"
-    label, segment = record["label"], record["segment"]
-    if not _are([label], str, int, np.integer):
-        return f"has label {label!r}; expected a string or an integer"
-    if not _are([segment], list, tuple, np.ndarray) or len(segment) != 2:
-        return f"has segment {segment!r}; expected [start, end]"
+    label, segment, *score = (record[key] for key in keys)
+    if not _are([type(label)], str, int, np.integer):
+        return f"has {keys[0]} {label!r}; expected a string or an integer"
+    if not _are([type(segment)], list, tuple, np.ndarray) or len(segment) != 2:
+        return f"has {keys[1]} {segment!r}; expected [start, end]"
     start, end = _number(segment[0]), _number(segment[1])
     if start is None or end is None:
-        return f"has segment {segment!r}; expected two finite numbers [start, end]"
+        return f"has {keys[1]} {segment!r}; expected two finite numbers [start, end]"
     if end < start:
-        return f"has segment {segment!r}, which ends before it starts; expected start <= end"
-    if "score" in keys and _number(record["score"]) is None:
-        return f"has score {record['score']!r}; expected a finite number"
+        return f"has {keys[1]} {segment!r}, which ends before it starts; expected start <= end"
+    if score and _number(score[0]) is None:
+        return f"has {keys[2]} {score[0]!r}; expected a finite number"
     return None
 
 

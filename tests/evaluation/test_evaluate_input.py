@@ -1,4 +1,4 @@
-"""The dialects that files come in, and what is said of broken ones."""
+"""The spellings that files come in, and what is said of broken ones."""
 
 import json
 from copy import deepcopy
@@ -25,7 +25,7 @@ FOUND: dict[str, Any] = {
 }
 
 
-def test_dialects_score_alike(tmp_path: Path) -> None:
+def test_spellings_score_alike(tmp_path: Path) -> None:
     expected = evaluate(FOUND, TRUTH)
     assert expected["average"] == 100.0
     assert list(expected["per_class"]) == ["3", "12"]  # as numbers, not as text
@@ -43,9 +43,13 @@ def test_dialects_score_alike(tmp_path: Path) -> None:
     full = {"version": "1.3", "external_data": {"used": False}, "method": "ours", **numbers}
     (tmp_path / "found.json").write_text(json.dumps(full))
     (tmp_path / "truth.json").write_text(json.dumps({"version": "x", "taxonomy": [], **strings}))
-    assert evaluate(numbers, strings) == expected
-    assert evaluate(arrays, TRUTH) == expected
-    assert evaluate(tmp_path / "found.json", str(tmp_path / "truth.json")) == expected
+    for result in (
+        evaluate(numbers, strings),
+        evaluate(arrays, TRUTH),
+        evaluate(tmp_path / "found.json", str(tmp_path / "truth.json")),
+    ):
+        del result["dialect"]  # see test_dialects
+        assert result == {key: value for key, value in expected.items() if key != "dialect"}
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,9 @@ def test_full_form_and_back(tmp_path: Path) -> None:
         "results": {"v1": [{"label": "4", "score": 0.5, "segment": [1.5, 2.0]}], "v2": []},
         "external_data": {"used": True, "details": "pre-extracted snippet features"},
     }
-    columns, name = read_predictions(path)
-    assert name == str(path)
+    read = read_predictions(path)
+    assert (read.name, read.dialect) == (str(path), "ActivityNet form")
+    columns = read.found
     assert columns.videos == ("v1", "v2")
     assert columns.labels == ("4",)
     assert [columns.video.tolist(), columns.start.tolist(), columns.end.tolist()] == [[0], [1.5], [2.0]]

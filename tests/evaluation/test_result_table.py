@@ -1,9 +1,9 @@
-"""The text form of a result."""
+"""The text form of results."""
 
 from typing import Any
 
-from amsx.evaluation import evaluate
-from amsx.evaluation.table import format_table
+from amsx.evaluation import compare, evaluate, evaluate_all
+from amsx.evaluation.table import format_comparison, format_side_by_side, format_table
 
 TRUTH: dict[str, Any] = {
     "database": {
@@ -31,3 +31,46 @@ def test_table_names_protocol_scores_and_notes() -> None:
         "HighJump  100.0    0.0     50.0",
         "run         0.0    0.0      0.0",
     ]
+    read = "predictions read as: ActivityNet form without version and external_data"
+    assert format_table(result, dialect=True).splitlines()[1] == read
+
+
+def test_protocols_side_by_side() -> None:
+    results = evaluate_all(FOUND, TRUTH, tiou=[0.5, 0.6])
+    assert format_side_by_side(results).splitlines() == [
+        "mAP (%) under every protocol",
+        "predictions read as: ActivityNet form without version and external_data",
+        "tIoU                 0.5    0.6  average",
+        "activitynet         50.0   50.0     50.0",
+        "thumos14-official   50.0    0.0     25.0",  # a tIoU of 0.6 is not above it
+        "wtalc-snippets      50.0    0.0     25.0",  # 9.375 of 16 snippets
+        "activitynet, subset test: 1 videos, 2 classes, 2 instances, 1 detections",
+        "thumos14-official, subset test: 1 videos, 2 classes, 2 instances, 1 detections",
+        "wtalc-snippets, subset test: 1 videos, 2 classes, 2 instances, 1 detections",
+        "note: subset 'test' chosen; the file has test (1 videos), train (1 videos)",
+        "note on thumos14-official: thumos14-official sets ambiguous spans apart, but none are given",
+        "note on wtalc-snippets: wtalc-snippets sets ambiguous spans apart, but none are given",
+    ]
+
+
+def test_comparison_names_spread_and_interval() -> None:
+    nothing: dict[str, Any] = {"results": {"a": []}}
+    result = compare(TRUTH, [FOUND, nothing], [nothing], tiou=[0.5, 0.75], resamples=20)
+    dialect = "ActivityNet form without version and external_data"
+    assert format_comparison(result).splitlines() == [
+        "protocol activitynet, subset test: 1 videos, 2 classes, 2 instances",
+        f"A, 2 predictions: average mAP (%) 25.0, 0.0; read as: {dialect}",
+        f"B, 1 predictions: average mAP (%) 0.0; read as: {dialect}",
+        "tIoU            0.5   0.75  average",
+        "A mean         25.0    0.0     12.5",
+        "A std          35.4    0.0     17.7",
+        "B mean          0.0    0.0      0.0",
+        "A - B mean     25.0    0.0     12.5",
+        "A - B 2.5 %    25.0    0.0     12.5",
+        "A - B 97.5 %   25.0    0.0     12.5",
+        "percentiles over 20 resamples of the videos (seed 0), which lie +0.0 from the mean on average",
+        "A's average is at most B's in 0.0 % of them",
+        "note: subset 'test' chosen; the file has test (1 videos), train (1 videos)",
+    ]
+    alone = format_comparison(compare(TRUTH, [FOUND], tiou=[0.5], resamples=20)).splitlines()
+    assert alone[3:6] == ["A mean     50.0     50.0", "A 2.5 %    50.0     50.0", "A 97.5 %   50.0     50.0"]

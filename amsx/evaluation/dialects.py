@@ -1,0 +1,119 @@
+"""The forms that prediction files come in, and how to tell them apart."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from amsx.evaluation.records import Source, json_object, read_file
+from amsx.evaluation.subsets import some
+
+_EXPECTED = 'expected {"results": {video id: [{"label", "score", "segment"}]}}'
+_ACTIVITYNET = ("version", "results", "external_data")
+_TABLE = ("video-id", "t-start", "t-end", "label", "score")
+
+
+@dataclass(frozen=True)
+class Form:
+    """Detections by video, as a file has them."""
+
+    name: str  # the dialect, in words
+    entries: Mapping[str, Any]  # video id -> list of records
+    keys: tuple[str, str, str] = ("label", "segment", "score")  # what a record calls them
+    numbered: bool = False  # labels are class numbers by definition
+
+
+def recognize(source: Source) -> tuple[Form, str]:
+    """The form of a prediction file (or of its parsed content), and the name to call it by in messages.
+
+    ActivityNet's {"version", "results", "external_data"}, of which only "results" has to be there; ActionFormer's
+    {"database": {video id: [{"label_id", "scores", "segment"}]}}; the columns "video-id", "t-start", "t-end",
+    "label" and "score", as evaluators hold them in a data frame; and the lines "video start end class score" of the
+    THUMOS14 challenge. Raises FileNotFoundError, or ValueError that says what the file holds instead.
+    """
+    if isinstance(source, Mapping):
+        return _form_of(source, "predictions"), "predictions"
+    text, name = read_file(source, "predictions")
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        lines = text.decode("utf-8", "replace").splitlines()
+        if not _is_detection(next((line for line in lines if line.strip()), "")):
+            raise ValueError(
+                f"{name}: not a JSON file ({error}), and its first line is no 'video start end class score'"
+            ) from None
+        return Form("THUMOS14 challenge lines", _from_lines(lines, name), numbered=True), name
+    return _form_of(json_object(content, name), name), name
+
+
+def _form_of(content: Mapping[str, Any], name: str) -> Form:
+    results, database = content.get("results"), content.get("database")
+    if isinstance(results, Mapping) and isinstance(database, Mapping):
+        raise ValueError(f"{name}: holds both 'results' and 'database', either of which may be meant; keep one of them")
+    if isinstance(results, Mapping):
+        return Form(_activitynet(content), results)
+    if isinstance(database, Mapping):
+        if any(isinstance(entry, Mapping) for entry in database.values()):
+            raise ValueError(
+                f"{name}: no object under 'results', and 'database' holds annotated videos: this is a ground truth "
+                "(predictions come first, then the ground truth)"
+            )
+        return Form("ActionFormer form (database)", database, ("label_id", "segment", "scores"), numbered=True)
+    if set(_TABLE) <= set(content):
+        return Form("table of columns", _from_table(content, name))
+    raise ValueError(
+        f"{name}: no object under 'results' (keys: {some(list(content)) or 'none'}); {_EXPECTED}, or the columns "
+        f"{', '.join(_TABLE)}"
+    )
+
+
+def _activitynet(content: Mapping[str, Any]) -> str:
+    lacking = [key for key in _ACTIVITYNET if key not in content]
+    added = [repr(str(key)) for key in content if key not in _ACTIVITYNET]
+    differs = [f"without {' and '.join(lacking)}"] if lacking else []
+    differs += [f"with {' and '.join(added)}"] if added else []
+    return "ActivityNet form" + (" " if differs else "") + ", ".join(differs)
+
+
+def _from_table(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    columns = {}
+    for key in _TABLE:
+        values = content[key].tolist() if hasattr(content[key], "tolist") else content[key]
+        if not isinstance(values, list | tuple):
+            raise ValueError(f"{name}: column {key!r} is a {type(values).__name__}; expected a list")
+        columns[key] = values
+    lengths = {key: len(values) for key, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"{name}: columns of different lengths, {lengths}")
+    entries: dict[str, list[Any]] = {}
+    for video, start, end, label, score in zip(*columns.values(), strict=True):
+        entries.setdefault(str(video), []).append({"label": label, "segment": [start, end], "score": score})
+    return entries
+
+
+def _from_lines(lines: list[str], name: str) -> Mapping[str, Any]:
+    entries: dict[str, list[Any]] = {}
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        if not _is_detection(line):
+            raise ValueError(
+                f"{name}, line {number}: {line!r}; expected a video id, a start and an end in seconds, a class number "
+                "and a score"
+            )
+        video, start, end, label, score = line.split()
+        # The challenge's evaluator takes video files for their videos, too.
+        video = video.removesuffix(".mp4").removesuffix(".mpeg")
+        entries.setdefault(video, []).append({"label": int(label), "segment": [start, end], "score": score})
+    return entries
+
+
+def _is_detection(line: str) -> bool:
+    """Whether it reads "video start end class score"."""
+    fields = line.split()
+    try:
+        _, start, end, label, score = fields
+        float(start), float(end), int(label), float(score)
+    except ValueError:
+        return False
+    return True

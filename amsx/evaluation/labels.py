@@ -1,0 +1,116 @@
+"""Class numbers to class names: what a prediction file's integer labels mean."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from amsx.evaluation.ground_truth import GroundTruth
+from amsx.evaluation.predictions import Predictions
+from amsx.evaluation.records import Columns, read_file
+from amsx.evaluation.subsets import some
+
+# A file (names, one a line, the first being class 0; lines "number name", as THUMOS14's detclasslist.txt; or a
+# JSON list of names), or the names in order, or number -> name
+ClassList = str | Path | Sequence[str] | Mapping[int, str]
+
+_ADVICE = "a class list (--labels FILE: one name a line, or lines 'number name') says which names they stand for"
+
+
+def resolve_labels(predictions: Predictions, truth: GroundTruth, class_list: ClassList | None) -> tuple[Columns, str]:
+    """The detections with labels as the ground truth spells them, and in words how integer labels were read.
+
+    Labels that are not all integers stay as they are. Integers are looked up in `class_list` where there is one, else
+    among the ground truth's own labels (which may be numbers) or its annotations' `label_id`, whichever fits. Raises
+    ValueError where none fits, where both fit and disagree, or where a number stands for nothing.
+    """
+    found, name = predictions.found, predictions.name
+    numbers = [_whole(label) for label in found.labels]
+    if not all(number is not None for number in numbers) or not numbers:
+        if class_list is not None and numbers:
+            raise ValueError(
+                f"{name}: its labels are names ({some(found.labels)}), so there is no use for a class list"
+            )
+        return found, ""
+    if class_list is not None:
+        names, origin = read_class_list(class_list)
+        return _renamed(found, names, name, origin), f"integer labels by {origin}"
+    own = not predictions.numbered and bool(set(found.labels) & truth.known_labels)
+    ids = _by_id(truth)
+    if not ids and (own or set(found.labels) & truth.known_labels):
+        return found, f"integer labels as {truth.name} spells them"
+    if not ids:
+        raise ValueError(
+            f"{name}: its labels are integers ({some(found.labels)}), but {truth.name} has names "
+            f"({some(truth.classes)}) and no label_id; {_ADVICE}"
+        )
+    if own:
+        if any(ids.get(int(label), label) != label for label in found.labels):
+            raise ValueError(
+                f"{name}: its labels are integers ({some(found.labels)}), and {truth.name} has such labels as well as "
+                f"other numbers in label_id; {_ADVICE}"
+            )
+        return found, f"integer labels as {truth.name} spells them"
+    origin = f"the label_id of {truth.name}"
+    return _renamed(found, ids, name, origin), f"integer labels by {origin}"
+
+
+def read_class_list(class_list: ClassList) -> tuple[dict[int, str], str]:
+    """Class number -> name, and what to call the list; ValueError where a number or a name comes twice."""
+    if isinstance(class_list, Mapping):
+        return {int(number): str(name) for number, name in class_list.items()}, "the class list"
+    if not isinstance(class_list, str | Path):
+        return _numbered([str(name) for name in class_list], "the class list"), "the class list"
+    text, origin = read_file(class_list, "class list")
+    try:
+        names = json.loads(text)
+    except ValueError:
+        names = [line.strip() for line in text.decode("utf-8").splitlines() if line.strip()]
+        pairs = [line.split(maxsplit=1) for line in names]
+        if pairs and all(len(pair) == 2 and _whole(pair[0]) is not None for pair in pairs):
+            numbers = [int(number) for number, _ in pairs]
+            if len(set(numbers)) < len(numbers):
+                raise ValueError(f"{origin}: a class number comes twice") from None
+            return dict(zip(numbers, _unique([label for _, label in pairs], origin), strict=True)), origin
+    if not isinstance(names, list) or not all(isinstance(label, str) for label in names):
+        raise ValueError(f"{origin}: expected class names, one a line, lines 'number name', or a JSON list of names")
+    return _numbered(names, origin), origin
+
+
+def _numbered(names: list[str], origin: str) -> dict[int, str]:
+    if not names:
+        raise ValueError(f"{origin} is empty; expected class names")
+    return dict(enumerate(_unique(names, origin)))
+
+
+def _unique(names: list[str], origin: str) -> list[str]:
+    if len(set(names)) < len(names):
+        raise ValueError(f"{origin}: a class name comes twice")
+    return names
+
+
+def _whole(label: str) -> int | None:
+    return int(label) if label.removeprefix("-").isdecimal() else None
+
+
+def _by_id(truth: GroundTruth) -> dict[int, str]:
+    """label_id -> label of the ground truth; ValueError where an id has two labels."""
+    ids: dict[int, str] = {}
+    for number, label in sorted(truth.label_ids):
+        if ids.setdefault(number, label) != label:
+            raise ValueError(f"{truth.name}: label_id {number} stands for {ids[number]!r} and for {label!r}; {_ADVICE}")
+    return ids
+
+
+def _renamed(found: Columns, names: Mapping[int, str], name: str, origin: str) -> Columns:
+    unknown = [label for label in found.labels if int(label) not in names]
+    if unknown:
+        raise ValueError(
+            f"{name}: label {some(unknown)} stands for no class of {origin}, which has {len(names)} numbers, "
+            f"{min(names)} to {max(names)}; {_ADVICE}"
+        )
+    labels = tuple(dict.fromkeys(names[int(label)] for label in found.labels))
+    code = np.array([labels.index(names[int(label)]) for label in found.labels], dtype=np.int64)
+    return replace(found, labels=labels, label=code[found.label])

@@ -1,0 +1,60 @@
+"""Detections as proposals: recall whatever the label, against how many are looked at.
+
+After ActivityNet's proposal task (github.com/activitynet/ActivityNet: Evaluation/eval_proposal.py). Of a video's
+proposals, ranked by score, the same share is kept in every video, such that AN remain per video on average over the
+videos that have an instance; a video with more proposals keeps more. An instance is found at a threshold if one that is
+kept reaches it; one proposal may find several. AR is the recall averaged over tIoU 0.5:0.05:0.95.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from amsx.evaluation.matching import overlapping_any_class
+from amsx.evaluation.records import Columns
+from amsx.evaluation.tiou import parse_tiou
+
+THRESHOLDS = parse_tiou("0.5:0.05:0.95")
+MOST = 100  # proposals per video at the curve's end, as in the challenge
+
+
+@dataclass(frozen=True)
+class Recall:
+    """Recall of proposals, at 1 to MOST per video on average."""
+
+    recall: np.ndarray  # (10, MOST) in 0..1, at THRESHOLDS
+    available: float  # proposals per video that there are; beyond it the curve is level
+    n_videos: int  # that have an instance
+
+    @property
+    def average(self) -> np.ndarray:
+        """(MOST,) AR in 0..1."""
+        return self.recall.mean(axis=0)
+
+    @property
+    def area(self) -> float:
+        """The area under AR, as a share of MOST, by the trapezoidal rule as in the challenge."""
+        average = self.average
+        return float(((average[1:] + average[:-1]) / 2).sum() / MOST)
+
+
+def proposal_recall(detections: Columns, instances: Columns) -> Recall:
+    """Recall of the instances; `video` indexes the same videos in both. Equal scores rank by start and end."""
+    ranked = detections.rows(np.lexsort((detections.end, detections.start, -detections.score, detections.video)))
+    annotated = np.unique(instances.video)
+    n_proposals = np.bincount(ranked.video, minlength=int(annotated[-1]) + 1)
+    total, n_videos = int(n_proposals[annotated].sum()), len(annotated)
+    recall = np.zeros((len(THRESHOLDS), MOST))
+    if total:
+        pairs = overlapping_any_class(ranked, instances)
+        rank = np.arange(len(ranked)) - np.searchsorted(ranked.video, ranked.video)
+        # In whole numbers: floor(proposals of the video * AN / available), no more than there are.
+        number = np.arange(1, MOST + 1)
+        kept = np.minimum(n_proposals[:, None] * number * n_videos // total, n_proposals[:, None])  # (V, MOST)
+        kept_around = kept[instances.video]  # (M, MOST)
+        for k, threshold in enumerate(THRESHOLDS):
+            reach = pairs.tiou >= threshold
+            first = np.full(len(instances), np.iinfo(np.int64).max)
+            np.minimum.at(first, pairs.instance[reach], rank[pairs.detection[reach]])
+            recall[k] = (first[:, None] < kept_around).mean(axis=0)
+    return Recall(recall, total / n_videos, n_videos)
