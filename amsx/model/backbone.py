@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from amsx.model.masking import top_k_mean
+from amsx.model.masking import smooth, top_k_mean
 
 
 class BranchOutput(NamedTuple):
@@ -28,19 +28,31 @@ class Backbone(nn.Module):
     and a sigmoid per class separates actions from clutter less well on real features.
 
     Features are first shifted and scaled by the buffers `shift` and `scale` (D,), which `standardize_by`
-    fills.
+    fills. `smoothing` > 0 then averages them over time: this backbone sees each snippet alone, so without context its
+    noise goes through to the CAS, which breaks the proposals of one action into many.
     """
 
     shift: Tensor
     scale: Tensor
 
-    def __init__(self, in_features: int, num_classes: int, *, hidden: int, dropout: float, top_k_divisor: int) -> None:
+    def __init__(
+        self,
+        in_features: int,
+        num_classes: int,
+        *,
+        hidden: int,
+        dropout: float,
+        top_k_divisor: int,
+        smoothing: float = 0.0,
+    ) -> None:
+        """`smoothing`: standard deviation of a Gaussian over time, in snippets; 0: none."""
         super().__init__()
         self.register_buffer("shift", torch.zeros(in_features))
         self.register_buffer("scale", torch.ones(in_features))
         self.num_classes = num_classes
         self.dropout = dropout
         self.top_k_divisor = top_k_divisor
+        self.smoothing = smoothing
         self.embed = nn.Linear(in_features, hidden)
         self.activation_head = nn.Linear(hidden, num_classes + 1)  # the last channel is the background
         self.category_head = nn.Linear(hidden, num_classes)
@@ -53,7 +65,10 @@ class Backbone(nn.Module):
     def forward(self, feats: Tensor, lengths: Tensor) -> BranchOutput:
         """`feats` (B, T, D), `lengths` (B,) -> `BranchOutput`, whose rows in the padding mean nothing."""
         weight = self.embed.weight * self.scale  # standardizing the weights is cheaper than the features
-        embedding = F.linear(feats, weight, self.embed.bias - weight @ self.shift).relu()
+        embedding = F.linear(feats, weight, self.embed.bias - weight @ self.shift)
+        if self.smoothing > 0:  # the same as of the features, the layer being linear, and narrower
+            embedding = smooth(embedding, lengths, self.smoothing)
+        embedding = embedding.relu()
         if self.training and self.dropout > 0:
             embedding = embedding * dropout_mask(embedding, self.dropout)
         logits = self.activation_head(embedding)  # (B, T, C + 1)

@@ -1,7 +1,10 @@
-"""Reductions over time that see the valid snippets alone: `lengths` is the one mask."""
+"""Reductions and averages over time that see the valid snippets alone: `lengths` is the one mask."""
+
+import math
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 
 def valid_mask(lengths: Tensor, size: int) -> Tensor:
@@ -30,3 +33,19 @@ def top_k_mean(x: Tensor, lengths: Tensor, divisor: int) -> Tensor:
     top = values.topk((size + divisor - 1) // divisor, dim=2).values  # sorted, so each video's own k come first
     kept = valid_mask(k, top.shape[2])[:, None, :]
     return top.masked_fill(~kept, 0).sum(dim=2) / k[:, None]
+
+
+def smooth(x: Tensor, lengths: Tensor, sigma: float) -> Tensor:
+    """Gaussian average of every valid snippet and its valid neighbours: (B, T, C) -> (B, T, C).
+
+    `sigma` is the standard deviation in snippets, greater than 0; neighbours beyond three of them weigh nothing.
+    At a video's ends the weights that are left add up to 1, so a constant stays what it is.
+    """
+    reach = math.ceil(3 * sigma)
+    offsets = torch.arange(-reach, reach + 1, device=x.device, dtype=x.dtype)
+    kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)[None, None]  # (1, 1, 2 reach + 1)
+    mask = valid_mask(lengths, x.shape[1])
+    rows = x.masked_fill(~mask[..., None], 0).transpose(1, 2).flatten(0, 1)  # (B C, T)
+    sums = F.conv1d(rows[:, None], kernel, padding=reach)[:, 0].unflatten(0, (x.shape[0], -1))  # (B, C, T)
+    weights = F.conv1d(mask.to(x.dtype)[:, None], kernel, padding=reach)  # (B, 1, T)
+    return (sums / weights.masked_fill(~mask[:, None], 1)).transpose(1, 2)
