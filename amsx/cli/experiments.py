@@ -1,22 +1,44 @@
-"""`amsx reproduce` and `amsx demo`."""
+"""`amsx reproduce`, `amsx tune` and `amsx demo`."""
 
 import argparse
 from pathlib import Path
 
 from amsx.cli.options import Commands, config_of, data_options, dataset_of, streams_of
-from amsx.experiments.ablation import format_table3, table3
 from amsx.experiments.demo import run_demo
+from amsx.experiments.plans import FIGURES, TABLES
+from amsx.experiments.reproduce import reproduce
+from amsx.experiments.tuning import tune
 
 
 def add_to(commands: Commands) -> None:
     """Add these commands to the command line."""
-    reproduce = commands.add_parser("reproduce", help="the paper's tables on your features")
-    data_options(reproduce)
-    reproduce.add_argument("--table", type=int, choices=[3], required=True, help="3: what each part of AMS adds")
-    reproduce.add_argument("--row", action="append", metavar="KEY", help="a row, A to F; repeatable (default: all)")
-    reproduce.add_argument("--seeds", type=int, default=3, help="runs per cell (default %(default)s)")
-    reproduce.add_argument("--out", type=Path, required=True, help="where results go; finished cells are kept")
-    reproduce.set_defaults(run=_reproduce)
+    again = commands.add_parser("reproduce", help="the paper's tables and figures on your features")
+    data_options(again)
+    for flag, plans in (("--table", TABLES), ("--figure", FIGURES)):
+        titles = "; ".join(f"{number}: {plan.title.partition(', ')[2]}" for number, plan in plans.items())
+        again.add_argument(flag, type=int, choices=list(plans), action="append", default=[], help=f"{titles}")
+    again.add_argument("--row", action="append", metavar="KEY", help="a row of Table III, A to F; repeatable")
+    again.add_argument("--seeds", type=int, default=3, help="runs per cell (default %(default)s)")
+    again.add_argument("--jobs", type=int, help="processes that train side by side (default: by the cores)")
+    again.add_argument("--out", type=Path, required=True, help="where results go; finished cells are kept")
+    again.set_defaults(run=_reproduce)
+
+    search = commands.add_parser("tune", help="search lambda, eta, H, beta and theta_cls on held-out training videos")
+    data_options(search)
+    search.add_argument("--trials", type=int, default=20, help="trainings to compare (default %(default)s)")
+    search.add_argument(
+        "--share", type=float, default=0.3, help="of the training videos, held out (default %(default)s)"
+    )
+    search.add_argument(
+        "--group",
+        metavar="REGEX",
+        help="what of a video's id names its group, e.g. '(.*)_w\\d+'; no group falls on both sides",
+    )
+    search.add_argument("--seeds", type=int, default=1, help="runs per trial, averaged (default %(default)s)")
+    search.add_argument("--jobs", type=int, help="processes that train side by side (default: by the cores)")
+    search.add_argument("--config", type=Path, help="a config.json to start from, instead of a preset")
+    search.add_argument("--out", type=Path, required=True, help="where the search goes; a killed one continues")
+    search.set_defaults(run=_tune)
 
     demo = commands.add_parser("demo", help="train on a small synthetic set and draw what came out")
     demo.add_argument("--out", type=Path, default=Path("amsx-demo"), help="where it writes (default %(default)s)")
@@ -27,17 +49,37 @@ def add_to(commands: Commands) -> None:
 
 def _reproduce(options: argparse.Namespace) -> None:
     dataset = dataset_of(options)
-    result = table3(
+    reproduce(
         dataset,
         config_of(options, dataset),
         options.out,
+        tables=options.table,
+        figures=options.figure,
         seeds=options.seeds,
         streams=streams_of(options),
         rows=options.row,
+        jobs=options.jobs,
         device=options.device,
-        progress=not options.quiet,
+        quiet=options.quiet,
     )
-    print(format_table3(result))
+    print(f"\nresults: {options.out}")
+
+
+def _tune(options: argparse.Namespace) -> None:
+    dataset = dataset_of(options)
+    tune(
+        dataset,
+        config_of(options, dataset),
+        options.out,
+        trials=options.trials,
+        share=options.share,
+        group=options.group,
+        seeds=options.seeds,
+        streams=streams_of(options),
+        jobs=options.jobs,
+        device=options.device,
+    )
+    print(f"\nbest settings: {options.out / 'config.json'} (amsx train DATA --config ...)")
 
 
 def _demo(options: argparse.Namespace) -> None:

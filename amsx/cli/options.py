@@ -4,22 +4,26 @@ import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from amsx.data.layouts import LAYOUTS, read_dataset
+from amsx.data.synthetic import SyntheticConfig, make_dataset
 from amsx.data.videos import Dataset
 from amsx.training.config import Config, from_dict, override
-from amsx.training.presets import for_dataset
+from amsx.training.presets import Preset, for_dataset
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # what add_subparsers returns has no public name
 else:
     Commands = object
 
+SYNTHETIC = Path("synthetic")
+DATA = "the directory of features and annotation; where there is none called synthetic, that names the built-in set"
+
 
 def layout_options(command: argparse.ArgumentParser) -> None:
     names = [module.__name__.rpartition(".")[2] for module in LAYOUTS]
-    command.add_argument("data", type=Path, metavar="DATA", help="the directory of features and annotation")
+    command.add_argument("data", type=Path, metavar="DATA", help=DATA)
     command.add_argument("--layout", choices=names, help="how DATA is laid out (default: recognized)")
     command.add_argument(
         "--data-option",
@@ -38,7 +42,7 @@ def data_options(command: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="a stream to train, e.g. rgb; repeatable (default: all, each apart, fused at the end)",
     )
-    command.add_argument("--preset", choices=["paper", "small"], help="settings to start from (default: by the data)")
+    command.add_argument("--preset", choices=get_args(Preset), help="settings to start from (default: by the data)")
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--device", help="cpu, cuda, cuda:1 (default: cuda where there is one)")
     command.add_argument("--quiet", action="store_true", help="no progress bars")
@@ -50,7 +54,11 @@ def set_option(command: argparse.ArgumentParser, hint: str) -> None:
 
 
 def dataset_of(options: argparse.Namespace) -> Dataset:
-    dataset = read_dataset(options.data, options.layout, **reader_options(options.data_option))
+    asked = reader_options(options.data_option)
+    if options.data == SYNTHETIC and not options.data.exists():
+        dataset = make_dataset(SyntheticConfig(**asked))
+    else:
+        dataset = read_dataset(options.data, options.layout, **asked)
     counts = ", ".join(f"{len(dataset.subset(s))} {s}" for s in ("train", "test"))
     streams = ", ".join(f"{name} ({width})" for name, width in dataset.dims.items())
     print(f"{options.data}: layout {dataset.layout}, {counts} videos, {len(dataset.classes)} classes, {streams}")

@@ -1,12 +1,15 @@
 """Every setting of a run: typed, with its unit and source. The defaults are the paper's."""
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+from amsx.localization.options import PostProcessing
 
 THUMOS14_TIOU = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)  # what weakly-supervised papers average over on THUMOS14
 
@@ -19,25 +22,30 @@ class ModelConfig:
     dropout: float = 0.5  # probability; the paper does not say, W-TALC uses 0.5
     top_k_divisor: int = 8  # category evidence is the mean of the top n / 8 snippets; W-TALC, ASM-Loc
     standardize: bool = False  # to mean 0, deviation 1 over the training snippets; not in the paper
+    smoothing: float = 0.0  # of the features over time, a Gaussian's deviation in snippets; 0: none, as in the paper
 
     def __post_init__(self) -> None:
         _require(self.hidden >= 1, "model.hidden", self.hidden, "at least 1")
         _require(0 <= self.dropout < 1, "model.dropout", self.dropout, "in [0, 1)")
         _require(self.top_k_divisor >= 1, "model.top_k_divisor", self.top_k_divisor, "at least 1")
+        _require(0 <= self.smoothing < math.inf, "model.smoothing", self.smoothing, "a finite number, at least 0")
 
 
 @dataclass(frozen=True)
 class SamplingConfig:
     """The adaptive sampler between the branches."""
 
+    weights: Literal["adaptive", "random", "erase"] = "adaptive"  # Eq. 4, or Table IV's others; see model/ams.py
     eta: float = 0.75  # added to every sampling weight; Eq. 4, the paper's grid search (Fig. 5)
     interp_factor: int = 20  # H, sub-positions per snippet; Eq. 6, the paper's grid search
     aggregate: Literal["max", "mean", "random"] = "max"  # over the classes; Eq. 4, Table V
     mode: Literal["grid", "continuous"] = "grid"  # Eq. 6, or its limit of infinite H (this project's)
     class_threshold: float = 0.25  # probability; test time: whose channels drive it; theta_cls, Section IV-B
+    erase_threshold: float = 0.7  # of weights "erase", as a multiple of the mean activation; as alpha of Eq. 8
 
     def __post_init__(self) -> None:
         _require(self.eta >= 0, "sampling.eta", self.eta, "at least 0")
+        _require(self.erase_threshold >= 0, "sampling.erase_threshold", self.erase_threshold, "at least 0")
         inside = 0 <= self.class_threshold <= 1
         _require(inside, "sampling.class_threshold", self.class_threshold, "in [0, 1]")
         _require(self.interp_factor >= 1, "sampling.interp_factor", self.interp_factor, "at least 1")
@@ -104,18 +112,16 @@ class OptimizationConfig:
 
 
 @dataclass(frozen=True)
-class LocalizationConfig:
-    """From CASs to detections; `amsx test` can change these without training again."""
+class LocalizationConfig(PostProcessing):
+    """From CASs to detections; `amsx test` can change these, and those of `PostProcessing`, without training again."""
 
     beta: float = 0.15  # weight of the rgb stream, the rest goes to the other streams; Eq. 12, grid search
     supplementary_weight: float = 0.5  # of the supplementary CAS; 0 tests the base branch alone
-    class_threshold: float = 0.25  # theta_cls on the category probabilities; Section IV-B, grid search
-    threshold: float = 0.7  # theta_loc as a multiple of the mean activation; Section IV-B
 
     def __post_init__(self) -> None:
-        for name in ("beta", "supplementary_weight", "class_threshold"):
+        super().__post_init__()
+        for name in ("beta", "supplementary_weight"):
             _require(0 <= getattr(self, name) <= 1, f"localization.{name}", getattr(self, name), "in [0, 1]")
-        _require(self.threshold >= 0, "localization.threshold", self.threshold, "at least 0")
 
 
 @dataclass(frozen=True)

@@ -32,11 +32,14 @@ def build_model(width: int, num_classes: int, config: Config) -> AMS:
         hidden=config.model.hidden,
         dropout=config.model.dropout,
         top_k_divisor=config.model.top_k_divisor,
+        smoothing=config.model.smoothing,
         sampler=config.phases.sampler,
+        weights=config.sampling.weights,
         eta=config.sampling.eta,
         interp_factor=config.sampling.interp_factor,
         aggregate=config.sampling.aggregate,
         mode=config.sampling.mode,
+        erase_threshold=config.sampling.erase_threshold,
     )
 
 

@@ -15,6 +15,8 @@ def test_the_defaults_are_the_papers():
     assert (config.optimization.learning_rate, config.optimization.max_snippets) == (1e-4, 1000)
     late = config.localization
     assert (late.beta, late.class_threshold, late.threshold) == (0.15, 0.25, 0.7)
+    assert (late.thresholds, late.threshold_of, late.score) == ((), "mean", "max")
+    assert (late.class_weight, late.nms) == (0.0, "none")
 
 
 def test_json_and_back():
@@ -66,9 +68,15 @@ def test_wrong_types_are_named(values, error, message):
         ("model.dropout=1", r"model.dropout must be in \[0, 1\), got 1.0"),
         ("model.dropout=nan", "model.dropout must be in"),
         ("sampling.eta=-0.1", "sampling.eta must be at least 0"),
+        ("sampling.erase_threshold=-1", "sampling.erase_threshold must be at least 0"),
+        ("sampling.weights=none", "sampling.weights must be one of 'adaptive', 'random', 'erase', got 'none'"),
         ("optimization.batch_size=7", "optimization.batch_size must be an even number"),
         ("optimization.learning_rate=0", "optimization.learning_rate must be greater than 0"),
         ("localization.beta=1.5", "localization.beta must be in"),
+        ("localization.class_threshold=-1", "localization.class_threshold must be in"),
+        ("localization.nms=fast", "localization.nms must be one of 'none', 'hard', 'soft', got 'fast'"),
+        ("localization.nms_sigma=0", "localization.nms_sigma must be greater than 0"),
+        ("localization.treshold=0.5", "did you mean localization.threshold"),
         ("phases.iterations=0", "phases.iterations must be at least 1"),
         ("loss.pseudo_threshold=-1", "loss.pseudo_threshold must be at least 0"),
         ("evaluation.tiou=", "evaluation.tiou must be one or more values"),
@@ -91,12 +99,21 @@ def test_bad_assignments_are_explained(assignment, message):
 def test_assignments_are_parsed_by_type():
     config = override(
         Config(),
-        ["model.hidden = 64", "phases.sampler=False", "sampling.mode=continuous", "loss.cas_weight=1"],
+        [
+            "model.hidden = 64",
+            "phases.sampler=False",
+            "sampling.mode=continuous",
+            "loss.cas_weight=1",
+            "localization.thresholds=0, 0.1,0.2",
+            "localization.score=outer-inner-contrast",
+        ],
     )
     assert config.model.hidden == 64
     assert config.phases.sampler is False
     assert config.sampling.mode == "continuous"
     assert type(config.loss.cas_weight) is float
+    assert config.localization.thresholds == (0.0, 0.1, 0.2)
+    assert config.localization.score == "outer-inner-contrast"
 
 
 def test_differences():

@@ -1,0 +1,98 @@
+"""What one sees while cells are trained: a table drawn anew on a terminal, plain lines elsewhere."""
+
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+from amsx.experiments.cells import Cell, is_finished, name_of
+from amsx.experiments.parallel import Event
+from amsx.experiments.plans import Plan, cell_of
+from amsx.training.config import Config
+
+
+class Live:
+    """A line for every row of the plans, a column for every stream and seed, an entry for how far that cell is."""
+
+    def __init__(
+        self,
+        plans: Sequence[Plan],
+        config: Config,
+        seeds: int,
+        streams: Sequence[str],
+        out: Path,
+        *,
+        quiet: bool = False,
+        file: TextIO | None = None,
+    ) -> None:
+        self.file = file or sys.stdout
+        self.drawn = 0  # lines of the table on the terminal
+        self.live = self.file.isatty() and not quiet
+        self.quiet = quiet
+        self.began = time.perf_counter()
+        self.columns = [(stream, seed) for stream in streams for seed in range(seeds)]
+        self.lines: dict[str, list[Path]] = {}
+        self.state: dict[Path, str] = {}  # of the cells in the table
+        self.begun: dict[Path, str] = {}  # cells at work -> what to say of them
+        for plan in plans:
+            for row in plan.rows:
+                cells = [cell_of(config, row, seed, stream) for stream, seed in self.columns]
+                if not any([cell.folder for cell in cells] == folders for folders in self.lines.values()):
+                    self.lines[f"{plan.key} {row.key}"] = [cell.folder for cell in cells]
+                for cell in cells:
+                    self.state[cell.folder] = "done" if is_finished(cell, out) else "."
+        self.total = len(self.state)
+        self.done = sum(state == "done" for state in self.state.values())
+        if not quiet:
+            print(f"{self.total} cells, {self.done} of them already trained", file=self.file, flush=True)
+
+    def show(self, event: Event) -> None:
+        """Take note of an event, and say so."""
+        folder = event.cell.folder
+        if event.kind in ("finished", "failed"):
+            self.begun.pop(folder, None)
+        else:
+            progress = f"{event.done}/{event.goal}" if event.goal else "begins"
+            self.begun[folder] = f"{name_of(event.cell)} {progress}"
+        if folder in self.state:
+            percent = f"{100 * event.done // event.goal}%" if event.goal else "0%"
+            self.state[folder] = {"finished": "done", "failed": "FAILED"}.get(event.kind, percent)
+            self.done += event.kind == "finished"
+        if self.live:
+            self._draw()
+        if event.kind == "failed":
+            self._say(f"FAILED: {name_of(event.cell)}: {event.error}")
+        elif event.kind == "finished" and not self.live and not self.quiet:
+            elapsed = time.perf_counter() - self.began
+            what = self._what(event.cell)
+            self._say(f"{self.done}/{self.total} cells, {elapsed:.0f} s: {what} took {event.seconds:.1f} s")
+
+    def _what(self, cell: Cell) -> str:
+        for line, folders in self.lines.items():
+            if cell.folder in folders:
+                return f"{line}, {cell.stream}, seed {cell.seed}"
+        return f"beginning ({cell.part}), {cell.stream}, seed {cell.seed}"
+
+    def _say(self, text: str) -> None:
+        print(text, file=self.file, flush=True)
+        self.drawn = 0  # the table is drawn anew below
+
+    def _draw(self) -> None:
+        """The table, over the one that was drawn before."""
+        first = max(map(len, self.lines), default=0)
+        heads = [f"{stream}/{seed}" for stream, seed in self.columns]
+        width = max(6, *map(len, heads))
+        lines = [" " * first + "".join(f"{head:>{width + 1}}" for head in heads)]
+        for name, folders in self.lines.items():
+            lines.append(name.ljust(first) + "".join(f"{self.state[folder]:>{width + 1}}" for folder in folders))
+        lines.append(f"{self.done}/{self.total} cells, {time.perf_counter() - self.began:.0f} s")
+        lines += sorted(self.begun.values())
+        room = shutil.get_terminal_size().columns - 1  # a line that wraps would throw off the way back up
+        lines = [line[:room] for line in lines]
+        if self.drawn:
+            self.file.write(f"\x1b[{self.drawn}F\x1b[J")  # up to its first line, and clear from there
+        self.file.write("\n".join(lines) + "\n")
+        self.file.flush()
+        self.drawn = len(lines)

@@ -1,0 +1,160 @@
+"""Cells trained side by side, each worker a process of its own."""
+
+import multiprocessing
+import os
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from amsx.data.videos import Dataset
+from amsx.experiments.cells import Cell, Workshop, unfinished
+
+
+@dataclass(frozen=True)
+class Event:
+    """What became of a cell."""
+
+    cell: Cell
+    kind: Literal["begun", "epoch", "finished", "failed"]
+    done: int = 0  # epochs of the schedule, of an "epoch"
+    goal: int = 0  # as many are the cell's
+    seconds: float = 0.0  # that a "finished" one took
+    error: str = ""  # why one "failed"
+
+
+def default_jobs(device: str | None) -> int:
+    """Worker processes where nobody says: one per core up to four, and one where there is a GPU."""
+    on_gpu = device.startswith("cuda") if device else torch.cuda.is_available()
+    return 1 if on_gpu else min(_cores(), 4)
+
+
+def train_cells(
+    cells: Sequence[Cell], dataset: Dataset, out: Path, *, jobs: int, device: str | None = None
+) -> Iterator[Event]:
+    """Train what of `cells` is not finished in `out`, beginnings first, and tell of it as it happens.
+
+    At most `jobs` processes work at once and share the cores evenly. A cell that raises, or whose process dies, has
+    "failed", and so have the cells that would have continued it; the others go on. Processes are spawned, so a script
+    that calls this needs the customary `if __name__ == "__main__":`.
+    """
+    todo = unfinished(cells, out)
+    open_folders = {cell.folder for cell in todo}
+    context = multiprocessing.get_context("spawn")
+    threads = max(1, _cores() // jobs)
+    workers: list[_Worker] = []
+    try:
+        while todo or any(worker.cell for worker in workers):
+            for cell in [c for c in todo if c.beginning is None or c.beginning.folder not in open_folders]:
+                idle = next((worker for worker in workers if worker.cell is None), None)
+                if idle is None and len(workers) < jobs:
+                    idle = _Worker(context, dataset, out, device, threads)
+                    workers.append(idle)
+                if idle is None:
+                    break
+                todo.remove(cell)
+                idle.begin(cell)
+                yield Event(cell, "begun")
+            busy = {worker.pipe: worker for worker in workers if worker.cell is not None}
+            for pipe in wait(list(busy)):
+                worker = busy[pipe]  # type: ignore[index]  # `wait` gives back what it was given
+                event = worker.event()
+                if event.kind == "finished":
+                    open_folders.discard(event.cell.folder)
+                if not worker.process.is_alive() and event.kind == "failed":
+                    workers.remove(worker)
+                yield event
+                if event.kind == "failed":
+                    lost = [c for c in todo if _continues(c, event.cell)]
+                    todo = [c for c in todo if c not in lost]
+                    yield from (Event(c, "failed", error="what it continues failed") for c in lost)
+    finally:
+        for worker in workers:
+            worker.end()
+
+
+def _continues(cell: Cell, other: Cell) -> bool:
+    """Whether `cell` begins, at any distance, with `other`."""
+    while cell.beginning is not None:
+        cell = cell.beginning
+        if cell.folder == other.folder:
+            return True
+    return False
+
+
+class _Worker:
+    """A process that trains the cells it is sent, and what it says of them."""
+
+    def __init__(
+        self,
+        context: multiprocessing.context.SpawnContext,
+        dataset: Dataset,
+        out: Path,
+        device: str | None,
+        threads: int,
+    ) -> None:
+        self.cell: Cell | None = None
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, dataset, out, device, threads), daemon=True)
+        self.process.start()
+        theirs.close()
+
+    def begin(self, cell: Cell) -> None:
+        self.cell = cell
+        self.pipe.send(cell)
+
+    def event(self) -> Event:
+        """The next event of its cell; a process that died has failed it."""
+        assert self.cell is not None  # asked of busy workers only
+        try:
+            event: Event = self.pipe.recv()
+        except EOFError:
+            self.process.join()
+            event = Event(self.cell, "failed", error=f"its process died (exit code {self.process.exitcode})")
+        if event.kind != "epoch":
+            self.cell = None
+        return event
+
+    def end(self) -> None:
+        """Let an idle process go, stop one at work."""
+        self.pipe.close()
+        if self.cell is not None:
+            self.process.terminate()
+        self.process.join()
+
+
+def _serve(pipe: Connection, dataset: Dataset, out: Path, device: str | None, threads: int) -> None:
+    """What a worker's process does until its pipe is closed."""
+    torch.set_num_threads(threads)
+    workshop: Workshop | None = None
+    while True:
+        try:
+            cell: Cell = pipe.recv()
+        except (EOFError, KeyboardInterrupt):
+            return
+        said = partial(_say_epoch, pipe, cell)
+        try:
+            workshop = workshop or Workshop(dataset, device)
+            seconds = workshop.train(cell, out, said)
+            event = Event(cell, "finished", seconds=seconds)
+        except KeyboardInterrupt:
+            return
+        except BrokenPipeError:  # whoever asked is gone
+            return
+        except Exception:
+            event = Event(cell, "failed", error=traceback.format_exc())
+        pipe.send(event)
+
+
+def _say_epoch(pipe: Connection, cell: Cell, done: int, goal: int) -> None:
+    pipe.send(Event(cell, "epoch", done, goal))
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

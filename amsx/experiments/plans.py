@@ -1,0 +1,108 @@
+"""Which trainings each table and figure of the paper wants."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from amsx.experiments.cells import Cell
+from amsx.training.config import Config, override
+
+ALL_OF_AMS = ("phases.branches=both", "phases.sampler=true", "phases.supervision=mutual", "sampling.weights=adaptive")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table, or one point or curve of a figure: a name and the settings that make it."""
+
+    key: str
+    name: str
+    settings: tuple[str, ...] = ()  # on top of all of AMS
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A table or figure of the paper."""
+
+    key: str  # "table3"; what its files are called
+    title: str
+    rows: tuple[Row, ...]
+    every_iteration: bool = False  # whether it shows every iteration or the last one alone
+
+
+TABLES = {
+    3: Plan(
+        "table3",
+        "Table III, what each part of AMS adds",
+        (
+            Row("A", "one branch", ("phases.branches=base", "phases.supervision=none")),
+            Row("B", "two branches", ("phases.sampler=false", "phases.supervision=none")),
+            Row("C", "two branches + sampler", ("phases.supervision=none",)),
+            Row("D", "self-training", ("phases.sampler=false", "phases.supervision=self")),
+            Row("E", "mutual supervision", ("phases.sampler=false", "phases.supervision=mutual")),
+            Row("F", "all of AMS"),
+        ),
+        every_iteration=True,
+    ),
+    4: Plan(
+        "table4",
+        "Table IV, the sampling weights",
+        (
+            # Constant weights give back the input, so the row is the one without a sampler (E of Table III).
+            Row("uniform", "uniform weights", ("phases.sampler=false",)),
+            Row("random", "random weights", ("sampling.weights=random",)),
+            Row("erase", "hard erasing (Section III-C4)", ("sampling.weights=erase",)),
+            Row("adaptive", "adaptive weights (Eq. 4)"),
+        ),
+    ),
+    5: Plan(
+        "table5",
+        "Table V, how classes are aggregated in Eq. 4",
+        (
+            Row("random", "a random class", ("sampling.aggregate=random",)),
+            Row("average", "average", ("sampling.aggregate=mean",)),
+            Row("maximum", "maximum", ("sampling.aggregate=max",)),
+        ),
+    ),
+}
+
+FIGURES = {
+    4: Plan("figure4", "Fig. 4, mAP after every iteration", (Row("F", "all of AMS"),), every_iteration=True),
+    5: Plan(
+        "figure5",
+        "Fig. 5, the smallest sampling weight eta",
+        tuple(Row(f"{i / 4:g}", f"eta {i / 4:g}", (f"sampling.eta={i / 4:g}",)) for i in range(9)),
+    ),
+    6: Plan("figure6", "Fig. 6, what AMS does to single videos", (Row("F", "all of AMS"),)),
+}
+
+
+def chosen_rows(plan: Plan, keys: Sequence[str] | None) -> Plan:
+    """The plan with the rows of these keys alone, all by default; ValueError for an unknown key."""
+    known = [row.key for row in plan.rows]
+    for key in keys or ():
+        if key not in known:
+            raise ValueError(f"unknown row {key!r}; {plan.title.split(',')[0]} has {', '.join(known)}")
+    rows = tuple(row for row in plan.rows if keys is None or row.key in keys)
+    return Plan(plan.key, plan.title, rows, plan.every_iteration)
+
+
+def row_config(config: Config, row: Row, seed: int) -> Config:
+    """`config` as the row and the seed want it."""
+    return override(config, [*ALL_OF_AMS, *row.settings, f"optimization.seed={seed}"])
+
+
+def cell_of(config: Config, row: Row, seed: int, stream: str) -> Cell:
+    """The training behind a row's entry."""
+    return Cell(stream, row_config(config, row, seed))
+
+
+def cells_of(plans: Sequence[Plan], config: Config, seeds: int, streams: Sequence[str]) -> list[Cell]:
+    """Every training that the plans want, each once; a seed's together, a stream's together."""
+    wanted: dict[Path, Cell] = {}
+    for stream in streams:
+        for seed in range(seeds):
+            for plan in plans:
+                for row in plan.rows:
+                    cell = cell_of(config, row, seed, stream)
+                    wanted.setdefault(cell.folder, cell)
+    return list(wanted.values())

@@ -1,0 +1,166 @@
+"""The paper's grid search (lambda, eta, H, beta, theta_cls) on held-out training videos, by Optuna.
+
+OUT/search.json   the data, the split and the settings that the search began with
+OUT/study.db      Optuna's record of the trials (SQLite)
+OUT/cells/...     what is trained; see amsx.experiments.cells
+OUT/config.json   the best settings so far, for `amsx train --config`
+
+A trial draws lambda, eta and H and trains. The late settings, beta and theta_cls, need no training: every pair of
+their grids is scored from the trial's saved activations, and the trial's value is the best of these. With few held-out
+videos the best of many is optimistic: it says which settings to take, not how well they will do.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from amsx.data.videos import Dataset
+from amsx.experiments.cells import Cell, unfinished
+from amsx.experiments.parallel import default_jobs, train_cells
+from amsx.experiments.validation import carve
+from amsx.training import checkpoint
+from amsx.training.activations import load_activations
+from amsx.training.config import Config, override, to_dict
+from amsx.training.phases import iteration_ends, schedule
+from amsx.training.run import chosen_streams, describe_run, ground_truth, score
+
+if TYPE_CHECKING:
+    import optuna
+
+LAMBDA = 2.0  # from 0 to
+ETA = 2.0  # from 0 to, as in Fig. 5
+FACTOR = (1, 5, 10, 20, 40)  # H
+BETA = tuple(round(0.05 * i, 2) for i in range(1, 20))
+CLASS_THRESHOLD = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)  # theta_cls
+
+
+def tune(
+    dataset: Dataset,
+    config: Config,
+    out: Path | str,
+    *,
+    trials: int,
+    share: float = 0.3,
+    group: str | None = None,
+    seeds: int = 1,
+    streams: Sequence[str] | None = None,
+    jobs: int | None = None,
+    device: str | None = None,
+    say: Callable[[str], None] = print,
+) -> Config:
+    """Search until `trials` trials are complete in `out`, and return the best settings.
+
+    The first trial is `config` itself. `share` and `group` say what of the training videos is held out (see `carve`);
+    no test video's features are read. A search that was killed goes on with the same `out`. RuntimeError where Optuna
+    is not installed or a training fails; ValueError where `out` holds another search.
+    """
+    try:
+        import optuna
+    except ModuleNotFoundError as error:
+        raise RuntimeError("amsx tune needs Optuna; pip install 'amsx[tune]' or pip install optuna") from error
+    out = Path(out)
+    if trials < 1 or seeds < 1:
+        raise ValueError(f"trials and seeds must be at least 1, got {trials} and {seeds}")
+    held_out = carve(dataset, share=share, group=group)
+    names = chosen_streams(held_out, streams)
+    described = {
+        **describe_run(held_out, names, config),
+        "held_out": [video.id for video in held_out.subset("test")],
+        "seeds": seeds,
+    }
+    if (out / "search.json").exists():
+        if checkpoint.read_json(out / "search.json") != described:
+            raise ValueError(f"{out} holds a search with other data, another split or other settings")
+    else:
+        checkpoint.write_json(out / "search.json", described)
+    say(held_out.notes[-1])
+    study = _study(optuna, out, config)
+    bench = _Bench(held_out, names, seeds, out, default_jobs(device) if jobs is None else jobs, device)
+    while True:
+        complete = study.get_trials(states=[optuna.trial.TrialState.COMPLETE])
+        if complete:
+            best = study.best_trial
+            chosen = override(config, best.user_attrs["settings"])
+            validation = {"mAP": best.value, "trial": best.number, "trials": len(complete)}
+            checkpoint.write_json(out / "config.json", {"config": to_dict(chosen), "validation": validation})
+        if len(complete) >= trials:
+            say(f"best: trial {best.number}, mean mAP {best.value:.1f}: {' '.join(best.user_attrs['settings'])}")
+            return chosen
+        trial = study.ask()
+        settings = _drawn(trial, config)
+        value, late = bench.measure(override(config, settings))
+        trial.set_user_attr("settings", [*settings, *late])
+        study.tell(trial, value)
+        say(f"trial {trial.number}: mean mAP {value:.1f} on held-out videos: {' '.join([*settings, *late])}")
+
+
+def _study(optuna: Any, out: Path, config: Config) -> "optuna.Study":
+    """The study in `out`; what a killed search was at is tried again first, and `config` before everything."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(
+        storage=f"sqlite:///{(out / 'study.db').resolve()}",
+        study_name="amsx",
+        direction="maximize",
+        load_if_exists=True,
+    )
+    study.sampler = optuna.samplers.TPESampler(seed=len(study.trials))
+    for trial in study.get_trials(states=[optuna.trial.TrialState.RUNNING]):
+        study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+        study.enqueue_trial(trial.params)
+    if not study.trials:
+        begin = {"lambda": config.loss.localization_weight, "eta": config.sampling.eta}
+        study.enqueue_trial({**begin, "H": config.sampling.interp_factor})
+    return study
+
+
+def _drawn(trial: "optuna.Trial", config: Config) -> list[str]:
+    """The trial's draw as assignments."""
+    weight = trial.suggest_float("lambda", 0.0, max(LAMBDA, config.loss.localization_weight))
+    eta = trial.suggest_float("eta", 0.0, max(ETA, config.sampling.eta))
+    factor = trial.suggest_categorical("H", sorted({*FACTOR, config.sampling.interp_factor}))
+    return [
+        f"loss.localization_weight={weight:.4g}",
+        f"sampling.eta={eta:.4g}",
+        f"sampling.interp_factor={factor}",
+    ]
+
+
+class _Bench:
+    """Trains settings on the training part and scores them on the held-out part."""
+
+    def __init__(
+        self, held_out: Dataset, streams: Sequence[str], seeds: int, out: Path, jobs: int, device: str | None
+    ) -> None:
+        self.held_out, self.streams, self.seeds, self.out = held_out, tuple(streams), seeds, out
+        self.jobs, self.device = jobs, device
+        self.truth = ground_truth(held_out.subset("test"))
+
+    def measure(self, config: Config) -> tuple[float, list[str]]:
+        """Mean over the seeds of the fused streams' average mAP, with the late settings that make it highest."""
+        runs = [
+            [Cell(stream, override(config, [f"optimization.seed={seed}"])) for stream in self.streams]
+            for seed in range(self.seeds)
+        ]
+        cells = [cell for run in runs for cell in run]
+        if unfinished(cells, self.out):
+            for event in train_cells(cells, self.held_out, self.out, jobs=self.jobs, device=self.device):
+                if event.kind == "failed":
+                    raise RuntimeError(f"{event.cell.folder} failed: {event.error}")
+        last = max(iteration_ends(schedule(config.phases)))
+        kept = f"iteration{last}.safetensors"
+        parts = [[load_activations(self.out / cell.folder / kept) for cell in run] for run in runs]
+        scored = []
+        for late in self._late(config):
+            tried = override(config, late)
+            metrics = [score(run, tried, self.truth) for run in parts]
+            scored.append((sum(m["average"] for m in metrics if m) / len(metrics), late))
+        return max(scored, key=lambda pair: pair[0])
+
+    def _late(self, config: Config) -> list[list[str]]:
+        """Every pair of the late settings' grids, the given one first, so that it wins where others are no better."""
+        own = config.localization
+        thresholds = dict.fromkeys([own.class_threshold, *CLASS_THRESHOLD])
+        weighs = len(self.streams) > 1 and "rgb" in self.streams  # else beta has nothing to weigh
+        betas = dict.fromkeys([own.beta, *BETA]) if weighs else [own.beta]
+        return [[f"localization.beta={b}", f"localization.class_threshold={t}"] for b, t in product(betas, thresholds)]

@@ -1,0 +1,55 @@
+"""A validation split carved from the training videos; the test videos are not in what comes out."""
+
+import re
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+
+from amsx.data.videos import Dataset
+
+
+def carve(dataset: Dataset, *, share: float = 0.3, group: str | None = None, seed: int = 0) -> Dataset:
+    """Training videos alone, about `share` of them held out as "test"; no group of videos falls on both sides.
+
+    `group` is a regular expression that is searched in a video's id: what it matches (or its first group) names the
+    group, such as the person in `(S\\d+)_` or the video that windows were cut from in `(.*)_w\\d+`. None: every video
+    is its own. Groups are held out in a random order that depends on `seed`, except where a class would be left
+    without a training video. ValueError where `group` does not match, or nothing can be held out.
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"share must be in (0, 1), got {share}")
+    training = dataset.subset("train")
+    groups: dict[str, list[int]] = {}
+    for i, video in enumerate(training):
+        groups.setdefault(_group_of(video.id, group), []).append(i)
+    left = Counter(label for video in training for label in video.labels)
+    held: set[int] = set()
+    names = sorted(groups)
+    for k in np.random.default_rng(seed).permutation(len(names)):
+        members = groups[names[k]]
+        labels = Counter(label for i in members for label in training[i].labels)
+        small_enough = len(held) + len(members) / 2 <= share * len(training)
+        if small_enough and all(left[label] > count for label, count in labels.items()):
+            left -= labels
+            held.update(members)
+    if not held:
+        raise ValueError(
+            f"no group of training videos can be held out: {len(groups)} groups of {len(training)} videos, of which "
+            f"{share:.0%} were asked for, and every class must keep a training video"
+        )
+    videos = tuple(replace(video, subset="test") if i in held else video for i, video in enumerate(training))
+    note = f"validation: {len(held)} of {len(training)} training videos held out (seed {seed}, group {group!r})"
+    return Dataset(dataset.root, dataset.layout, dataset.classes, videos, (*dataset.notes, note))
+
+
+def _group_of(name: str, group: str | None) -> str:
+    if group is None:
+        return name
+    try:
+        found = re.search(group, name)
+    except re.error as error:
+        raise ValueError(f"group {group!r} is not a regular expression: {error}") from error
+    if found is None:
+        raise ValueError(f"group {group!r} matches nothing in the video id {name!r}")
+    return found.group(1) if found.groups() else found.group(0)

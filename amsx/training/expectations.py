@@ -1,0 +1,145 @@
+"""How long a training will take and how much memory, estimated before it begins.
+
+Time: a few steps of every kind of phase are timed on this machine with features of the data's shape, and multiplied by
+the steps of the schedule, in proportion to the snippets of a batch (padding included). Memory: counted, not measured:
+features, parameters with Adam's moments, and what a step keeps for its gradients. Both are estimates: other work on the
+machine, reading from a slow disk and the allocator's habits are not in them.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from amsx.data.batching import FeatureSet, multi_hot, pair_order
+from amsx.data.videos import Dataset, Video
+from amsx.training.activations import infer
+from amsx.training.config import Config
+from amsx.training.phases import schedule
+from amsx.training.trainer import Trainer
+
+STEPS = 4  # timed per kind of phase; the first one warms up
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What one stream's training and its test will take."""
+
+    stream: str
+    seconds: float  # of training and the test at its end
+    memory: int  # bytes for features, model and steps, beyond what Python and torch take by themselves
+    steps: int  # optimizer steps
+    snippets: int  # training snippets an epoch goes through, padding included
+
+
+def expect(dataset: Dataset, config: Config, stream: str, device: torch.device) -> Expectation:
+    """Estimate the training of a stream; takes the time of a dozen steps. No feature is read."""
+    train, test = dataset.subset("train"), dataset.subset("test")
+    width, classes = dataset.dims[stream], dataset.classes
+    sizes = _batch_sizes(train, classes, config)
+    typical = int(np.argsort(sizes)[len(sizes) // 2])
+    order = _order(train, classes)
+    size = config.optimization.batch_size
+    batch = [train[i] for i in order[typical * size : (typical + 1) * size]]
+    few = _shaped_like(batch, width, classes)
+    phases = replace(
+        config.phases,
+        base_epochs=STEPS,
+        supplementary_epochs=min(config.phases.supplementary_epochs, STEPS),
+        alternate_epochs=STEPS,
+        iterations=1,
+    )
+    trainer = Trainer(
+        few, replace(config, phases=phases), stream=stream, classes=classes, device=device, progress=False
+    )
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    trainer.train()
+    step = _seconds_of_a_step(trainer)
+    began = _now(device)
+    infer(trainer.model, few, both=phases.branches == "both", class_threshold=config.sampling.class_threshold)
+    testing = (_now(device) - began) / int(few.lengths.sum()) * sum(video.length for video in test)
+    scale = float(sizes.sum() / sizes[typical])  # an epoch, in typical steps
+    epochs = [(phase.name, phase.trains, phase.epochs) for phase in schedule(config.phases)]
+    seconds = testing + sum(step[name, trains] * scale * count for name, trains, count in epochs)
+    return Expectation(
+        stream,
+        seconds,
+        _memory(trainer, train, test, width, int(sizes.max())),
+        len(sizes) * sum(count for _, _, count in epochs),
+        int(sizes.sum()),
+    )
+
+
+def _order(videos: Sequence[Video], classes: Sequence[str]) -> np.ndarray:
+    labels = multi_hot([video.labels for video in videos], classes) != 0
+    return pair_order(labels, np.random.default_rng(0))
+
+
+def _batch_sizes(videos: Sequence[Video], classes: Sequence[str], config: Config) -> np.ndarray:
+    """(steps,) snippets of every batch of an epoch, padding included."""
+    lengths = np.array([min(video.length, config.optimization.max_snippets) for video in videos])
+    lengths = lengths[_order(videos, classes)]
+    size = config.optimization.batch_size
+    batches = [lengths[start : start + size] for start in range(0, len(lengths), size)]
+    return np.array([len(batch) * batch.max() for batch in batches])
+
+
+def _shaped_like(videos: Sequence[Video], width: int, classes: Sequence[str]) -> FeatureSet:
+    """Random features in the shape of the videos'."""
+    edges = np.concatenate([[0], np.cumsum([video.length for video in videos])]).astype(np.int64)
+    rows = torch.rand(int(edges[-1]), width, generator=torch.Generator().manual_seed(0))
+    labels = torch.from_numpy(multi_hot([video.labels for video in videos], classes))
+    return FeatureSet(tuple(video.id for video in videos), rows, edges, labels)
+
+
+def _seconds_of_a_step(trainer: Trainer) -> dict[tuple[str, str], float]:
+    """(phase, branch) -> the median of its steps after the first; every "epoch" of the trainer was one step."""
+    taken: dict[tuple[str, str], list[float]] = {}
+    for entry in trainer.history:
+        taken.setdefault((entry["phase"], entry["trains"]), []).append(entry["seconds"])
+    return {kind: float(np.median(seconds[1:])) for kind, seconds in taken.items()}
+
+
+def _memory(trainer: Trainer, train: Sequence[Video], test: Sequence[Video], width: int, batch: int) -> int:
+    """Bytes: the features of training and test, the parameters, and a step over `batch` snippets."""
+    parameters = sum(p.numel() for p in trainer.model.parameters())
+    rows = sum(video.length for video in (*train, *test))
+    bytes_of = 2 if trainer.config.optimization.storage == "float16" else 4
+    features = 0 if trainer.config.optimization.storage == "mapped" else bytes_of * rows * width
+    if trainer.device.type == "cuda":  # the step was measured where the device can tell
+        return features + torch.cuda.max_memory_allocated(trainer.device)
+    # Of a snippet: the batch, standardized and sampled input (D each); the hidden layer before and after ReLU and
+    # dropout, the mask, gradients and scratch (H each, 8 of them as measured); a dozen sequences per class.
+    hidden, classes = trainer.config.model.hidden, len(trainer.classes)
+    step = 4 * batch * (3 * width + 8 * hidden + 12 * classes)
+    return features + 4 * 4 * parameters + step
+
+
+def _now(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+def describe(expectations: Sequence[Expectation], device: torch.device) -> str:
+    """The estimates as text."""
+    where = f"{device.type}, {torch.get_num_threads()} threads" if device.type == "cpu" else device.type
+    lines = [
+        f"{e.stream}: about {_duration(e.seconds)} for {e.steps} steps, {e.memory / 2**30:.1f} GiB beyond what Python "
+        "and torch take"
+        for e in expectations
+    ]
+    lines.append(
+        f"all streams, one after the other: about {_duration(sum(e.seconds for e in expectations))} on {where}; an "
+        "estimate from a dozen timed steps, good to a factor of about 1.5 on an idle machine"
+    )
+    return "\n".join(lines)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

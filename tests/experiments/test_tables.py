@@ -1,0 +1,72 @@
+"""The text of a table: the paper's figures beside ours on the paper's data, and only those that are known."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from amsx.data.synthetic import SyntheticConfig, make_dataset
+from amsx.experiments.paper import THUMOS14_CLASSES, is_thumos14, reported
+from amsx.experiments.tables import as_markdown, as_text
+
+TIOU = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
+
+
+def entry(key, name, iteration, mean):
+    score = {"mean": mean, "deviation": 0.5, "seeds": [mean - 0.5, mean + 0.5]}
+    scores = {view: {**score, "mAP": [score] * 7} for view in ("rgb", "flow", "fused")}
+    return {"key": key, "name": name, "iteration": iteration, "scores": scores}
+
+
+def result(thumos14):
+    return {
+        "key": "table3",
+        "title": "Table III, what each part of AMS adds",
+        "protocol": "activitynet",
+        "tiou": TIOU,
+        "data": {"root": "thumos", "layout": "bas_net", "videos": {"test": 210}},
+        "thumos14": thumos14,
+        "config": {"localization": {"beta": 0.15}},
+        "seeds": 2,
+        "rows": [
+            entry("C", "two branches + sampler", 4, 40.0),
+            entry("F", "all of AMS", 3, 41.0),
+            entry("F", "all of AMS", 4, 42.0),
+        ],
+    }
+
+
+def test_the_papers_figures_stand_beside_its_own_row_alone():
+    lines = as_text(result(True)).splitlines()
+    assert lines[1].split() == ["rgb", "flow", "fused", "paper,", "fused"]
+    assert lines[2].endswith("40.0 ± 0.5")  # row C: not known
+    assert lines[3].endswith("41.0 ± 0.5")  # not the last iteration
+    assert lines[4].split()[-1] == "42.3"
+    paper = [line.split() for line in lines if line.startswith("   the paper")]
+    assert paper == [["the", "paper"], ["the", "paper", "69.1", "33.1", "42.3"]]
+
+
+def test_elsewhere_the_paper_is_not_mentioned():
+    assert "paper" not in as_text(result(False))
+    assert "paper" not in as_markdown(result(False))
+
+
+def test_markdown_has_as_many_cells_in_every_line():
+    tables = [part for part in as_markdown(result(True)).split("\n\n") if part.startswith("|")]
+    assert [{line.count("|") for line in table.splitlines()} for table in tables] == [{6}, {10}]
+
+
+@pytest.mark.parametrize(
+    ("tiou", "average"), [(TIOU, 42.3), (TIOU[:5], 52.0), (TIOU[2:], 32.4), ([0.5, 0.75, 0.95], None)]
+)
+def test_averages_are_over_the_papers_own_thresholds(tiou, average):
+    assert reported("table4", "adaptive", tiou)[1] == average
+    assert reported("table4", "random", tiou) == ([None] * len(tiou), None)
+
+
+def test_the_papers_data_is_known_by_its_classes(shared_data):
+    database = json.loads((shared_data("thumos14-basnet") / "gt.json").read_text())["database"]
+    assert {a["label"] for entry in database.values() for a in entry["annotations"]} == THUMOS14_CLASSES
+    dataset = make_dataset(SyntheticConfig(train_videos=6, test_videos=3))
+    assert not is_thumos14(dataset)
+    assert is_thumos14(replace(dataset, classes=tuple(sorted(THUMOS14_CLASSES))))

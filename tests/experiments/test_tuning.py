@@ -1,0 +1,184 @@
+"""The search sees training videos alone, goes on where it was killed, and leaves settings that can be trained with."""
+
+import builtins
+import json
+from dataclasses import replace
+
+import numpy as np
+import optuna
+import pytest
+
+from amsx.cli import main
+from amsx.experiments import tuning
+from amsx.experiments.cells import Cell
+from amsx.experiments.tuning import tune
+from amsx.experiments.validation import carve
+from amsx.training.activations import load_activations
+from amsx.training.config import from_dict, override, to_dict
+from amsx.training.run import ground_truth, score
+
+QUIET = {"streams": ["rgb"], "jobs": 2, "say": lambda _: None}
+
+
+@pytest.fixture(scope="module")
+def short(config):
+    return override(config, ["phases.iterations=1", "phases.base_epochs=1"])
+
+
+class Untouchable:
+    """Features with a shape and nothing else."""
+
+    def __init__(self, shape):
+        self.shape = shape
+
+    def load(self):
+        raise AssertionError("a test video was read")
+
+
+def without_test_features(dataset):
+    videos = tuple(
+        replace(video, streams={name: Untouchable(s.shape) for name, s in video.streams.items()}, segments=())
+        if video.subset == "test"
+        else video
+        for video in dataset.videos
+    )
+    return replace(dataset, videos=videos)
+
+
+@pytest.fixture(scope="module")
+def searched(dataset, short, tmp_path_factory):
+    out = tmp_path_factory.mktemp("tune")
+    return out, tune(without_test_features(dataset), short, out, trials=3, **QUIET)
+
+
+def trials_of(out):
+    return optuna.load_study(study_name="amsx", storage=f"sqlite:///{out / 'study.db'}").trials
+
+
+def test_the_first_trial_is_what_it_began_with_and_the_best_is_written(searched, short):
+    out, best = searched
+    trials = trials_of(out)
+    assert [trial.state.name for trial in trials] == ["COMPLETE"] * 3
+    assert trials[0].params == {"lambda": short.loss.localization_weight, "eta": short.sampling.eta, "H": 20}
+    assert len({tuple(trial.params.values()) for trial in trials}) == 3
+    top = max(trials, key=lambda trial: trial.value)
+    assert best == override(short, top.user_attrs["settings"])
+    written = json.loads((out / "config.json").read_text())
+    assert from_dict(written["config"]) == best
+    assert written["validation"] == {"mAP": top.value, "trial": top.number, "trials": 3}
+
+
+def test_late_settings_are_searched_without_training(searched, dataset, short):
+    """A trial trains once; its value is that of its late settings, and nothing that the grids hold scores more."""
+    out, _ = searched
+    trained = list((out / "cells").glob("*/*/whole-*"))
+    assert len(trained) == 3  # one stream, one seed, three trials
+    first = trials_of(out)[0]
+    held_out = carve(dataset)
+    truth = ground_truth(held_out.subset("test"))
+    config = override(short, first.user_attrs["settings"])
+    parts = [load_activations(out / Cell("rgb", config).folder / "iteration1.safetensors")]
+    assert set(parts[0].ids) == {video.id for video in held_out.subset("test")}
+    assert score(parts, config, truth)["average"] == first.value
+    for threshold in tuning.CLASS_THRESHOLD:
+        other = override(config, [f"localization.class_threshold={threshold}"])
+        assert score(parts, other, truth)["average"] <= first.value
+
+
+def test_a_killed_search_goes_on(searched, dataset, short, tmp_path, monkeypatch):
+    out, _ = searched
+    measure, count = tuning._Bench.measure, 0
+
+    def dies(self, config):
+        nonlocal count
+        count += 1
+        if count == 2:
+            raise KeyboardInterrupt
+        return measure(self, config)
+
+    monkeypatch.setattr(tuning._Bench, "measure", dies)
+    with pytest.raises(KeyboardInterrupt):
+        tune(dataset, short, tmp_path, trials=2, **QUIET)
+    interrupted = trials_of(tmp_path)[1]
+    assert interrupted.state.name == "RUNNING"
+    monkeypatch.undo()
+    tune(dataset, short, tmp_path, trials=2, **QUIET)
+    trials = trials_of(tmp_path)
+    assert [trial.state.name for trial in trials] == ["COMPLETE", "FAIL", "COMPLETE"]
+    assert trials[2].params == interrupted.params
+    assert trials[0].value == trials_of(out)[0].value  # the test videos made no difference
+    with pytest.raises(ValueError, match="holds a search with other"):
+        tune(dataset, override(short, ["model.hidden=8"]), tmp_path, trials=2, **QUIET)
+
+
+def test_without_optuna_it_says_what_to_install(dataset, short, tmp_path, monkeypatch):
+    real = builtins.__import__
+
+    def missing(name, *args, **kwargs):
+        if name == "optuna":
+            raise ModuleNotFoundError(name)
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", missing)
+    with pytest.raises(RuntimeError, match=r"pip install 'amsx\[tune\]'"):
+        tune(dataset, short, tmp_path, trials=1, **QUIET)
+
+
+def test_the_command_without_the_test_features_and_training_with_its_settings(tmp_path, shared_data, capsys):
+    """The real set with the features of its test videos gone."""
+    source, copy = shared_data("gtea-windows"), tmp_path / "data"
+    (copy / "features").mkdir(parents=True)
+    annotation = json.loads((source / "gtea_windows.json").read_text())
+    (copy / "gtea_windows.json").write_text(json.dumps(annotation))
+    train = [name for name, entry in annotation["database"].items() if entry["subset"] != "Test"]
+    for name in train:
+        (copy / "features" / f"{name}.npy").symlink_to(source / "features" / f"{name}.npy")
+    settings = ["model.hidden=8", "phases.base_epochs=1", "phases.supplementary_epochs=0", "phases.alternate_epochs=1"]
+    sets = [part for setting in [*settings, "phases.iterations=1"] for part in ("--set", setting)]
+    out, data = tmp_path / "tune", ["--data-option", "missing=skip", "--quiet"]
+    arguments = ["tune", str(copy), *data, "--trials", "1", "--group", r"(.*)_w\d+", "--jobs", "2", "--out", str(out)]
+    assert main([*arguments, *sets]) == 0, capsys.readouterr().err
+    held = set(json.loads((out / "search.json").read_text())["held_out"])
+    assert held < set(train)
+    videos = {name.rpartition("_w")[0] for name in held}
+    assert videos.isdisjoint({name.rpartition("_w")[0] for name in set(train) - held})
+    run = ["train", str(source), "--quiet", "--config", str(out / "config.json"), "--out", str(tmp_path / "run")]
+    assert main(run) == 0
+    trained = json.loads((tmp_path / "run" / "config.json").read_text())["config"]
+    assert trained == to_dict(from_dict(json.loads((out / "config.json").read_text())["config"]))
+
+
+def test_a_carved_set_holds_out_whole_groups_of_training_videos(dataset):
+    named = replace(dataset, videos=tuple(
+        replace(video, id=f"p{i % 5}_{video.id}") for i, video in enumerate(dataset.videos)
+    ))  # fmt: skip
+    carved = carve(named, share=0.4, group=r"(p\d)_", seed=1)
+    assert {video.id for video in carved.videos} == {video.id for video in named.subset("train")}
+    assert carved.classes == named.classes
+    sides = [{video.id[:2] for video in carved.subset(side)} for side in ("train", "test")]
+    assert sides[0].isdisjoint(sides[1])
+    assert 0.2 <= len(carved.subset("test")) / len(carved.videos) <= 0.6
+    assert {label for video in carved.subset("train") for label in video.labels} == set(named.classes)
+    assert carve(named, share=0.4, group=r"(p\d)_", seed=1) == carved
+    assert carve(named, share=0.4, group=r"(p\d)_", seed=2).subset("test") != carved.subset("test")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_class_keeps_a_training_video(dataset, seed):
+    carved = carve(dataset, share=0.9, seed=seed)
+    counts = [sum(label in video.labels for video in carved.subset("train")) for label in carved.classes]
+    assert np.min(counts) >= 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"share": 1.0}, r"share must be in \(0, 1\), got 1.0"),
+        ({"group": "nobody"}, "group 'nobody' matches nothing in the video id"),
+        ({"group": "("}, "is not a regular expression"),
+        ({"group": "synthetic"}, "no group of training videos can be held out: 1 groups"),
+    ],
+)
+def test_what_cannot_be_carved(dataset, options, message):
+    with pytest.raises(ValueError, match=message):
+        carve(dataset, **options)

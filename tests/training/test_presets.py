@@ -1,0 +1,72 @@
+"""Where configurations start: the presets, and which of them a data set gets."""
+
+from dataclasses import replace
+
+import pytest
+
+from amsx.data.features import FeatureArray
+from amsx.data.synthetic import SyntheticConfig, make_dataset
+from amsx.data.videos import Dataset, Timebase, Video
+from amsx.training.config import Config, differences, to_dict
+from amsx.training.presets import for_dataset, preset
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return make_dataset(SyntheticConfig(classes=3, train_videos=6, test_videos=3, length=(30, 50)))
+
+
+class Wide:
+    """Features as wide as I3D's."""
+
+    shape = (1200, 1024)
+
+
+def with_classes(count):
+    names = tuple(f"c{i:03d}" for i in range(count))
+    videos = tuple(Video(name, "train", {"rgb": Wide()}, (name,), (), Timebase(0.64)) for name in names)
+    return Dataset(None, "memory", names, videos)
+
+
+def test_the_presets_of_the_papers_data_differ_in_t_and_evaluation_alone():
+    assert preset("thumos14") == Config()
+    for name in ("activitynet12", "activitynet13"):
+        changed = {line.partition(":")[0] for line in differences(Config(), preset(name))}
+        assert changed == {"optimization.max_snippets", "evaluation.tiou"}
+        assert preset(name).optimization.max_snippets == 400
+        assert preset(name).evaluation.tiou == tuple(round(0.5 + 0.05 * i, 2) for i in range(10))
+    with pytest.raises(ValueError, match="unknown preset 'large'; expected one of thumos14, activitynet12"):
+        preset("large")
+
+
+@pytest.mark.parametrize(
+    ("classes", "name"), [(20, "thumos14"), (100, "activitynet12"), (200, "activitynet13"), (7, "thumos14")]
+)
+def test_wide_features_get_the_papers_settings(classes, name):
+    config, notes = for_dataset(with_classes(classes))
+    assert config == preset(name)
+    assert f"preset '{name}'" in notes[0]
+    assert f"{classes} of {classes} training videos are longer and are cropped at random" in notes[1]
+
+
+def test_narrow_features_get_settings_of_their_own(dataset):
+    config, notes = for_dataset(dataset)
+    longest = max(v.length for v in dataset.subset("train"))
+    assert config.optimization.max_snippets == longest
+    assert to_dict(config)["model"] == to_dict(preset("small"))["model"]
+    assert any("preset 'small'" in note for note in notes)
+    assert any(f"T is {longest} snippets" in note for note in notes)
+    assert any("rgb weighs" in note for note in notes)
+
+
+def test_a_named_preset_is_not_decided_by_the_data(dataset):
+    config, notes = for_dataset(dataset, "thumos14")
+    assert config.localization == Config().localization
+    assert not any("preset" in note for note in notes)
+
+
+def test_there_must_be_something_to_train_on(dataset):
+    alone = replace(dataset, videos=dataset.subset("test"))
+    assert isinstance(alone.videos[0].streams["rgb"], FeatureArray)
+    with pytest.raises(ValueError, match="no training videos"):
+        for_dataset(alone)
