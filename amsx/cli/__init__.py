@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 import amsx
-from amsx.cli import data, experiments, runs, scoring
+from amsx.cli import data, experiments, report, runs, scoring
 from amsx.info import describe
 
 
@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     info = commands.add_parser("info", help="versions, devices, and what was compiled")
     info.set_defaults(run=_info)
-    for group in (data, runs, scoring, experiments):
+    for group in (data, runs, scoring, report, experiments):
         group.add_to(commands)
     return top
 

@@ -3,39 +3,60 @@
 import argparse
 import json
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from amsx.cli.options import Commands, config_of, data_options, dataset_of, set_option, streams_of
-from amsx.evaluation.table import format_table
-from amsx.training.run import RunResult, test_run, train_run
+from amsx.evaluation.ground_truth import read_ground_truth
+from amsx.evaluation.snippets import judge_activations
+from amsx.evaluation.table import format_snippets, format_table
+from amsx.training.activations import load_activations
+from amsx.training.config import from_dict, override
+from amsx.training.expectations import describe, expect
+from amsx.training.run import RunResult, chosen_streams, fuse_streams, read_run, test_run, train_run
+from amsx.training.setup import choose_device
 
 
 def add_to(commands: Commands) -> None:
     """Add these commands to the command line."""
     train = commands.add_parser("train", help="train AMS on a directory of features, then test it")
     data_options(train)
-    train.add_argument("--out", type=Path, required=True, metavar="RUN", help="the run directory to write")
+    train.add_argument("--out", type=Path, metavar="RUN", help="the run directory to write")
+    train.add_argument("--expect", action="store_true", help="say how long it will take and how much memory, and stop")
     train.add_argument("--config", type=Path, help="a config.json to start from, instead of a preset")
     train.add_argument("--resume", action="store_true", help="continue a run that was interrupted")
+    train.add_argument("--tensorboard", action="store_true", help="also log to RUN/<stream>/tensorboard")
     train.set_defaults(run=_train)
 
     test = commands.add_parser("test", help="fuse, localize and score a run again from its saved CASs")
     test.add_argument("run_directory", type=Path, metavar="RUN")
     set_option(test, "e.g. localization.beta=0.3; what differs goes to RUN/retest")
     test.add_argument("--out", type=Path, help="where to write instead")
+    test.add_argument("--snippets", action="store_true", help="judge the CASs themselves, snippet by snippet, too")
     test.add_argument("--json", action="store_true", help="print the metrics alone, as JSON")
     test.set_defaults(run=_test)
 
 
 def _train(options: argparse.Namespace) -> None:
+    if options.out is None and not options.expect:
+        raise ValueError("--out says which run directory to write; expected it (or --expect)")
     dataset = dataset_of(options)
+    config = config_of(options, dataset)
+    if options.expect:
+        device = choose_device(options.device)
+        names = chosen_streams(dataset, streams_of(options))
+        print(describe([expect(dataset, config, name, device) for name in names], device))
+        return
     result = train_run(
         dataset,
-        config_of(options, dataset),
+        config,
         options.out,
         streams=streams_of(options),
         resume=options.resume,
         device=options.device,
         progress=not options.quiet,
+        tensorboard=options.tensorboard,
         say=print,
     )
     _print_result(result)
@@ -43,10 +64,36 @@ def _train(options: argparse.Namespace) -> None:
 
 def _test(options: argparse.Namespace) -> None:
     result = test_run(options.run_directory, options.set, out=options.out)
+    views = _judge_snippets(options.run_directory, options.set) if options.snippets else None
     if options.json:
-        print(json.dumps(result.metrics))
-    else:
-        _print_result(result)
+        print(json.dumps(result.metrics if views is None else {**(result.metrics or {}), "snippets": views}))
+        return
+    _print_result(result)
+    if views is not None:
+        print(f"\n{format_snippets(views)}")
+
+
+def _judge_snippets(run: Path, overrides: list[str]) -> dict[str, dict[str, Any]]:
+    """View (branch of a stream, or what they are fused to) -> what `judge_activations` says of its CAS."""
+    described = read_run(run)
+    config = override(from_dict(described["config"]), overrides)
+    truth = read_ground_truth(run / "ground_truth.json")
+    parts = [load_activations(run / name / "activations.safetensors") for name in described["data"]["streams"]]
+    views = {}
+    for part in parts:
+        views[f"{part.stream} base"] = part.base
+        if part.supplementary is not None:
+            views[f"{part.stream} supplementary"] = part.supplementary
+            views[f"{part.stream} both"] = part.fused(config.localization.supplementary_weight)
+    if len(parts) > 1:
+        views["fused"] = fuse_streams(parts, config)
+    first = parts[0]
+    lengths = first.base.lengths
+    centres = [t.to_seconds(np.arange(n) + 0.5) for t, n in zip(first.timebases, lengths, strict=True)]
+    return {
+        name: judge_activations(view.cas, view.probs, np.concatenate(centres), lengths, first.ids, first.classes, truth)
+        for name, view in views.items()
+    }
 
 
 def _print_result(result: RunResult) -> None:

@@ -32,6 +32,24 @@ def read_predictions(source: Source) -> Predictions:
     return Predictions(name, form.name, found, form.numbered)
 
 
+def full_form(
+    results: Mapping[str, Sequence[Mapping[str, Any]]],
+    version: str = "amsx",
+    external_data: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """`results`, video id -> [{"label", "score", "segment": [start, end]}], as the ActivityNet form has them.
+
+    Scores and times may be NumPy scalars. external_data: {"used", "details"}; by default it names pre-extracted
+    features. Raises ValueError for what `read_predictions` would refuse.
+    """
+    read_columns(results, "results to write", "detection", scored=True)
+    return {
+        "version": version,
+        "results": {str(video): [_plain(record) for record in records] for video, records in results.items()},
+        "external_data": dict(external_data or {"used": True, "details": "pre-extracted snippet features"}),
+    }
+
+
 def write_predictions(
     path: str | Path,
     results: Mapping[str, Sequence[Mapping[str, Any]]],
@@ -39,18 +57,12 @@ def write_predictions(
     version: str = "amsx",
     external_data: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write `results`, video id -> [{"label", "score", "segment": [start, end]}], in the ActivityNet form.
+    """Write `results` in the `full_form`, which documents the arguments.
 
-    Scores and times may be NumPy scalars. The file appears whole or not at all: it is written beside its
-    place, then moved there. external_data: {"used", "details"}; by default it names pre-extracted features.
-    Raises ValueError, before anything is written, for what `read_predictions` would refuse.
+    The file appears whole or not at all: it is written beside its place, then moved there. Raises ValueError, before
+    anything is written, as `full_form` does.
     """
-    read_columns(results, "results to write", "detection", scored=True)
-    content = {
-        "version": version,
-        "results": {str(video): [_plain(record) for record in records] for video, records in results.items()},
-        "external_data": dict(external_data or {"used": True, "details": "pre-extracted snippet features"}),
-    }
+    content = full_form(results, version, external_data)
     path = Path(path)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

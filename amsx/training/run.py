@@ -5,26 +5,33 @@ RUN/ground_truth.json       the test videos' annotation, ActivityNet form
 RUN/<stream>/checkpoint.safetensors   weights, optimizers, position in the schedule, log
 RUN/<stream>/log.jsonl      one line per epoch
 RUN/<stream>/activations.safetensors  raw CASs and category probabilities of the test videos, both branches
+RUN/<stream>/iterations/<k>.safetensors   the same in float16 at the end of iteration k (0: phase zero, without a
+                            branch that is not trained yet), for every iteration but the last
+RUN/<stream>/input.safetensors        how much the test videos' features change at every snippet
+RUN/<stream>/tensorboard/   the log as TensorBoard events, where they were asked for
 RUN/<stream>/predictions.json, metrics.json   of the stream alone
 RUN/predictions.json, metrics.json            of all streams fused
 """
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from amsx.data.batching import FeatureSet
 from amsx.data.videos import Dataset, Video
 from amsx.evaluation import evaluate
-from amsx.evaluation.predictions import write_predictions
+from amsx.evaluation.predictions import full_form, write_predictions
 from amsx.localization.detections import detect
 from amsx.localization.fusion import Activations, fuse, stream_weights
 from amsx.training import checkpoint
 from amsx.training.activations import StreamActivations, infer, load_activations, save_activations
 from amsx.training.config import Config, differences, from_dict, override, to_dict
-from amsx.training.setup import choose_device
+from amsx.training.setup import choose_device, seeded
+from amsx.training.snapshots import both_trained, save_input, save_snapshot, snapshot_epochs
+from amsx.training.tensorboard import EpochLog, require_tensorboard
 from amsx.training.trainer import Trainer
 
 TRAINED = ("model", "sampling", "loss", "phases", "optimization")  # sections fixed by the training
@@ -48,14 +55,18 @@ def train_run(
     resume: bool = False,
     device: str | None = None,
     progress: bool = True,
+    tensorboard: bool = False,
     say: Callable[[str], None] = print,
 ) -> RunResult:
     """Train every stream apart (all by default), test the last epoch, and leave a run directory at `out`.
 
-    `resume=True` continues a run that was interrupted, to the result it would have had. FileExistsError where
-    `out` already holds a run and `resume` is not set; ValueError where streams are unknown, there is nothing
-    to train on, or the run to resume has another configuration or other data.
+    `resume=True` continues a run that was interrupted, to the result it would have had. `tensorboard=True` also writes
+    the log as TensorBoard events. FileExistsError where `out` already holds a run and `resume` is not set; ValueError
+    where streams are unknown, there is nothing to train on, the run to resume has another configuration or other data,
+    or the package `tensorboard` is wanted and absent.
     """
+    if tensorboard:
+        require_tensorboard()
     out = Path(out)
     names = chosen_streams(dataset, streams)
     train, test = dataset.subset("train"), dataset.subset("test")
@@ -69,7 +80,9 @@ def train_run(
     checkpoint.write_json(out / "config.json", described)
     checkpoint.write_json(out / "ground_truth.json", ground_truth(test))
     for name in names:
-        activations = _train_stream(train, test, dataset.classes, name, config, out / name, device, progress, say)
+        activations = _train_stream(
+            train, test, dataset.classes, name, config, out / name, device, progress, tensorboard, say
+        )
         if activations is not None:
             save_activations(out / name / "activations.safetensors", activations)
     if not test:
@@ -112,18 +125,11 @@ def score(
     for part in parts[1:]:
         if part.ids != first.ids or part.classes != first.classes:
             raise ValueError(f"streams {first.stream!r} and {part.stream!r} were tested on different videos or classes")
-    results = detect(
-        fuse_streams(parts, config),
-        first.ids,
-        first.classes,
-        first.timebases,
-        class_threshold=config.localization.class_threshold,
-        threshold=config.localization.threshold,
-    )
+    results = detect(fuse_streams(parts, config), first.ids, first.classes, first.timebases, config.localization)
     metrics = None
     if any(entry["annotations"] for entry in truth["database"].values()):
         metrics = evaluate(
-            {"results": results}, truth, protocol=config.evaluation.protocol, tiou=list(config.evaluation.tiou)
+            full_form(results), truth, protocol=config.evaluation.protocol, tiou=list(config.evaluation.tiou)
         )
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
@@ -197,13 +203,15 @@ def read_run(run: Path | str) -> dict[str, Any]:
 
 
 def stream_activations(trainer: Trainer, videos: Sequence[Video]) -> StreamActivations:
-    """What a trainer's model, as it is, says about `videos`."""
-    base, supplementary = infer(
-        trainer.model,
-        FeatureSet.load(videos, trainer.stream, trainer.classes, storage=trainer.config.optimization.storage),
-        both=trainer.config.phases.branches == "both",
-        class_threshold=trainer.config.sampling.class_threshold,
-    )
+    """What a trainer's model, as it is, says about `videos`; a random sampler draws the same every time."""
+    features = FeatureSet.load(videos, trainer.stream, trainer.classes, storage=trainer.config.optimization.storage)
+    with seeded(trainer.config.optimization.seed, 1 + trainer.epoch, trainer.device):
+        base, supplementary = infer(
+            trainer.model,
+            features,
+            both=trainer.config.phases.branches == "both",
+            class_threshold=trainer.config.sampling.class_threshold,
+        )
     return StreamActivations(
         stream=trainer.stream,
         ids=tuple(video.id for video in videos),
@@ -223,6 +231,7 @@ def _train_stream(
     folder: Path,
     device: str | None,
     progress: bool,
+    tensorboard: bool,
     say: Callable[[str], None],
 ) -> StreamActivations | None:
     """One stream from its last checkpoint, or from nothing, to the activations of the test videos."""
@@ -242,12 +251,24 @@ def _train_stream(
         trainer.restore(*checkpoint.load(path, kind="checkpoint"))
         say(f"{stream}: resumed after epoch {trainer.epoch}")
 
-    def keep(trainer: Trainer) -> None:
-        checkpoint.save(path, *trainer.state(), kind="checkpoint")
-        lines = "".join(json.dumps(entry) + "\n" for entry in trainer.history)
-        checkpoint.write_text(folder / "log.jsonl", lines)
+    ends = snapshot_epochs(trainer.phases)
+    with EpochLog(folder / "tensorboard", trainer.history) if tensorboard else nullcontext() as events:
 
-    trainer.train(after_epoch=keep)
+        def keep(trainer: Trainer) -> None:
+            if test and trainer.epoch in ends:  # before the checkpoint: a run killed in between writes it again
+                looked = stream_activations(trainer, test)
+                if not both_trained(trainer.phases, trainer.epoch):
+                    looked = replace(looked, supplementary=None)
+                save_snapshot(folder, ends[trainer.epoch], looked)
+            checkpoint.save(path, *trainer.state(), kind="checkpoint")
+            lines = "".join(json.dumps(entry) + "\n" for entry in trainer.history)
+            checkpoint.write_text(folder / "log.jsonl", lines)
+            if events is not None:
+                events.add(trainer.history[-1])
+
+        trainer.train(after_epoch=keep)
     if not test:
         return None
+    looked_at = FeatureSet.load(test, stream, classes, storage=config.optimization.storage)
+    save_input(folder / "input.safetensors", looked_at)
     return stream_activations(trainer, test)

@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 from amsx.data.synthetic import SyntheticConfig, make_dataset
@@ -10,8 +11,9 @@ from amsx.data.videos import Dataset
 from amsx.evaluation import evaluate
 from amsx.training import run as runs
 from amsx.training.activations import load_activations
-from amsx.training.config import Config, from_dict, override, to_dict
-from amsx.training.presets import for_dataset, preset
+from amsx.training.config import Config, from_dict, override
+from amsx.training.presets import for_dataset
+from amsx.training.snapshots import load_input, load_snapshots
 
 SETTINGS = [
     "phases.base_epochs=8",
@@ -45,10 +47,11 @@ def test_the_files_of_a_run(trained, config, dataset):
     assert described["data"]["classes"] == list(dataset.classes)
     results = {"predictions.json", "metrics.json"}
     assert {p.name for p in out.iterdir()} == results | {"config.json", "ground_truth.json", "rgb", "flow"}
-    kept = {"activations.safetensors", "checkpoint.safetensors", "log.jsonl"}
+    kept = {"activations.safetensors", "checkpoint.safetensors", "log.jsonl", "iterations", "input.safetensors"}
     for stream in ("rgb", "flow"):
         assert {p.name for p in (out / stream).iterdir()} == results | kept
         assert len((out / stream / "log.jsonl").read_text().splitlines()) == 20
+        assert {p.name for p in (out / stream / "iterations").iterdir()} == {"0.safetensors", "1.safetensors"}
     for folder, metrics in ((out, trained.metrics), (out / "rgb", trained.streams["rgb"])):
         assert json.loads((folder / "metrics.json").read_text()) == metrics
         assert evaluate(folder / "predictions.json", out / "ground_truth.json") == metrics
@@ -77,6 +80,27 @@ def test_raw_activations(trained, dataset):
     assert (raw.base.cas != raw.supplementary.cas).any()
 
 
+def test_snapshots_of_the_iterations(trained, dataset):
+    raw = load_activations(trained.out / "flow" / "activations.safetensors")
+    kept = load_snapshots(trained.out / "flow")
+    assert list(kept) == [0, 1]
+    assert kept[0].supplementary is None  # not trained yet
+    for snapshot in kept.values():
+        assert snapshot.ids == raw.ids
+        assert snapshot.base.cas.dtype == np.float32
+        assert snapshot.base.probs.sum(axis=1) == pytest.approx(1.0, abs=1e-2)
+    score = {k: evaluate_base(part, trained) for k, part in {**kept, 2: raw}.items()}
+    assert score[0] < score[2]  # phase zero is not the end
+    assert kept[1].supplementary is not None
+    assert load_input(trained.out / "flow" / "input.safetensors").shape == (len(raw.base.cas),)
+
+
+def evaluate_base(part, trained):
+    """mAP of a stream's base branch alone."""
+    config = override(from_dict(runs.read_run(trained.out)["config"]), ["localization.supplementary_weight=0"])
+    return runs.score([part], config, json.loads((trained.out / "ground_truth.json").read_text()))["average"]
+
+
 def test_a_test_can_be_repeated_without_features_or_checkpoints(trained, tmp_path):
     copy = tmp_path / "run"
     shutil.copytree(trained.out, copy)
@@ -101,6 +125,17 @@ def test_overrides_go_to_a_folder_of_their_own(trained):
     shutil.rmtree(rgb_alone.out)
 
 
+def test_postprocessing_can_be_another(trained, tmp_path):
+    """Several thresholds, contrast and suppression: other detections from the same activations."""
+    thresholds = ["localization.thresholds=0.05,0.1,0.15,0.2,0.3,0.4", "localization.threshold_of=range"]
+    scores = ["localization.score=outer-inner-contrast", "localization.class_weight=0.2", "localization.nms=soft"]
+    other = runs.test_run(trained.out, [*thresholds, *scores], tmp_path / "other")
+    assert other.metrics["counts"]["detections"] > trained.metrics["counts"]["detections"]
+    assert other.metrics["average"] != trained.metrics["average"]
+    hard = runs.test_run(trained.out, [*thresholds, *scores, "localization.nms=hard"], tmp_path / "hard")
+    assert hard.metrics["counts"]["detections"] < other.metrics["counts"]["detections"]
+
+
 def test_training_settings_cannot_be_overridden_after_training(trained):
     with pytest.raises(ValueError, match=r"only localization and evaluation .* model.hidden: 256, 8"):
         runs.test_run(trained.out, ["model.hidden=8"])
@@ -122,8 +157,8 @@ def test_a_killed_run_resumes_to_the_same_bytes(trained, dataset, config, tmp_pa
 
     def killing(path, tensors, header, *, kind):
         real(path, tensors, header, kind=kind)
-        saves.append(path)
-        if len(saves) == 27:  # in the second stream
+        saves.append(path.parts[-2:])
+        if saves.count(("flow", "checkpoint.safetensors")) == 6:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(runs.checkpoint, "save", killing)
@@ -134,7 +169,10 @@ def test_a_killed_run_resumes_to_the_same_bytes(trained, dataset, config, tmp_pa
     resumed = runs.train_run(dataset, config, tmp_path / "run", resume=True, progress=False, say=said.append)
     assert said == ["rgb: resumed after epoch 20", "flow: resumed after epoch 6"]
     assert resumed.metrics == trained.metrics
-    for name in ("predictions.json", "rgb/activations.safetensors", "flow/activations.safetensors"):
+    written = ["predictions.json", "flow/input.safetensors"]
+    for stream in ("rgb", "flow"):
+        written += [f"{stream}/{name}.safetensors" for name in ("activations", "iterations/0", "iterations/1")]
+    for name in written:
         assert (tmp_path / "run" / name).read_bytes() == (trained.out / name).read_bytes()
 
 
@@ -159,18 +197,3 @@ def test_without_test_videos_a_run_trains_and_says_so(dataset, config, tmp_path)
     assert result.metrics is None
     assert said == ["no test videos: nothing was tested"]
     assert (tmp_path / "run" / "rgb" / "checkpoint.safetensors").is_file()
-
-
-def test_presets_and_what_the_data_decides(dataset):
-    config, notes = for_dataset(dataset)
-    longest = max(v.length for v in dataset.subset("train"))
-    assert config.optimization.max_snippets == longest
-    assert to_dict(config)["model"] == to_dict(preset("small"))["model"]
-    assert any("preset 'small'" in note for note in notes)
-    assert any(f"T is {longest} snippets" in note for note in notes)
-    assert any("rgb weighs" in note for note in notes)
-    paper, notes = for_dataset(dataset, "paper")
-    assert paper.localization == Config().localization
-    assert not any("preset" in note for note in notes)
-    with pytest.raises(ValueError, match="unknown preset 'large'"):
-        preset("large")

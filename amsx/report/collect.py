@@ -1,0 +1,189 @@
+"""What run directories hold, gathered for a report: runs of one configuration and several seeds become one group."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from amsx.evaluation.explain import explain
+from amsx.training import checkpoint
+from amsx.training.activations import StreamActivations, load_activations
+from amsx.training.config import Config, differences, from_dict, override
+from amsx.training.run import read_run, score
+from amsx.training.snapshots import load_snapshots
+
+FUSED = "fused"  # the view of all streams together, beside one for every stream alone
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run directory."""
+
+    folder: Path
+    data: Mapping[str, Any]  # config.json's
+    config: Config
+    truth: Mapping[str, Any]  # the test videos' annotation, ActivityNet form
+    parts: tuple[StreamActivations, ...]  # one a stream, of the end of training
+    snapshots: tuple[Mapping[int, StreamActivations], ...]  # likewise, of the end of earlier iterations
+    log: Mapping[str, Sequence[Mapping[str, Any]]]  # stream -> its epochs
+    explained: Mapping[str, Mapping[str, Any]]  # view -> what `explain` says; empty where no test video is annotated
+
+    @property
+    def streams(self) -> list[str]:
+        return [part.stream for part in self.parts]
+
+    def folder_of(self, view: str) -> Path:
+        """Where the predictions of a stream, or of all fused, lie."""
+        return self.folder / view if view in self.streams and len(self.parts) > 1 else self.folder
+
+    def parts_of(self, view: str) -> list[StreamActivations]:
+        """The streams that a view is made of."""
+        return [part for part in self.parts if view in (part.stream, FUSED)]
+
+    def iteration_scores(self, view: str) -> dict[int, float]:
+        """Iteration -> average mAP of a view, for the iterations that were kept and, last, the run's own."""
+        if not self.explained:
+            return {}
+        chosen = [i for i, part in enumerate(self.parts) if view in (part.stream, FUSED)]
+        kept = set.intersection(*(set(self.snapshots[i]) for i in chosen))
+        scores = {}
+        for iteration in sorted(kept):
+            metrics = score([self.snapshots[i][iteration] for i in chosen], self.config, dict(self.truth))
+            if metrics is not None:
+                scores[iteration] = float(metrics["average"])
+        if scores:
+            scores[self.config.phases.iterations] = float(self.explained[view]["average"])
+        return scores
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that differ in nothing but their seed."""
+
+    name: str
+    runs: tuple[Run, ...]
+    settings: tuple[str, ...]  # "section.key=value" where it differs from the report's first group
+
+    @property
+    def scored(self) -> bool:
+        return bool(self.runs[0].explained)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Seeds' figures: their mean and sample standard deviation (None for a single seed), element by element."""
+
+    mean: Any  # an array, or a float
+    deviation: Any
+
+
+def summarize(values: Sequence[Any]) -> Summary:
+    """`values`: one figure, or one array of figures, for every seed; NaN where a seed has none."""
+    stacked = np.asarray(values, dtype=np.float64)
+    deviation = stacked.std(axis=0, ddof=1) if len(stacked) > 1 else None
+    return Summary(stacked.mean(axis=0), deviation)
+
+
+def views_of(streams: Sequence[str]) -> list[str]:
+    """What is scored: all streams fused first, where there are several, then each alone."""
+    return [FUSED, *streams] if len(streams) > 1 else list(streams)
+
+
+def read_groups(folders: Sequence[Path | str]) -> list[Group]:
+    """Read run directories and group them, in the order given.
+
+    FileNotFoundError where a folder is no finished run; ValueError where the runs were tested on different videos,
+    classes or streams, or one was given twice.
+    """
+    if not folders:
+        raise ValueError("expected at least one run directory")
+    paths = [Path(folder) for folder in folders]
+    twice = {path for path in paths if [p.resolve() for p in paths].count(path.resolve()) > 1}
+    if twice:
+        raise ValueError(f"given more than once: {', '.join(sorted(map(str, twice)))}")
+    runs = [_read(path) for path in paths]
+    first = runs[0]
+    for run in runs[1:]:
+        if run.truth != first.truth or run.data["classes"] != first.data["classes"]:
+            raise ValueError(f"{first.folder} and {run.folder} were tested on different videos; report them apart")
+        if run.streams != first.streams:
+            raise ValueError(
+                f"{first.folder} has the streams {', '.join(first.streams)}, {run.folder} {', '.join(run.streams)}; "
+                "report them apart"
+            )
+    gathered: dict[str, list[Run]] = {}
+    for run in runs:
+        key = repr(override(run.config, ["optimization.seed=0"]))
+        gathered.setdefault(key, []).append(run)
+    names = _names([[run.folder for run in members] for members in gathered.values()])
+    return [
+        Group(name, tuple(members), _settings(first.config, members[0].config))
+        for name, members in zip(names, gathered.values(), strict=True)
+    ]
+
+
+def _read(folder: Path) -> Run:
+    described = read_run(folder)
+    config = from_dict(described["config"])
+    truth = checkpoint.read_json(folder / "ground_truth.json")
+    streams = described["data"]["streams"]
+    annotated = any(entry["annotations"] for entry in truth["database"].values())
+    run = Run(
+        folder=folder,
+        data=described["data"],
+        config=config,
+        truth=truth,
+        parts=tuple(load_activations(folder / stream / "activations.safetensors") for stream in streams),
+        snapshots=tuple(load_snapshots(folder / stream) for stream in streams),
+        log={stream: _log(folder / stream / "log.jsonl") for stream in streams},
+        explained={},
+    )
+    if not annotated:
+        return run
+    explained = {}
+    for view in views_of(streams):
+        predictions = run.folder_of(view) / "predictions.json"
+        if not predictions.is_file():
+            raise FileNotFoundError(f"no {predictions}: the run is not finished; amsx train --resume continues it")
+        explained[view] = explain(
+            predictions, truth, protocol=config.evaluation.protocol, tiou=list(config.evaluation.tiou)
+        )
+    return Run(**{**vars(run), "explained": explained})
+
+
+def _log(path: Path) -> list[dict[str, Any]]:
+    if not path.is_file():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _settings(first: Config, other: Config) -> tuple[str, ...]:
+    """What `other` changes, the seed aside."""
+    changed = []
+    for line in differences(first, override(other, [f"optimization.seed={first.optimization.seed}"])):
+        key = line.split(":")[0]
+        section, name = key.split(".")
+        value = getattr(getattr(other, section), name)
+        changed.append(f"{key}={','.join(map(str, value)) if isinstance(value, tuple) else value}")
+    return tuple(changed)
+
+
+def _names(groups: Sequence[Sequence[Path]]) -> list[str]:
+    """A short name for every group, from its folders: what their paths begin with, without the part that all share."""
+    resolved = [[str(path.resolve()) for path in group] for group in groups]
+    parents = [os.path.dirname(path) for group in resolved for path in group]
+    shared = os.path.commonpath(parents)
+    names = []
+    for group in resolved:
+        relative = [os.path.relpath(path, shared) for path in group]
+        same = [
+            letters[0] for letters in takewhile(lambda letters: len(set(letters)) == 1, zip(*relative, strict=False))
+        ]
+        begin = "".join(same).rstrip("/-_. ") if len(relative) > 1 else relative[0]
+        names.append(begin or " + ".join(relative))
+    return names if len(set(names)) == len(names) else [f"{name} ({i + 1})" for i, name in enumerate(names)]

@@ -1,0 +1,168 @@
+"""The report as one HTML file: every figure, script and style inside it, nothing fetched.
+
+The pictures of videos are SVG drawn by a small script of our own (template/timeline.js) from the data in the file: a
+plotting library would weigh megabytes in every report, and the strips need its axes, legends and themes least of all.
+Canvas would be faster for millions of points; here a strip is at most two points a pixel, and SVG stays sharp in print.
+"""
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import amsx
+from amsx.report import sections
+from amsx.report.collect import Group, views_of
+from amsx.report.error_section import errors
+from amsx.report.frames import check_frames, thumbnails
+from amsx.report.section_parts import by_protocol
+from amsx.report.timelines import Timelines
+from amsx.training import checkpoint
+
+BUDGET = 12_000_000  # bytes of video data; beyond it a browser takes seconds to open the file
+
+
+def write_report(
+    groups: Sequence[Group],
+    out: Path | str,
+    *,
+    videos: int | Sequence[str] | None = None,
+    frames: Path | None = None,
+    say: Callable[[str], None] = print,
+) -> Path:
+    """Write the report of what `read_groups` found to `out`, as a whole or not at all.
+
+    `videos` chooses whose timelines are in it: how many, evenly spread over the test videos, or which; None: as many
+    as stay within `BUDGET` bytes. `frames`: a folder with a folder of images for every video (see `frames.py`).
+    ValueError for a video that was not tested, or where there are no frames.
+    """
+    ids = groups[0].runs[0].parts[0].ids
+    chosen = chosen_videos(ids, videos)
+    if frames is not None and (missing := check_frames(frames, [ids[i] for i in chosen])):
+        say(missing)
+    timelines = [Timelines(group.runs[0]) for group in groups]  # the first seed of each
+    entries = video_entries(timelines, chosen, frames)
+    size = sum(map(len, entries))
+    if videos is None and size > BUDGET:
+        entries = evenly(entries, max(1, len(entries) * BUDGET // size))
+    note = ""
+    if len(entries) < len(ids):
+        note = f"{len(entries)} of {len(ids)} test videos are in this file."
+        if videos is None:
+            say(f"{note} --videos chooses how many, --video which.")
+    out = Path(out)
+    checkpoint.write_text(out, render(groups, timelines, entries, note))
+    return out
+
+
+def chosen_videos(ids: Sequence[str], videos: int | Sequence[str] | None) -> list[int]:
+    """Indices of the test videos to show; ValueError for an unknown id or a number below 1."""
+    if videos is None:
+        return list(range(len(ids)))
+    if isinstance(videos, int):
+        if videos < 1:
+            raise ValueError(f"videos must be at least 1, got {videos}")
+        return evenly(range(len(ids)), videos)
+    for name in videos:
+        if name not in ids:
+            raise ValueError(f"no test video is called {name!r}; there are {', '.join(ids[:5])}, ... ({len(ids)})")
+    return [ids.index(name) for name in videos]
+
+
+def evenly(items: Sequence[Any], count: int) -> list[Any]:
+    """`count` of the items (all where there are fewer), evenly spread, in order."""
+    count = min(count, len(items))
+    return [items[(2 * i + 1) * len(items) // (2 * count)] for i in range(count)]
+
+
+def video_entries(timelines: Sequence[Timelines], chosen: Sequence[int], frames: Path | None) -> list[str]:
+    """The data of every chosen video as JSON that may stand in a script element."""
+    first = timelines[0]
+    entries = []
+    for video in chosen:
+        truth = first.truth(video)
+        labels = sorted(set(truth).union(*(t.predicted(video) for t in timelines)), key=lambda c: (c not in truth, c))
+        timebase = first.timebases[video]
+        entries.append(
+            embedded(
+                {
+                    "id": first.ids[video],
+                    "snippets": int(first.edges[video + 1] - first.edges[video]),
+                    "seconds": timebase.snippet_seconds,
+                    "offset": timebase.offset,
+                    "truth": truth,
+                    "classes": labels,
+                    "input": first.change(video),
+                    "frames": [] if frames is None else thumbnails(frames, first.ids[video]),
+                    "runs": [t.outcome(video, labels) for t in timelines],
+                }
+            )
+        )
+    return entries
+
+
+def embedded(values: Any) -> str:
+    """JSON in which nothing can end a script element, whatever the strings say."""
+    text = json.dumps(values, separators=(",", ":"), allow_nan=False)
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def render(groups: Sequence[Group], timelines: Sequence[Timelines], entries: Sequence[str], note: str) -> str:
+    """The page; `entries` as `video_entries` gives them, `note` on which videos these are."""
+    first = groups[0].runs[0]
+    index = {
+        "groups": [g.name for g in groups],
+        "streams": first.streams,
+        "views": views_of(first.streams),
+        "notes": [timeline.notes() for timeline in timelines],
+    }
+    scored = by_protocol(groups)
+    alone = '<p class="warning">No test video is annotated: there is nothing to score.</p>' if not scored else ""
+    apart = (
+        '<p class="warning">The runs were scored under different rules, so their figures cannot be compared; '
+        "each set of rules has its own tables.</p>"
+        if len(scored) > 1
+        else ""
+    )
+    filled = {
+        "TITLE": escape(", ".join(g.name for g in groups)),
+        "STYLE": _template("page.css"),
+        "SCRIPT": _template("timeline.js"),
+        "FACTS": _facts(groups),
+        "WARNINGS": alone + apart,
+        "RESULTS": "".join(map(sections.results, scored)),
+        "CLASSES": "".join(map(sections.classes, scored)),
+        "ERRORS": "".join(map(errors, scored)),
+        "TRAINING": sections.training(groups),
+        "SETTINGS": sections.settings(groups),
+        "VIDEO_NOTE": escape(note),
+        "INDEX": embedded(index),
+        "VIDEOS": "\n".join(f'<script type="application/json" class="video">{entry}</script>' for entry in entries),
+        "MADE": f"amsx {escape(amsx.__version__)}, {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC",
+    }
+    # One pass over the template: what is filled in is never read for further markers.
+    page = re.sub(r"<!--([A-Z_]+)-->|/\*([A-Z_]+)\*/", lambda m: filled[m[1] or m[2]], _template("page.html"))
+    return page.encode("utf-8", "replace").decode("utf-8")  # file names that are no Unicode give strings that are none
+
+
+def _facts(groups: Sequence[Group]) -> str:
+    run = groups[0].runs[0]
+    data = run.data
+    where = data["root"] or f"{data['layout']} (made in memory)"
+    count = sum(len(group.runs) for group in groups)
+    facts = [
+        ("data", f"<code>{escape(str(where))}</code>"),
+        ("videos", f"{data['videos']['train']} training, {data['videos']['test']} test"),
+        ("classes", str(len(data["classes"]))),
+        ("streams", escape(", ".join(run.streams))),
+        ("runs", f"{count}, of {len(groups)} configuration{'s' if len(groups) > 1 else ''}"),
+    ]
+    return "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts)
+
+
+def _template(name: str) -> str:
+    return (files("amsx.report") / "template" / name).read_text(encoding="utf-8")

@@ -1,0 +1,86 @@
+"""What the report's sections share: which groups stand together, what is said under a figure, figures over seeds."""
+
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from amsx.report import charts
+from amsx.report.charts import Series
+from amsx.report.collect import Group, Run, summarize, views_of
+
+Numbered = list[tuple[int, Group]]  # groups of one protocol, each with its place in the report (colour and shape)
+
+
+def by_protocol(groups: Sequence[Group]) -> list[Numbered]:
+    """The groups that can stand in one table: scored under the same rules, at the same thresholds."""
+    found: dict[tuple[Any, ...], Numbered] = {}
+    for place, group in enumerate(groups):
+        if group.scored:
+            says = next(iter(group.runs[0].explained.values()))
+            found.setdefault((says["protocol"], says["subset"], tuple(says["tiou"])), []).append((place, group))
+    return list(found.values())
+
+
+def rules(groups: Numbered, at: str = "") -> str:
+    """What stands under every figure: the protocol, and the thresholds that it was averaged over or taken `at`."""
+    says = first_explained(groups)
+    tiou = says["tiou"]
+    span = f"tIoU {tiou[0]:g}" if len(tiou) == 1 else f"tIoU {tiou[0]:g} to {tiou[-1]:g} ({len(tiou)} thresholds)"
+    return f"Protocol <b>{escape(says['protocol'])}</b>, {escape(at) or span}."
+
+
+def counted(groups: Numbered) -> str:
+    """What stands above a section: the protocol, what was scored, and what the error bars are."""
+    says = first_explained(groups)
+    subset = f" of the subset {escape(says['subset'])}" if says["subset"] else ""
+    seeds = sorted({len(group.runs) for _, group in groups})
+    spread = "Error bars: standard deviation over the seeds." if seeds[-1] > 1 else "One seed: no error bars."
+    counts = says["counts"]
+    return f"{rules(groups)} {counts['videos']} videos{subset}, {counts['instances']} instances. {spread}"
+
+
+def first_explained(groups: Numbered) -> Mapping[str, Any]:
+    return explained(groups[0][1].runs[0])
+
+
+def explained(run: Run) -> Mapping[str, Any]:
+    """What explains a run: all streams fused, or its only one."""
+    return run.explained[views_of(run.streams)[0]]
+
+
+def first_view(groups: Numbered) -> str:
+    return views_of(groups[0][1].runs[0].streams)[0]
+
+
+def series_of(
+    groups: Numbered, pick: Callable[[Mapping[str, Any]], Sequence[Any]], x: Sequence[float] = (), bars: bool = True
+) -> list[Series]:
+    """A series for every group: mean and deviation over its seeds of what `pick` takes from the first view."""
+    series = []
+    for place, group in groups:
+        values = [[np.nan if v is None else v for v in pick(explained(run))] for run in group.runs]
+        summary = summarize(values)
+        series.append(
+            Series(group.name, place, without_nan(summary.mean), without_nan(summary.deviation) if bars else None, x=x)
+        )
+    return series
+
+
+def without_nan(values: Any) -> Any:
+    return None if values is None else [None if np.isnan(v) else float(v) for v in values]
+
+
+def legend(groups: Numbered) -> str:
+    return charts.legend([g.name for _, g in groups], [place for place, _ in groups]) if len(groups) > 1 else ""
+
+
+def figure(body: str, under: str) -> str:
+    return f"<figure>{body}<figcaption>{under}</figcaption></figure>"
+
+
+def cell(mean: float | None, deviation: float | None) -> str:
+    if mean is None:
+        return "\u2013"
+    return f"{mean:.1f}" if deviation is None else f'{mean:.1f}<span class="sd"> ± {deviation:.1f}</span>'

@@ -1,0 +1,222 @@
+"""The report's picture of single videos as data: CASs, sampling, pseudo-labels, proposals and ground truth of each.
+
+A video carries only the classes that matter in it (ground truth and predicted), its CASs in 256 steps. Everything is
+computed here; the page only draws.
+"""
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from amsx.localization.fusion import Activations, fuse, stream_weights
+from amsx.model.ams import predicted_classes
+from amsx.model.pseudo_labels import pseudo_labels
+from amsx.report.collect import Run, views_of
+from amsx.training import checkpoint
+from amsx.training.activations import StreamActivations
+from amsx.training.config import Config
+from amsx.training.phases import schedule
+from amsx.training.setup import build_model
+from amsx.training.snapshots import load_input
+
+
+class Timelines:
+    """The videos of one run."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        first = run.parts[0]
+        self.ids, self.classes, self.timebases = first.ids, first.classes, first.timebases
+        self.edges = np.concatenate([[0], np.cumsum(first.base.lengths)])
+        self.views = views_of(run.streams)
+        self._fused = {view: _fused(run.parts_of(view), run.config) for view in self.views}
+        self._taught = _taught(run)
+        self._change = {s: load_input(run.folder / s / "input.safetensors") for s in run.streams}
+        self._predictions = {
+            view: checkpoint.read_json(run.folder_of(view) / "predictions.json")["results"] for view in self.views
+        }
+
+    def notes(self) -> dict[str, str]:
+        """Strip -> why it is absent, or what to know about it."""
+        phases, sampling = self.run.config.phases, self.run.config.sampling
+        notes = {}
+        if phases.branches == "base":
+            notes["density"] = notes["supplementary"] = notes["taught"] = "this run has the base branch alone"
+        elif not phases.sampler:
+            notes["density"] = "this run samples uniformly: both branches see the same snippets"
+        elif sampling.weights == "random" or sampling.aggregate == "random":
+            notes["density"] = "one draw of a sampler that is random"
+        if phases.branches == "both" and phases.supervision == "none":
+            notes["taught"] = "no pseudo-labels in this run: video labels alone supervise both branches"
+        elif phases.branches == "both" and not all(self.run.snapshots):
+            notes["taught"] = "this run kept its last iteration only; earlier ones are not shown"
+        if any(change is None for change in self._change.values()):
+            notes["input"] = "this run kept nothing of its input"
+        return notes
+
+    def truth(self, video: int) -> dict[str, list[list[float]]]:
+        """Class -> annotated segments of a video, in seconds."""
+        found: dict[str, list[list[float]]] = {}
+        for entry in self.run.truth["database"][self.ids[video]]["annotations"]:
+            found.setdefault(entry["label"], []).append([_short(t) for t in entry["segment"]])
+        return found
+
+    def predicted(self, video: int) -> set[str]:
+        """The classes with a proposal in the first view."""
+        return {found["label"] for found in self._predictions[self.views[0]][self.ids[video]]}
+
+    def change(self, video: int) -> dict[str, list[Any]]:
+        """Stream -> how much the features change at every snippet, packed; empty where the run kept none."""
+        rows = self._rows(video)
+        return {stream: pack(change[rows]) for stream, change in self._change.items() if change is not None}
+
+    def outcome(self, video: int, classes: Sequence[str]) -> dict[str, Any]:
+        """What the run says about a video and `classes`: the page's `runs` entry of a video."""
+        return {
+            "density": self.density(video),
+            "views": {view: self._view(view, video, classes) for view in self.views},
+            "taught": self._lessons(video),
+        }
+
+    def density(self, video: int) -> dict[str, list[Any]]:
+        """Stream -> how many samples fall on every snippet, packed; 1 everywhere is uniform sampling (Eq. 4 to 6)."""
+        config, rows = self.run.config, self._rows(video)
+        if config.phases.branches == "base" or not config.phases.sampler:
+            return {}
+        found = {}
+        for part in self.run.parts:
+            probs = torch.from_numpy(part.base.probs[video : video + 1])
+            channels = predicted_classes(probs, config.sampling.class_threshold)
+            found[part.stream] = pack(sample_density(part.base.cas[rows], channels, config))
+        return found
+
+    def _rows(self, video: int) -> slice:
+        return slice(int(self.edges[video]), int(self.edges[video + 1]))
+
+    def _view(self, view: str, video: int, classes: Sequence[str]) -> dict[str, Any]:
+        rows, config = self._rows(video), self.run.config
+        columns = [self.classes.index(label) for label in classes if label in self.classes]
+        cas: dict[str, dict[str, Any]] = {}
+        for branch, part in self._fused[view].items():
+            for column in columns:
+                values = part.cas[rows, column]
+                cas.setdefault(self.classes[column], {})[branch] = [*pack(values), _thresholds(values, branch, config)]
+        proposals: dict[str, list[list[float]]] = {}
+        for found in self._predictions[view][self.ids[video]]:
+            if found["label"] not in classes:
+                continue  # only a stream alone predicts it
+            row = [*map(_short, found["segment"]), _short(found["score"])]
+            proposals.setdefault(found["label"], []).append(row)
+        probs = self._fused[view]["fused"].probs[video]
+        return {
+            "cas": cas,
+            "proposals": proposals,
+            "probabilities": {self.classes[c]: _short(float(probs[c])) for c in columns},
+        }
+
+    def _lessons(self, video: int) -> list[dict[str, Any]]:
+        """Eq. 8 on this video: what each branch would have taught in each iteration, in seconds."""
+        if not self._taught:
+            return []
+        labels = [label for label in self.truth(video) if label in self.classes]
+        if not labels:
+            predicted = predicted_classes(torch.from_numpy(self.run.parts[0].base.probs[video : video + 1]), 0.25)
+            labels = [self.classes[c] for c in predicted[0].nonzero()[:, 0].tolist()]
+        columns = [self.classes.index(label) for label in labels]
+        lessons = []
+        for lesson, part in self._taught:
+            cas = torch.from_numpy(np.ascontiguousarray(part.cas[self._rows(video)][:, columns]))[None]
+            positive = pseudo_labels(
+                cas,
+                torch.ones(1, len(columns)),
+                torch.tensor([cas.shape[1]]),
+                ratio=self.run.config.loss.pseudo_threshold,
+                exclusive=self.run.config.loss.exclusive_targets,
+            )[0].numpy()
+            intervals = {label: self._seconds(video, positive[:, i]) for i, label in enumerate(labels)}
+            lessons.append({**lesson, "intervals": intervals})
+        return lessons
+
+    def _seconds(self, video: int, inside: NDArray[np.bool_]) -> list[list[float]]:
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], inside, [False]]).astype(np.int8))).reshape(-1, 2)
+        return [[_short(t) for t in pair] for pair in self.timebases[video].to_seconds(edges).tolist()]
+
+
+def sample_density(cas: NDArray[np.float32], channels: torch.Tensor, config: Config) -> NDArray[np.float64]:
+    """(n, C), multi-hot (1, C) -> (n,): how many of the sampler's n samples fall on each snippet, n in sum.
+
+    The samples stand at cumulation (i + 0.5); between two of them the cumulation is taken to be linear.
+    """
+    n = len(cas)
+    model = build_model(1, cas.shape[1], config)
+    position = torch.arange(n, dtype=torch.float32)[None, :, None]
+    with torch.no_grad(), torch.random.fork_rng([]):
+        torch.manual_seed(config.optimization.seed)
+        _, timestamps = model.sample(position, torch.tensor([n]), torch.from_numpy(cas)[None], channels)
+    at = np.concatenate([[-0.5], timestamps[0].double().numpy(), [n - 0.5]])
+    cumulated = np.concatenate([[0.0], np.arange(n) + 0.5, [float(n)]])
+    return np.diff(np.interp(np.arange(n + 1) - 0.5, at, cumulated))
+
+
+def pack(values: ArrayLike) -> list[Any]:
+    """Non-negative values as [largest, base64 of one byte each]: value = byte * largest / 255."""
+    array = np.asarray(values, dtype=np.float64)
+    largest = float(f"{max(float(array.max(initial=0.0)), 1e-9):.6g}")
+    steps = np.rint(array * (255 / largest)).clip(0, 255).astype(np.uint8)
+    return [largest, base64.b64encode(steps.tobytes()).decode()]
+
+
+def unpack(packed: Sequence[Any]) -> NDArray[np.float64]:
+    """The inverse of `pack`, to within half a step."""
+    return np.frombuffer(base64.b64decode(packed[1]), np.uint8) * (packed[0] / 255)
+
+
+def _thresholds(cas: NDArray[np.float32], branch: str, config: Config) -> list[float]:
+    """What a CAS (n,) is cut at: a branch's for its pseudo-labels (Eq. 8), the fused one for localization."""
+    mean, options = float(cas.mean(dtype=np.float64)), config.localization
+    if branch != "fused":
+        return [_short(config.loss.pseudo_threshold * mean)]
+    if options.threshold_of == "mean":
+        return [_short(level * mean) for level in options.levels]
+    low, high = float(cas.min()), float(cas.max())
+    return [_short(low + level * (high - low)) for level in options.levels]
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.5g}") if abs(value) < 100 else round(value, 2)
+
+
+def _fused(parts: Sequence[StreamActivations], config: Config) -> dict[str, Activations]:
+    """Branch -> its activations over the streams of a view (Eq. 12), and "fused", what detections are made from."""
+    weights = stream_weights([part.stream for part in parts], config.localization.beta)
+    found = {"base": fuse([part.base for part in parts], weights)}
+    others = [part.supplementary for part in parts if part.supplementary is not None]
+    if others:
+        found["supplementary"] = fuse(others, weights)
+    found["fused"] = fuse([part.fused(config.localization.supplementary_weight) for part in parts], weights)
+    return found
+
+
+def _taught(run: Run) -> list[tuple[dict[str, Any], Activations]]:
+    """Who taught whom in which iteration, and with which CAS, as far as the run kept them.
+
+    In phase one the base branch of the iteration before is the teacher; in phase two the supplementary branch as the
+    iteration leaves it (its sampler is guided by the base branch that then still learns).
+    """
+    found = []
+    for part, snapshots in zip(run.parts, run.snapshots, strict=True):
+        kept = {**snapshots, run.config.phases.iterations: part}
+        for phase in schedule(run.config.phases):
+            if phase.teacher is None:
+                continue
+            when = phase.iteration - (phase.teacher == "base" and phase.trains == "supplementary")
+            source = kept.get(when)
+            cas = None if source is None else getattr(source, phase.teacher)
+            if cas is not None:
+                lesson = {"stream": part.stream, "iteration": phase.iteration}
+                found.append(({**lesson, "teacher": phase.teacher, "student": phase.trains}, cas))
+    return found

@@ -1,0 +1,133 @@
+"""The file as text: what is in it, and that nothing from the data can act in it."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+from report.conftest import HOSTILE_CLASS, HOSTILE_VIDEO
+
+from amsx.cli import main
+from amsx.report import page
+from amsx.report.page import chosen_videos, embedded, evenly, write_report
+
+
+@pytest.fixture(scope="module")
+def text(groups, tmp_path_factory):
+    return write_report(groups, tmp_path_factory.mktemp("page") / "report.html").read_text(encoding="utf-8")
+
+
+def videos_in(text):
+    return [
+        json.loads(found) for found in re.findall(r'<script type="application/json" class="video">(.*?)</script>', text)
+    ]
+
+
+def test_nothing_is_fetched(text):
+    outside = re.findall(r'(?:src|href)="(?!#|data:)[^"]*"|url\((?!#)[^)]*\)|@import|https?://[^\s"<]*', text)
+    assert set(outside) <= {"http://www.w3.org/2000/svg"}  # the name of SVG, which is no address to go to
+    assert "default-src 'none'" in text
+
+
+def test_names_from_data_stay_text(text):
+    assert HOSTILE_CLASS not in text
+    assert HOSTILE_VIDEO not in text
+    assert "<img" not in text
+    entries = videos_in(text)
+    assert entries[0]["id"] == HOSTILE_VIDEO
+    assert any(HOSTILE_CLASS in entry["classes"] for entry in entries)
+    assert "&lt;/script&gt;&lt;script&gt;window.broken=1" in text  # in the table of classes
+    assert text.count("<script") == text.count("</script>") == len(entries) + 2
+
+
+def test_no_marker_is_left(text):
+    assert not re.search(r"<!--[A-Z_]+-->|/\*[A-Z_]+\*/", text)
+
+
+def test_figures_name_their_protocol_and_carry_their_spread(text, groups):
+    scores = [run.explained["fused"]["average"] for run in groups[0].runs]
+    cell = f'{np.mean(scores):.1f}<span class="sd"> ± {np.std(scores, ddof=1):.1f}</span>'
+    assert cell in text
+    figures = re.findall(r"<figcaption>(.*?)</figcaption>", text, re.S)
+    about_scores = [f for f in figures if "training videos" not in f and "Green shading" not in f]
+    assert (
+        sum("Protocol <b>activitynet</b>" in f for f in about_scores) >= len(about_scores) - 1
+    )  # not class-free recall
+    for name in ("true positive", "double detection", "wrong label", "localization", "confusion", "background"):
+        assert name in text
+
+
+def test_all_videos_by_default_or_those_asked_for(groups, text, tmp_path, monkeypatch):
+    ids = groups[0].runs[0].parts[0].ids
+    assert [entry["id"] for entry in videos_in(text)] == list(ids)
+    said = []
+    out = write_report(groups, tmp_path / "some.html", videos=[ids[3], ids[1]], say=said.append)
+    assert [entry["id"] for entry in videos_in(out.read_text())] == [ids[3], ids[1]]
+    assert said == []
+    assert "2 of 12 test videos are in this file" in out.read_text()
+    monkeypatch.setattr(page, "BUDGET", 40_000)
+    out = write_report(groups, tmp_path / "small.html", say=said.append)
+    assert 1 <= len(videos_in(out.read_text())) < 12
+    assert "test videos are in this file" in said[0]
+    with pytest.raises(ValueError, match="no test video is called 'absent'"):
+        chosen_videos(ids, ["absent"])
+    with pytest.raises(ValueError, match="at least 1"):
+        chosen_videos(ids, 0)
+
+
+def test_frames_that_are_not_there(groups, tmp_path):
+    ids = groups[0].runs[0].parts[0].ids
+    with pytest.raises(ValueError, match="no frames of the test videos in"):
+        write_report(groups, tmp_path / "r.html", frames=tmp_path)
+    (tmp_path / ids[1]).mkdir()
+    (tmp_path / ids[1] / "0.png").write_bytes(b"no image")
+    with pytest.raises(ValueError, match="cannot be read as an image"):
+        write_report(groups, tmp_path / "r.html", frames=tmp_path, say=lambda _: None)
+    assert not (tmp_path / "r.html").exists()
+    Image.new("RGB", (30, 20)).save(tmp_path / ids[1] / "0.png")
+    said = []
+    out = write_report(groups, tmp_path / "r.html", frames=tmp_path, say=said.append)
+    assert said == [f"{tmp_path} has frames of 1 of 12 videos"]
+    frames = [entry["frames"] for entry in videos_in(out.read_text())]
+    assert [len(f) for f in frames] == [0, 1] + [0] * 10
+    assert frames[1][0][:2] == [0.5, 81]
+
+
+def test_evenly():
+    assert evenly(range(10), 2) == [2, 7]
+    assert evenly(range(3), 9) == [0, 1, 2]
+
+
+def test_embedded_json_reads_back():
+    values = {"a": "</script><!--", "b": "\u2028&\ud800", "c": [1.5, None]}
+    text = embedded(values)
+    assert not set("<>&") & set(text)
+    assert json.loads(text) == values
+
+
+def test_runs_of_different_rules_have_tables_of_their_own(dataset, runs, tmp_path):
+    import shutil
+
+    from amsx.report.collect import read_groups
+    from amsx.training.run import test_run
+
+    other = tmp_path / "half"
+    shutil.copytree(runs[0], other)
+    described = json.loads((other / "config.json").read_text())
+    described["config"]["evaluation"]["tiou"] = [0.5]
+    (other / "config.json").write_text(json.dumps(described))
+    test_run(other)
+    text = write_report(read_groups([runs[0], other]), tmp_path / "r.html").read_text()
+    assert "scored under different rules" in text
+    assert text.count('<th scope="col">mAP (%) at tIoU</th>') == 2
+
+
+def test_command(runs, tmp_path, capsys):
+    out, png = tmp_path / "r.html", tmp_path / "png"
+    assert main(["report", *map(str, runs), "--out", str(out), "--videos", "2", "--png", str(png)]) == 0
+    assert "one file" in capsys.readouterr().out
+    assert len(videos_in(out.read_text())) == 2
+    assert len(list(png.glob("*.png"))) >= 2
+    assert main(["report", str(tmp_path), "--out", str(out)]) == 1
+    assert "no such file" in capsys.readouterr().err

@@ -1,0 +1,125 @@
+"""What the report says about single videos, beside the run's own files and the method's own operations."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from amsx.report.collect import read_groups
+from amsx.report.pictures import draw_videos
+from amsx.report.timelines import Timelines, pack, sample_density, unpack
+from amsx.training.config import Config, override
+
+
+@pytest.fixture(scope="module")
+def timelines(groups):
+    return Timelines(groups[0].runs[0])
+
+
+def test_packing_keeps_values_to_half_a_step():
+    values = np.random.default_rng(0).random(1000) * 3.7
+    assert np.abs(unpack(pack(values)) - values).max() <= values.max() / 510 * 1.001
+    assert unpack(pack(np.zeros(4))).tolist() == [0, 0, 0, 0]
+    assert unpack(pack([])).tolist() == []
+
+
+def test_proposals_are_the_run_s_predictions(timelines, runs):
+    predictions = json.loads((runs[0] / "predictions.json").read_text())["results"]
+    for video, name in enumerate(timelines.ids):
+        shown = timelines.outcome(video, timelines.classes)["views"]["fused"]["proposals"]
+        assert sum(map(len, shown.values())) == len(predictions[name])
+        for found in predictions[name]:
+            wanted = [*found["segment"], found["score"]]
+            assert any(row == pytest.approx(wanted, rel=1e-4, abs=6e-3) for row in shown[found["label"]])
+
+
+def test_the_fused_cas_and_its_threshold_give_the_proposals(timelines):
+    """What the page draws and what it says was detected are the same thing."""
+    compared = 0
+    for video in range(len(timelines.ids)):
+        view = timelines.outcome(video, timelines.classes)["views"]["fused"]
+        centres = timelines.timebases[video].to_seconds(np.arange(np.diff(timelines.edges)[video]) + 0.5)
+        for label, proposals in view["proposals"].items():
+            largest, _, (threshold,) = view["cas"][label]["fused"]
+            cas = unpack(view["cas"][label]["fused"])
+            inside = np.array([any(s <= t < e for s, e, _ in proposals) for t in centres])
+            near = np.abs(cas - threshold) <= largest / 255  # within the rounding of what is stored
+            assert ((cas > threshold) == inside)[~near].all()
+            compared += (~near).sum()
+    assert compared > 100
+
+
+def test_lessons_are_equation_8_on_the_teacher_s_cas(timelines, groups):
+    run = groups[0].runs[0]
+    stream = run.streams.index("flow")
+    for video in range(3):
+        lessons = timelines.outcome(video, timelines.classes)["taught"]
+        told = [(x["stream"], x["iteration"], x["teacher"], x["student"]) for x in lessons]
+        mutual = [(i, *pair) for i in (1, 2) for pair in (("base", "supplementary"), ("supplementary", "base"))]
+        assert told == [(s, *lesson) for s in ("rgb", "flow") for lesson in mutual]
+        lesson = lessons[told.index(("flow", 2, "base", "supplementary"))]
+        assert set(lesson["intervals"]) == set(timelines.truth(video))
+        teacher = run.snapshots[stream][1].base
+        begin = int(teacher.lengths[:video].sum())
+        for label, intervals in lesson["intervals"].items():
+            cas = teacher.cas[begin : begin + teacher.lengths[video], timelines.classes.index(label)]
+            centres = timelines.timebases[video].to_seconds(np.arange(len(cas)) + 0.5)
+            inside = np.array([any(s < t < e for s, e in intervals) for t in centres])
+            assert (inside == (cas > run.config.loss.pseudo_threshold * cas.mean())).all()
+
+
+def test_density_by_hand():
+    """Equal activation: one sample a snippet. A half that is never active is slowed down, by Eq. 4's weights."""
+    config = override(Config(), ["model.hidden=4", "sampling.eta=0.5", "sampling.mode=continuous"])
+    channels = torch.tensor([[1.0, 0.0]])
+    flat = np.full((40, 2), 0.3, np.float32)
+    assert sample_density(flat, channels, config) == pytest.approx(np.ones(40), abs=1e-3)
+    step = np.zeros((40, 2), np.float32)
+    step[:20, 0] = 1.0
+    density = sample_density(step, channels, config)
+    assert density.sum() == pytest.approx(40)
+    assert density[2:18] == pytest.approx(np.full(16, 0.5), abs=0.02)  # weights 0.5 and 1.5, mean 1
+    assert density[22:38] == pytest.approx(np.full(16, 1.5), abs=0.02)
+
+
+def test_strips_that_a_run_cannot_fill_say_why(groups, runs, tmp_path):
+    alone = Timelines(groups[1].runs[0])
+    assert alone.notes() == dict.fromkeys(("density", "supplementary", "taught"), "this run has the base branch alone")
+    outcome = alone.outcome(0, alone.classes)
+    assert outcome["density"] == {}
+    assert outcome["taught"] == []
+    old = tmp_path / "old"  # as an earlier version left it
+    shutil.copytree(runs[0], old)
+    for stream in ("rgb", "flow"):
+        shutil.rmtree(old / stream / "iterations")
+        (old / stream / "input.safetensors").unlink()
+    (group,) = read_groups([old])
+    timelines = Timelines(group.runs[0])
+    assert "kept its last iteration only" in timelines.notes()["taught"]
+    assert "nothing of its input" in timelines.notes()["input"]
+    assert timelines.change(0) == {}
+    assert {(x["iteration"], x["teacher"]) for x in timelines.outcome(0, timelines.classes)["taught"]} == {
+        (2, "supplementary")
+    }
+    assert group.runs[0].iteration_scores("fused") == {}
+
+
+def test_stills(groups, tmp_path):
+    drawn = draw_videos(tmp_path / "png", groups, [0, 1], "png")
+    truth = Timelines(groups[0].runs[0])
+    assert len(drawn) == sum(len(truth.truth(video)) for video in (0, 1))
+    assert all(path.parent == tmp_path / "png" and path.read_bytes()[:4] == b"\x89PNG" for path in drawn)
+    (svg, *_) = draw_videos(tmp_path / "svg", groups, [1], "svg")
+    assert "<svg" in svg.read_text()
+
+
+def test_thresholds_of_a_range(groups):
+    run = groups[0].runs[0]
+    config = override(run.config, ["localization.thresholds=0.25,0.5", "localization.threshold_of=range"])
+    shown = Timelines(replace(run, config=config)).outcome(0, ["action_02"])["views"]["fused"]["cas"]["action_02"]
+    cas = unpack(shown["fused"])
+    span = cas.max() - cas.min()
+    assert shown["fused"][2] == pytest.approx([cas.min() + 0.25 * span, cas.min() + 0.5 * span], abs=span / 100)
