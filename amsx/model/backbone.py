@@ -64,11 +64,10 @@ class Backbone(nn.Module):
 
     def forward(self, feats: Tensor, lengths: Tensor) -> BranchOutput:
         """`feats` (B, T, D), `lengths` (B,) -> `BranchOutput`, whose rows in the padding mean nothing."""
+        if self.smoothing > 0:
+            feats = smooth(feats, lengths, self.smoothing)
         weight = self.embed.weight * self.scale  # standardizing the weights is cheaper than the features
-        embedding = F.linear(feats, weight, self.embed.bias - weight @ self.shift)
-        if self.smoothing > 0:  # the same as of the features, the layer being linear, and narrower
-            embedding = smooth(embedding, lengths, self.smoothing)
-        embedding = embedding.relu()
+        embedding = F.linear(feats, weight, self.embed.bias - weight @ self.shift).relu()
         if self.training and self.dropout > 0:
             embedding = embedding * dropout_mask(embedding, self.dropout)
         logits = self.activation_head(embedding)  # (B, T, C + 1)

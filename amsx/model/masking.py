@@ -41,11 +41,14 @@ def smooth(x: Tensor, lengths: Tensor, sigma: float) -> Tensor:
     `sigma` is the standard deviation in snippets, greater than 0; neighbours beyond three of them weigh nothing.
     At a video's ends the weights that are left add up to 1, so a constant stays what it is.
     """
-    reach = math.ceil(3 * sigma)
-    offsets = torch.arange(-reach, reach + 1, device=x.device, dtype=x.dtype)
-    kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)[None, None]  # (1, 1, 2 reach + 1)
-    mask = valid_mask(lengths, x.shape[1])
-    rows = x.masked_fill(~mask[..., None], 0).transpose(1, 2).flatten(0, 1)  # (B C, T)
-    sums = F.conv1d(rows[:, None], kernel, padding=reach)[:, 0].unflatten(0, (x.shape[0], -1))  # (B, C, T)
-    weights = F.conv1d(mask.to(x.dtype)[:, None], kernel, padding=reach)  # (B, 1, T)
-    return (sums / weights.masked_fill(~mask[:, None], 1)).transpose(1, 2)
+    size, reach = x.shape[1], math.ceil(3 * sigma)
+    valid = valid_mask(lengths, size)[..., None].to(x.dtype)  # (B, T, 1)
+    rows = F.pad(torch.where(valid > 0, x, 0), (0, 0, reach, reach))
+    ones = F.pad(valid, (0, 0, reach, reach))
+    sums, weights = torch.zeros_like(x), torch.zeros_like(valid)
+    for offset in range(-reach, reach + 1):  # some ten adds: a convolution of one channel is far slower on the CPU
+        weight = math.exp(-0.5 * (offset / sigma) ** 2)
+        near = slice(reach + offset, reach + offset + size)
+        sums.add_(rows[:, near], alpha=weight)
+        weights.add_(ones[:, near], alpha=weight)
+    return sums / torch.where(valid > 0, weights, 1)
