@@ -82,10 +82,11 @@ def adaptive_sample(
     timestamps: Tensor,
 ) -> None:
     """Eq. 4 to 6 in one call."""
-    weights = scratch = None
+    at_weights = at_scratch = 0
     if feats.is_cuda:  # the CPU needs neither
         weights = torch.empty_like(timestamps)
         scratch = torch.empty_like(timestamps, dtype=torch.int64)
+        at_weights, at_scratch = weights.data_ptr(), scratch.data_ptr()
     stride0, stride1, _ = feats.stride()
     _run(
         _core().adaptive_sample,
@@ -107,8 +108,8 @@ def adaptive_sample(
         out.data_ptr(),
         timestamps.data_ptr(),
         _DTYPES[timestamps.dtype],
-        _address(weights),
-        _address(scratch),
+        at_weights,
+        at_scratch,
     )
 
 

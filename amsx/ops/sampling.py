@@ -80,7 +80,7 @@ def adaptive_sample(
     checks.shaped("feats", feats, (3,), "(B, T, D) or (T, D)")
     factor = checks.factor_of(interp_factor, mode)
     cas, labels, lengths, eta, mean = _sampling_inputs(cas, labels, lengths, eta, aggregate)
-    if cas.shape[:2] != feats.shape[:2]:
+    if cas.size(0) != feats.size(0) or cas.size(1) != feats.size(1):
         raise ValueError(f"cas has shape {tuple(cas.shape)} but feats {tuple(feats.shape)}; expected the same B and T")
     checks.same_device("cas", cas, "feats", feats)
     if factor and cas.requires_grad:

@@ -157,6 +157,37 @@ bool available() {
     return has;
 }
 
+AMSX_AVX2 bool maxima(const float* rows, int64_t stride, int64_t channels, int64_t n, float* out) {
+    constexpr int64_t kFloats = 8;
+    __m256 off = _mm256_setzero_ps();  // x - x is 0 or NaN
+    float few_off = 0;
+    for (int64_t i = 0; i < n; ++i) {
+        const float* row = rows + i * stride;
+        if (channels < kFloats) {
+            float best = row[0];
+            for (int64_t c = 0; c < channels; ++c) {
+                best = row[c] > best ? row[c] : best;
+                few_off = few_off + (row[c] - row[c]);
+            }
+            out[i] = best;
+            continue;
+        }
+        __m256 best = _mm256_loadu_ps(row);
+        for (int64_t done = 0; done < channels; done += kFloats) {
+            const int64_t begin = done + kFloats <= channels ? done : channels - kFloats;  // the last may repeat some
+            const __m256 x = _mm256_loadu_ps(row + begin);
+            best = _mm256_max_ps(x, best);
+            off = _mm256_add_ps(off, _mm256_sub_ps(x, x));
+        }
+        __m128 four = _mm_max_ps(_mm256_castps256_ps128(best), _mm256_extractf128_ps(best, 1));
+        four = _mm_max_ps(four, _mm_movehl_ps(four, four));
+        four = _mm_max_ss(four, _mm_movehdup_ps(four));
+        out[i] = _mm_cvtss_f32(four);
+    }
+    const __m256 zero = _mm256_setzero_ps();
+    return few_off == 0 && _mm256_movemask_ps(_mm256_cmp_ps(off, zero, _CMP_EQ_OQ)) == 0xff;
+}
+
 AMSX_AVX2 void widen(const Half* from, float* to, int64_t count) {
     int64_t d = 0;
     for (; d + kLanes <= count; d += kLanes) Lanes<float>::store(to + d, Lanes<Half>::load(from + d));
@@ -187,6 +218,7 @@ void fence() { _mm_sfence(); }
 
 namespace amsx::cpu::avx2 {
 bool available() { return false; }
+bool maxima(const float*, int64_t, int64_t, int64_t, float*) { return false; }
 void widen(const Half*, float*, int64_t) {}
 void widen(const BFloat16*, float*, int64_t) {}
 #define AMSX_ROWS(T)                                           \

@@ -1,5 +1,5 @@
-// Rows with AVX2 and F16C, for what compilers do not do by themselves: vectorize the conversions of float16 and
-// bfloat16, and write past the caches.
+// Rows with AVX2 and F16C, for what compilers do not do by themselves: vectorize maxima and the conversions of float16
+// and bfloat16, and write past the caches.
 #pragma once
 
 #include "../arithmetic.h"
@@ -8,6 +8,9 @@ namespace amsx::cpu::avx2 {
 
 // Whether this processor, and this build, has them.
 bool available();
+
+// The maximum of each of n rows of `channels` elements; false, and nothing promised, if any of them is not finite.
+bool maxima(const float* rows, int64_t stride, int64_t channels, int64_t n, float* out);
 
 void widen(const Half* from, float* to, int64_t count);
 void widen(const BFloat16* from, float* to, int64_t count);

@@ -6,7 +6,6 @@
 
 #include "../dispatch.h"
 #include "checks.h"
-#include "clones.h"
 #include "parallel.h"
 #include "pieces.h"
 #include "rows_avx2.h"
@@ -14,34 +13,10 @@
 namespace amsx::cpu {
 namespace {
 
-// The maximum over contiguous channels at each of n snippets; false, and nothing promised, if any value is not finite.
-AMSX_CLONES bool dense_maxima(const float* cas, int64_t stride, int64_t channels, int64_t n, float* maxima) {
-    constexpr int kLanes = 8;
-    float poison[kLanes] = {};  // x - x is 0 or NaN
-    for (int64_t i = 0; i < n; ++i) {
-        const float* row = cas + i * stride;
-        float best[kLanes];
-        for (float& b : best) b = row[0];
-        int64_t c = 0;
-        for (; c + kLanes <= channels; c += kLanes) {
-            for (int l = 0; l < kLanes; ++l) {
-                const float x = row[c + l];
-                best[l] = x > best[l] ? x : best[l];
-                poison[l] = poison[l] + (x - x);
-            }
-        }
-        for (int l = 0; c < channels; ++c, ++l) {
-            best[l] = row[c] > best[l] ? row[c] : best[l];
-            poison[l] = poison[l] + (row[c] - row[c]);
-        }
-        for (int half = kLanes / 2; half > 0; half /= 2) {
-            for (int l = 0; l < half; ++l) best[l] = best[l + half] > best[l] ? best[l + half] : best[l];
-        }
-        maxima[i] = best[0];
-    }
-    float poisoned = 0;
-    for (float p : poison) poisoned = poisoned + p;
-    return poisoned == 0;
+// The maximum over contiguous channels at each of n snippets; false, and nothing promised, if any value is not finite
+// or this processor has no quick way: then the general way is taken.
+bool dense_maxima(const float* cas, int64_t stride, int64_t channels, int64_t n, float* maxima) {
+    return avx2::available() && avx2::maxima(cas, stride, channels, n, maxima);
 }
 // 16-bit elements go through a buffer of float32, a few snippets at a time.
 template <typename T>
