@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shlex
 from pathlib import Path
 from typing import get_args
 
@@ -38,4 +39,5 @@ def _convert(options: argparse.Namespace) -> None:
     for what in made.lost or ("nothing",):
         print(f"  lost: {what}")
     if made.options:
-        print("  read it with " + " ".join(f"--data-option {key}={json.dumps(v)}" for key, v in made.options.items()))
+        told = [f"--data-option {shlex.quote(f'{key}={json.dumps(value)}')}" for key, value in made.options.items()]
+        print("  read it with " + " ".join(told))

@@ -1,13 +1,16 @@
 """`amsx data` and `amsx convert` on real folders, whole and broken."""
 
 import json
+import shlex
 import shutil
 
 import numpy as np
 import pytest
 from data.layouts import same_videos
+from data.writers import made_up
 
 from amsx.cli import main
+from amsx.data.convert import convert
 from amsx.data.layouts import read_dataset, read_what_can_be
 
 
@@ -64,3 +67,22 @@ def test_convert_writes_and_says_what_is_lost_and_how_to_read_it(root, tmp_path,
     shutil.rmtree(root)
     assert main(["convert", str(root), str(out), "--to", "acm_net"]) == 1
     assert "no folder" in capsys.readouterr().err
+
+
+def test_convert_tells_options_as_a_shell_takes_them(tmp_path, capsys):
+    convert(made_up.dataset(made_up.video("v", "test", dims={"rgb": 2, "flow": 2})), tmp_path / "set", "bas_net")
+    assert main(["convert", str(tmp_path / "set"), str(tmp_path / "out"), "--to", "opentad"]) == 0
+    text = capsys.readouterr().out
+    assert "lost: the streams" not in text and "lost: the absence of a duration of 1 videos" in text
+    told = shlex.split(next(line for line in text.splitlines() if "read it with" in line))[3:]
+    assert "--data-option" in told and 'subsets={"validation": "test"}' in told
+    assert main(["data", str(tmp_path / "out"), *told]) == 0
+    assert "test: 1 videos" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("to", ["cmcs", "dgam"])
+def test_convert_refuses_what_a_layout_cannot_hold_and_leaves_nothing(tmp_path, capsys, to):
+    convert(made_up.dataset(made_up.video("v", dims={"features": 3})), tmp_path / "set", "bas_net")
+    assert main(["convert", str(tmp_path / "set"), str(tmp_path / "out"), "--to", to]) == 1
+    assert f"the layout {to} holds the streams rgb and flow, and no features" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]

@@ -1,0 +1,214 @@
+"""Every layout written and read again: what comes back is what went in, or it is said what is lost, and no more is."""
+
+import tempfile
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from data.writers import made_up
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from amsx.data.convert import convert
+from amsx.data.layouts import read_dataset
+from amsx.data.videos import Segment, Timebase
+from amsx.data.writers import Target
+
+TARGETS = get_args(Target)
+ONE_RATE = ("bas_net", "acm_net", "wtalc", "a2cl_pt", "dgam")  # one time per snippet for all videos, and no offset
+APART = ("bas_net", "cmcs", "dgam")  # a file for each stream
+NAMED = ("cmcs", "dgam")  # for rgb and flow alone
+UNSTATED = ("bas_net", "acm_net", "a2cl_pt", "dgam")  # a duration may lack
+LABELS_OF_THEIR_OWN = ("wtalc", "dgam")  # apart from the segments'
+SILENT = ("a2cl_pt",)  # test videos without a label are left out
+
+STREAMS, TIMES, ABSENCE = "the streams", "the times of snippets", "the absence of a duration"
+LABELS, TEST_VIDEOS = "the video-level labels", "test videos without a label"
+TWO, WIDE, ONE, UNEQUAL = {"rgb": 2, "flow": 2}, {"rgb": 1024, "flow": 1024}, {"features": 3}, {"rgb": 2, "flow": 3}
+
+
+def record(video):
+    """All of a video but its times and its features."""
+    return video.id, video.subset, video.labels, sorted(video.segments, key=str)
+
+
+def assert_same(a, b):
+    assert a.dims == b.dims and a.classes == b.classes
+    found = {v.id: v for v in b.videos}
+    assert [record(v) for v in a.videos] == [record(found[v.id]) for v in a.videos]
+    for video in a.videos:
+        other = found[video.id]
+        assert other.timebase.snippet_seconds == pytest.approx(video.timebase.snippet_seconds, rel=1e-9)
+        assert other.timebase.offset == pytest.approx(video.timebase.offset, rel=1e-9, abs=1e-9)
+        for name, stream in video.streams.items():
+            assert (stream.load() == other.streams[name].load()).all() and other.streams[name].load().dtype == "f4"
+
+
+def kinds(lost):
+    """What is lost, without how much of it."""
+    known = (STREAMS, TIMES, ABSENCE, LABELS, TEST_VIDEOS)
+    return {next((kind for kind in known if kind in text), text) for text in lost}
+
+
+@pytest.mark.parametrize("to", TARGETS)
+@pytest.mark.parametrize("dims", [TWO, WIDE])
+def test_two_streams_labels_segments_and_durations_come_back_from_every_layout(tmp_path, to, dims):
+    data = made_up.usual(dims)
+    made = convert(data, tmp_path / "to", to)
+    assert made.lost == ()
+    assert made.options.get("split", dims is WIDE or to in APART) is True
+    again = read_dataset(tmp_path / "to", **made.options)
+    assert again.layout == to
+    assert_same(data, again)
+    assert {v.id: v.duration for v in again.videos} == {v.id: v.duration for v in data.videos}
+
+
+@pytest.mark.parametrize("to", [to for to in TARGETS if to not in ONE_RATE])
+def test_clips_that_overlap_come_back_where_snippets_are_counted_in_frames(tmp_path, to):
+    data = made_up.usual(WIDE, made_up.OVERLAPPING)
+    made = convert(data, tmp_path / "to", to)
+    assert made.options == {} and made.lost == ()
+    assert_same(data, read_dataset(tmp_path / "to"))
+
+
+@pytest.mark.parametrize("to", ONE_RATE)
+def test_where_clips_overlap_and_the_layout_has_one_rate_the_offset_is_lost_and_that_is_said(tmp_path, to):
+    made = convert(made_up.usual(WIDE, made_up.OVERLAPPING), tmp_path / "to", to)
+    assert made.lost == ("the times of snippets of 5 videos, by up to 0.2 s",)
+    assert made.options.get("snippet_seconds", 4 / 30) == 4 / 30
+
+
+@pytest.mark.parametrize("to", [to for to in TARGETS if to not in NAMED])
+def test_one_stream_comes_back(tmp_path, to):
+    data = made_up.usual(ONE)
+    made = convert(data, tmp_path / "to", to)
+    assert made.options == {} and made.lost == ()
+    assert_same(data, read_dataset(tmp_path / "to"))
+
+
+@pytest.mark.parametrize("to", NAMED)
+def test_streams_of_other_names_are_refused_where_files_are_named_for_them(tmp_path, to):
+    with pytest.raises(ValueError, match=f"layout {to} holds the streams rgb and flow, and no features; .* split=true"):
+        convert(made_up.usual(ONE), tmp_path / "below" / "to", to)
+    assert list(tmp_path.iterdir()) == []
+    data = made_up.usual({"flow": 3})
+    made = convert(data, tmp_path / "to", to)
+    assert made.lost == ()
+    assert_same(data, read_dataset(tmp_path / "to", **made.options))
+
+
+@pytest.mark.parametrize("to", TARGETS)
+def test_streams_of_unequal_width_come_back_from_files_of_their_own_or_become_one(tmp_path, to):
+    said = () if to in APART else ("the streams {'rgb': 2, 'flow': 3}: they are {'features': 5}",)
+    assert convert(made_up.usual(UNEQUAL), tmp_path / "to", to).lost == said
+
+
+@pytest.mark.parametrize("to", TARGETS)
+def test_durations_are_made_up_where_a_layout_needs_them_and_that_is_said(tmp_path, to):
+    made = convert(made_up.usual(TWO, stated=False), tmp_path / "to", to)
+    assert made.lost == (() if to in UNSTATED else ("the absence of a duration of 5 videos",))
+    if to not in UNSTATED:
+        again = read_dataset(tmp_path / "to", **made.options)
+        assert all(v.duration == pytest.approx(v.length * 0.64) for v in again.videos)
+
+
+@pytest.mark.parametrize("to", TARGETS)
+def test_labels_that_no_segment_has_come_back_and_those_that_segments_alone_have_are_said_to_be_lost(tmp_path, to):
+    more = made_up.dataset(
+        made_up.video("v", dims=TWO, labels=("a", "b"), segments=(Segment(0.1, 1.3, "a"),), duration=19.2),
+        made_up.video("w", dims=TWO, labels=("b",), segments=(), duration=19.2),
+    )
+    made = convert(more, tmp_path / "more", to)
+    assert made.lost == ()
+    assert_same(more, read_dataset(tmp_path / "more", **made.options))
+    fewer = made_up.dataset(
+        made_up.video("v", dims=TWO, labels=("b",), segments=(Segment(0.1, 1.3, "a"),), duration=19.2)
+    )
+    made = convert(fewer, tmp_path / "fewer", to)
+    assert made.lost == (() if to in LABELS_OF_THEIR_OWN else ("the video-level labels of 1 videos",))
+    assert made.options.get("labels", "all") == "all"
+
+
+@pytest.mark.parametrize("to", TARGETS)
+def test_videos_without_a_label_are_left_out_where_the_layout_s_readers_do_and_that_is_said(tmp_path, to):
+    data = made_up.dataset(
+        made_up.video("v", dims=TWO, duration=19.2),
+        made_up.video("w", dims=TWO, labels=(), duration=19.2),
+        made_up.video("x", "test", dims=TWO, labels=(), duration=19.2),
+    )
+    said = ("1 training videos without a label", *(["1 test videos without a label"] if to in SILENT else []))
+    assert convert(data, tmp_path / "to", to).lost == said
+
+
+@pytest.mark.parametrize("to", TARGETS)
+@pytest.mark.parametrize("subset", ["train", "test"])
+def test_one_subset_alone_comes_back(tmp_path, to, subset):
+    data = made_up.dataset(*(made_up.video(f"v{i}", subset, dims=TWO, duration=19.2) for i in range(3)))
+    made = convert(data, tmp_path / "to", to)
+    assert made.lost == ()
+    validation_is_test = to in ("a2cl_pt", "cmcs", "opentad", "activity_net") and subset == "test"
+    assert ("subsets" in made.options) == validation_is_test
+    assert_same(data, read_dataset(tmp_path / "to", **made.options))
+
+
+@pytest.mark.parametrize("to", ["bas_net", "acm_net", "dgam"])
+@pytest.mark.parametrize("name", ["a b", " a", "a\n"])
+def test_ids_with_spaces_are_refused_where_they_are_listed_between_spaces(tmp_path, to, name):
+    with pytest.raises(ValueError, match=f"the layout {to} lists ids between spaces and line ends"):
+        convert(made_up.dataset(made_up.video(name, dims=TWO)), tmp_path / "to", to)
+    assert list(tmp_path.iterdir()) == []
+    assert convert(made_up.dataset(made_up.video(name, dims=TWO, duration=1.0)), tmp_path / "to", "wtalc").lost == ()
+
+
+@pytest.mark.parametrize("to", ["a2cl_pt", "dgam"])
+def test_a_set_without_any_label_is_refused_where_that_is_none(tmp_path, to):
+    with pytest.raises(ValueError, match=f"the layout {to} needs labels, and no video has one"):
+        convert(made_up.dataset(made_up.video("v", "test", dims=TWO, labels=())), tmp_path / "to", to)
+    assert list(tmp_path.iterdir()) == []
+
+
+@settings(max_examples=30)
+@given(data=made_up.datasets(dims=TWO, consistent=True), to=st.sampled_from(TARGETS))
+def test_nothing_is_lost_of_side_by_side_snippets_but_what_a_layout_is_known_to_lose(data, to):
+    videos = [made_up.video(v.id, v.subset, dims=TWO, n=v.length, labels=v.labels, segments=v.segments,
+                            duration=v.duration) for v in data.videos]  # fmt: skip
+    data = made_up.dataset(*videos)
+    with tempfile.TemporaryDirectory() as folder:
+        made = convert(data, Path(folder) / "to", to)
+        assert kinds(made.lost) <= ({TEST_VIDEOS} if to in SILENT else set() if to in UNSTATED else {ABSENCE})
+        if kinds(made.lost) <= {ABSENCE}:
+            assert_same(data, read_dataset(Path(folder) / "to", to, **made.options))
+
+
+@settings(max_examples=60)
+@given(data=made_up.datasets(), to=st.sampled_from(TARGETS))
+def test_whatever_is_lost_of_any_data_is_of_the_known_kinds(data, to):
+    assume(to not in NAMED or "features" not in data.dims)
+    may = {TIMES}  # offsets of several videos that no one grid of frames has
+    may |= set() if to in UNSTATED else {ABSENCE}
+    may |= set() if to in APART else {STREAMS}
+    may |= set() if to in LABELS_OF_THEIR_OWN else {LABELS}
+    may |= {TEST_VIDEOS} if to in SILENT else set()
+    with tempfile.TemporaryDirectory() as folder:
+        made = convert(data, Path(folder) / "to", to)
+        assert kinds(made.lost) <= may
+        again = read_dataset(Path(folder) / "to", to, **made.options)
+        assert {v.id for v in again.videos} <= {v.id for v in data.videos}
+        assert (again.dims == data.dims) == (STREAMS not in kinds(made.lost))
+
+
+@settings(max_examples=30)
+@given(
+    data=made_up.datasets(dims=TWO, one_timebase=True), to=st.sampled_from(["action_former", "cmcs", "activity_net"])
+)
+def test_one_timebase_comes_back_from_any_grid_of_frames(data, to):
+    timebase = data.videos[0].timebase
+    assume(timebase.snippet_seconds + 2 * timebase.offset > 1e-6)  # else a clip would have no frames
+    with tempfile.TemporaryDirectory() as folder:
+        assert TIMES not in kinds(convert(data, Path(folder) / "to", to).lost)
+
+
+def test_a_grid_that_begins_long_before_the_video_is_lost_and_that_is_said(tmp_path):
+    data = made_up.usual(TWO, Timebase(0.64, -1.0))
+    for to in ("action_former", "opentad", "cmcs", "activity_net"):
+        assert kinds(convert(data, tmp_path / to, to).lost) == {TIMES}
