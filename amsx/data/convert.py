@@ -13,8 +13,7 @@ from amsx.data.layouts import read_dataset
 from amsx.data.videos import Dataset, Subset, Video
 from amsx.data.writers import Target, check, write
 from amsx.data.writers.arrays import joined
-
-EXACT = 1e-9  # relative, of times
+from amsx.data.writers.frames import EXACT
 
 
 @dataclass(frozen=True)

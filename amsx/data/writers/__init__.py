@@ -8,7 +8,6 @@ place for is left out in silence here: `amsx.data.convert` reads the folder agai
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from amsx.data.layouts.assembly import some
 from amsx.data.layouts.cmcs import STREAMS
 from amsx.data.videos import Dataset
 from amsx.data.writers import (
@@ -59,7 +58,7 @@ def check(dataset: Dataset, to: Target) -> None:
     others = [name for name in dataset.stream_names if name not in STREAMS]
     if to in NAMED and others:
         raise ValueError(
-            f"the layout {to} holds the streams {' and '.join(STREAMS)}, and no {some(others)}; "
+            f"the layout {to} holds the streams {' and '.join(STREAMS)} alone, got {others[0]!r}; "
             "where that is both side by side, read it with split=true"
         )
     if to in LABELLED and not any(video.labels for video in dataset.videos):

@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from amsx.data.layouts.timing import CLIP
 from amsx.data.videos import Dataset, Timebase, Video
+from amsx.data.writers.arrays import median_snippet
 
-EXACT = 1e-9  # relative
+EXACT = 1e-9  # relative; times that differ by less are the same
 FASTEST = 120.0  # frames per second; rows that would need more of a video in clips of 16 are a row per frame
 
 
@@ -47,8 +46,7 @@ def frame_grid(dataset: Dataset) -> FrameGrid:
     sliding = strides.pop() if len(strides) == 1 else None
     if sliding is not None:
         return FrameGrid(sliding, float(CLIP), True)
-    median = float(np.median([video.timebase.snippet_seconds for video in dataset.videos]))
-    stride = CLIP if CLIP / median <= FASTEST else 1
+    stride = CLIP if CLIP / median_snippet(dataset) <= FASTEST else 1
     first = dataset.videos[0].timebase
     return FrameGrid(stride, stride * (1 + 2 * first.offset / first.snippet_seconds), False)
 

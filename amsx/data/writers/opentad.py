@@ -1,8 +1,8 @@
 """OpenTAD's layout; see its reader.
 
 The frame rate is nowhere written: OpenTAD takes it as frame / duration, so `frame` is what brings out the rate, a whole
-number where the video's duration was one of frames. Its strides and offsets are whole frames; those of `frames` are
-that for clips of 16 frames, overlapping or side by side.
+number where the video's duration was one of frames. It cuts offsets to whole frames: those of clips of 16 frames,
+overlapping or side by side, are whole; rows of one frame each come half a frame early there.
 """
 
 import math
