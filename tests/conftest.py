@@ -1,11 +1,15 @@
 """Fixtures that several test folders share."""
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+# Makes the `benchmarks` folder beside `tests` importable: last, so that `import amsx` finds the installed one.
+sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 settings.register_profile("amsx", deadline=None)  # shared machines are slow at times
 settings.load_profile("amsx")
