@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 _INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
@@ -26,13 +27,19 @@ def floating(name: str, x: Any, form: str) -> Tensor:
         raise TypeError(f"{name} has dtype {x.dtype}; expected float32, float64, float16 or bfloat16")
     if not (x.is_cpu or x.is_cuda or x.is_meta):
         raise TypeError(f"{name} is on {x.device}; amsx has kernels for cpu and cuda")
+    if x.layout != torch.strided or x.is_nested:
+        kind = "a nested tensor" if x.is_nested else x.layout
+        raise TypeError(f"{name} is {kind}; expected a dense tensor, padded, with lengths beside it")
+    if forward_ad._current_level >= 0 and forward_ad.unpack_dual(x).tangent is not None:
+        raise NotImplementedError(f"{name} carries a forward-mode tangent; amsx has reverse-mode derivatives alone")
     return x
 
 
-def shaped(name: str, x: Tensor, ranks: tuple[int, ...], form: str) -> None:
+def shaped(name: str, x: Tensor, ranks: tuple[int, ...], form: str, *, videos: int = 1) -> None:
+    """`x` has one of the `ranks`, and no axis but the first (`videos`, 0 where there is none) is empty."""
     if x.ndim not in ranks:
         raise ValueError(f"{name} has shape {tuple(x.shape)}; expected {form}")
-    if x.numel() == 0 and 0 in x.shape[-2:]:  # a batch of no videos is fine
+    if x.numel() == 0 and 0 in x.shape[videos:]:  # a batch of no videos is fine
         raise ValueError(f"{name} has shape {tuple(x.shape)}; expected at least one snippet and one channel")
 
 

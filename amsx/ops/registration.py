@@ -207,6 +207,40 @@ def _grad_of_rows(name: str) -> Callable[..., tuple]:
     return backward
 
 
+# ---- second derivatives: right where an adjoint is linear (grid mode), an error elsewhere
+
+
+def _keep_adjoint(ctx: Any, inputs: tuple, output: Tensor) -> None:
+    _, timestamps, lengths = inputs
+    ctx.save_for_backward(timestamps, lengths)
+
+
+def _grad_of_adjoint(name: str) -> Callable[..., tuple]:
+    """Of `name`_backward, which is linear in the gradient that it takes: its own adjoint is the op."""
+
+    def backward(ctx: Any, grad: Tensor) -> tuple:
+        if ctx.needs_input_grad[1]:
+            raise NotImplementedError(_TWICE)
+        timestamps, lengths = ctx.saved_tensors
+        return getattr(torch.ops.amsx, name)(grad, timestamps, lengths), None, None
+
+    return backward
+
+
+_TWICE = (
+    "amsx has no second derivative through timestamps or sampling weights; expected one backward pass through them "
+    "(mode='continuous' and create_graph=True do not go together; mode='grid' can be differentiated twice in feats)"
+)
+
+
+def _keep_nothing(ctx: Any, inputs: tuple, output: Tensor) -> None:
+    pass
+
+
+def _no_second(ctx: Any, grad: Tensor) -> tuple:
+    raise NotImplementedError(_TWICE)
+
+
 # ---- the table: schema, kernel, fake, and (setup, backward) where there is a gradient
 
 _SAMPLED = "Tensor? labels, Tensor? lengths, float eta, bool mean"
@@ -240,13 +274,13 @@ _OPS: list[tuple[str, Callable, Callable, tuple[Callable, Callable] | None]] = [
         "sampling_weights_backward(Tensor grad, Tensor cas, Tensor? labels, Tensor? lengths, bool mean) -> Tensor",
         _sampling_weights_backward,
         _fake_grad_cas,
-        None,
+        (_keep_nothing, _no_second),
     ),
     (
         "sampling_timestamps_backward(Tensor grad, Tensor weights, Tensor timestamps, Tensor? lengths) -> Tensor",
         _sampling_timestamps_backward,
         _fake_grad_weights,
-        None,
+        (_keep_nothing, _no_second),
     ),
     (
         "gather(Tensor feats, Tensor timestamps, Tensor? lengths) -> Tensor",
@@ -258,13 +292,13 @@ _OPS: list[tuple[str, Callable, Callable, tuple[Callable, Callable] | None]] = [
         "gather_backward(Tensor grad, Tensor timestamps, Tensor? lengths) -> Tensor",
         _rows_kernel("gather_backward"),
         _fake_rows,
-        None,
+        (_keep_adjoint, _grad_of_adjoint("gather")),
     ),
     (
         "gather_backward_timestamps(Tensor grad, Tensor feats, Tensor timestamps, Tensor? lengths) -> Tensor",
         _timestamps_kernel("gather_backward_timestamps"),
         _fake_grad_timestamps,
-        None,
+        (_keep_nothing, _no_second),
     ),
     (
         "align_cas(Tensor cas, Tensor timestamps, Tensor? lengths) -> Tensor",
@@ -276,13 +310,13 @@ _OPS: list[tuple[str, Callable, Callable, tuple[Callable, Callable] | None]] = [
         "align_cas_backward(Tensor grad, Tensor timestamps, Tensor? lengths) -> Tensor",
         _rows_kernel("align_backward"),
         _fake_rows,
-        None,
+        (_keep_adjoint, _grad_of_adjoint("align_cas")),
     ),
     (
         "align_cas_backward_timestamps(Tensor grad, Tensor cas, Tensor timestamps, Tensor? lengths) -> Tensor",
         _timestamps_kernel("align_backward_timestamps"),
         _fake_grad_timestamps,
-        None,
+        (_keep_nothing, _no_second),
     ),
 ]
 

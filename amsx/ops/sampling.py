@@ -3,7 +3,7 @@
 Positions are in snippet units: the integer i is the centre of snippet i, which covers [i - 0.5, i + 0.5]. Between
 centres weights and features are linear, beyond the outermost centres constant (PyTorch's `align_corners=False`). The n
 samples of a video of n valid snippets stand at the midpoints (i + 0.5) / n of the cumulation axis, so constant weights
-give back the identity.
+give back the identity (in grid mode to half a sub-position, 1 / (2 H) of a snippet).
 
 What the CPU refuses by looking at values, CUDA does not look at (that would force a synchronization): see
 `amsx.ops.checks` for what happens there instead.
@@ -63,9 +63,10 @@ def adaptive_sample(
         TypeError: an argument of the wrong kind or dtype.
         ValueError: shapes or devices that do not fit; on the CPU also a NaN or infinite CAS, lengths outside 1..T,
             and eta = 0 with a constant CAS.
+        NotImplementedError: forward-mode differentiation; a second derivative in continuous mode.
     """
     if checks.floating("feats", feats, "(B, T, D) or (T, D)").ndim == 2:
-        checks.shaped("feats", feats, (2,), "(B, T, D) or (T, D)")
+        checks.shaped("feats", feats, (2,), "(B, T, D) or (T, D)", videos=0)
         batched = adaptive_sample(
             feats[None],
             _add_batch("cas", cas, (1, 2), "(T, C) or (T,) beside feats (T, D)"),

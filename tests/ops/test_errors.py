@@ -60,6 +60,9 @@ CASES = [
     (X, M, {"interp_factor": 2.0}, TypeError, r"interp_factor is 2.0; expected an int"),
     (X, M, {"aggregate": "sum"}, ValueError, r"aggregate is 'sum'; expected one of 'max', 'mean', 'random'"),
     (X, M, {"mode": "linear"}, ValueError, r"mode is 'linear'; expected one of 'grid', 'continuous'"),
+    (X.to_sparse(), M, {}, TypeError, r"feats is torch.sparse_coo; expected a dense tensor"),
+    (X, M.to_sparse(), {}, TypeError, r"cas is torch.sparse_coo; expected a dense tensor"),
+    (torch.nested.nested_tensor([X[0]], layout=torch.jagged), M, {}, TypeError, r"feats is a nested tensor"),
     (X, M.to("meta"), {}, ValueError, r"cas is on meta but feats on cpu"),
     (X, M, {"labels": torch.ones(2, 4, device="meta")}, ValueError, r"labels is on meta but cas on cpu"),
 ]
@@ -100,6 +103,8 @@ def test_what_is_not_an_error() -> None:
     labels = torch.tensor([[1, 1, 1, 0], [1, 1, 1, 1]])
     amsx.adaptive_sample(X, nan_elsewhere, labels=labels)  # the channel is not kept
     assert amsx.adaptive_sample(X[:0], M[:0]).feats.shape == (0, 6, 3)
+    assert amsx.adaptive_sample(X[:0], M[:0, :, 0]).feats.shape == (0, 6, 3)
+    assert amsx.sampling_timestamps(torch.ones(0, 6)).shape == (0, 6)
     one = amsx.adaptive_sample(X[:, :1], M[:, :1], eta=0, mode="continuous")  # a single snippet has nothing to weigh
     assert torch.equal(one.timestamps, torch.zeros(2, 1))
     no_action = amsx.adaptive_sample(X, M, labels=torch.zeros(2, 4), eta=0, mode="continuous")

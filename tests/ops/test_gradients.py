@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ops.cases import Case, cases
-from torch.autograd import gradcheck
+from torch.autograd import gradcheck, gradgradcheck
 
 import amsx
 from amsx.ops import reference
@@ -105,3 +105,35 @@ def test_expanded_gradient_of_a_sum() -> None:
     amsx.adaptive_sample(feats, cas).feats.sum().backward()
     total = feats.grad.sum().item()
     assert total == pytest.approx(feats.numel())  # every sample's shares add up to one
+
+
+def test_second_derivatives_in_the_features() -> None:
+    feats, cas, _, lengths = inputs()
+    cas = cas.detach()
+    assert gradgradcheck(lambda x: amsx.adaptive_sample(x, cas, lengths=lengths).feats, (feats,))
+    timestamps = amsx.adaptive_sample(feats.detach(), cas, lengths=lengths).timestamps
+    assert gradgradcheck(lambda x: amsx.gather(x, timestamps, lengths), (feats,))
+    assert gradgradcheck(lambda x: amsx.align_cas(x, timestamps, lengths), (feats,))
+
+
+def test_second_derivatives_through_timestamps_are_refused() -> None:
+    """They were zeros once, with a warning."""
+    feats, cas, _, _ = inputs()
+    sampled = amsx.adaptive_sample(feats, cas, mode="continuous")
+    (grad,) = torch.autograd.grad(sampled.feats.square().sum(), cas, create_graph=True)
+    with pytest.raises(NotImplementedError, match="no second derivative through timestamps"):
+        grad.square().sum().backward()
+    timestamps = sampled.timestamps.detach().requires_grad_()
+    (grad,) = torch.autograd.grad(amsx.align_cas(cas, timestamps).square().sum(), cas, create_graph=True)
+    with pytest.raises(NotImplementedError, match="no second derivative through timestamps"):
+        grad.square().sum().backward()
+
+
+def test_forward_mode_is_refused() -> None:
+    """Tangents were zeros once, without a word."""
+    feats, cas, _, _ = (x.detach() for x in inputs())
+    with pytest.raises(NotImplementedError, match="feats carries a forward-mode tangent"):
+        torch.func.jvp(lambda x: amsx.adaptive_sample(x, cas).feats, (feats,), (feats,))
+    timestamps = amsx.adaptive_sample(feats, cas).timestamps
+    with pytest.raises(NotImplementedError, match="cas carries a forward-mode tangent"):
+        torch.func.jvp(lambda x: amsx.align_cas(x, timestamps), (cas,), (cas,))
