@@ -1,6 +1,8 @@
 """The `amsx` command: one module a group of commands."""
 
 import argparse
+import os
+import select
 import sys
 from collections.abc import Sequence
 
@@ -8,13 +10,19 @@ import amsx
 from amsx.cli import data, experiments, report, runs, scoring
 from amsx.info import describe
 
+# Of RuntimeError: failed cells, a missing package, no memory, whatever torch says. Others are bugs, with a traceback.
+USER_ERRORS = (ValueError, TypeError, OSError, RuntimeError, ArithmeticError, ImportError, MemoryError)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status. Errors a user can mend are printed without a traceback."""
     options = parser().parse_args(arguments)
     try:
         options.run(options)
-    except (ValueError, TypeError, OSError) as error:
+        sys.stdout.flush()
+    except USER_ERRORS as error:
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            return 141  # as of a program that SIGPIPE ended: `amsx ... | head` is no error
         if options.traceback:
             raise
         print(f"amsx: error: {error}", file=sys.stderr)
@@ -26,6 +34,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 130
     return 0
+
+
+def _nobody_reads() -> bool:
+    """Whether it is our own output that has no reader any more; if so, what is left of it is dropped."""
+    waiting = select.poll()
+    waiting.register(sys.stdout.fileno(), 0)
+    closed = any(event & select.POLLERR for _, event in waiting.poll(0))
+    if closed:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return closed
 
 
 def parser() -> argparse.ArgumentParser:

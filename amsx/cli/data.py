@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import get_args
 
-from amsx.cli.options import Commands, dataset_of, layout_options, reader_options
+from amsx.cli.options import Commands, dataset_of, layout_options, read_data
 from amsx.data.convert import Target, convert
 from amsx.data.layouts import read_what_can_be
 from amsx.data.summary import format_summary, summarize
@@ -28,7 +28,7 @@ def add_to(commands: Commands) -> None:
 
 
 def _data(options: argparse.Namespace) -> None:
-    dataset = read_what_can_be(options.data, options.layout, **reader_options(options.data_option))
+    dataset = read_data(options, read_what_can_be)
     summary = summarize(dataset, values=not options.quick)
     print(json.dumps(summary) if options.json else format_summary(summary))
 

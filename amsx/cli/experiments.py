@@ -12,7 +12,8 @@ from amsx.experiments.tuning import tune
 
 def add_to(commands: Commands) -> None:
     """Add these commands to the command line."""
-    again = commands.add_parser("reproduce", help="the paper's tables and figures on your features")
+    # Without abbreviations: their trainings have seeds 0, 1, ..., and --seed would be taken for --seeds.
+    again = commands.add_parser("reproduce", help="the paper's tables and figures on your features", allow_abbrev=False)
     data_options(again)
     for flag, plans in (("--table", TABLES), ("--figure", FIGURES)):
         titles = "; ".join(f"{number}: {plan.title.partition(', ')[2]}" for number, plan in plans.items())
@@ -23,7 +24,9 @@ def add_to(commands: Commands) -> None:
     again.add_argument("--out", type=Path, required=True, help="where results go; finished cells are kept")
     again.set_defaults(run=_reproduce)
 
-    search = commands.add_parser("tune", help="search lambda, eta, H, beta and theta_cls on held-out training videos")
+    search = commands.add_parser(
+        "tune", help="search lambda, eta, H, beta and theta_cls on held-out training videos", allow_abbrev=False
+    )
     data_options(search)
     search.add_argument("--trials", type=int, default=20, help="trainings to compare (default %(default)s)")
     search.add_argument(
@@ -42,7 +45,7 @@ def add_to(commands: Commands) -> None:
 
     demo = commands.add_parser("demo", help="train on a small synthetic set and draw what came out")
     demo.add_argument("--out", type=Path, default=Path("amsx-demo"), help="where it writes (default %(default)s)")
-    demo.add_argument("--seed", type=int, default=0)
+    demo.add_argument("--seed", type=int, default=0, help="of the set and of the trainings (default %(default)s)")
     demo.add_argument("--quiet", action="store_true", help="no progress bars")
     demo.set_defaults(run=_demo)
 

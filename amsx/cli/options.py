@@ -2,13 +2,15 @@
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from amsx.data.layouts import LAYOUTS, read_dataset
 from amsx.data.synthetic import SyntheticConfig, make_dataset
 from amsx.data.videos import Dataset
+from amsx.training import checkpoint
 from amsx.training.config import Config, from_dict, override
 from amsx.training.presets import Preset, for_dataset
 
@@ -43,7 +45,6 @@ def data_options(command: argparse.ArgumentParser) -> None:
         help="a stream to train, e.g. rgb; repeatable (default: all, each apart, fused at the end)",
     )
     command.add_argument("--preset", choices=get_args(Preset), help="settings to start from (default: by the data)")
-    command.add_argument("--seed", type=int, default=0)
     command.add_argument("--device", help="cpu, cuda, cuda:1 (default: cuda where there is one)")
     command.add_argument("--quiet", action="store_true", help="no progress bars")
     set_option(command, "e.g. sampling.eta=1.0; see RUN/config.json for every key")
@@ -53,12 +54,21 @@ def set_option(command: argparse.ArgumentParser, hint: str) -> None:
     command.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help=hint)
 
 
-def dataset_of(options: argparse.Namespace) -> Dataset:
+def read_data(options: argparse.Namespace, read: Callable[..., Dataset] = read_dataset) -> Dataset:
+    """What DATA, --layout and --data-option say, by `read` unless it is the built-in set."""
     asked = reader_options(options.data_option)
-    if options.data == SYNTHETIC and not options.data.exists():
-        dataset = make_dataset(SyntheticConfig(**asked))
-    else:
-        dataset = read_dataset(options.data, options.layout, **asked)
+    if options.data != SYNTHETIC or options.data.exists():
+        return read(options.data, options.layout, **asked)
+    known = [field.name for field in fields(SyntheticConfig) if field.name != "streams"]
+    if options.layout is not None:
+        raise ValueError(f"--layout {options.layout}: the built-in set has none, and there is no folder {SYNTHETIC}")
+    if unknown := [name for name in asked if name not in known]:
+        raise TypeError(f"the built-in set has no option {unknown[0]!r}; it has {', '.join(known)}")
+    return make_dataset(SyntheticConfig(**asked))
+
+
+def dataset_of(options: argparse.Namespace) -> Dataset:
+    dataset = read_data(options)
     counts = ", ".join(f"{len(dataset.subset(s))} {s}" for s in ("train", "test"))
     streams = ", ".join(f"{name} ({width})" for name, width in dataset.dims.items())
     print(f"{options.data}: layout {dataset.layout}, {counts} videos, {len(dataset.classes)} classes, {streams}")
@@ -69,16 +79,19 @@ def dataset_of(options: argparse.Namespace) -> Dataset:
 
 def config_of(options: argparse.Namespace, dataset: Dataset) -> Config:
     """The preset for the data, or --config's file; then --seed and --set; what was decided is printed."""
+    seed = getattr(options, "seed", None)  # of commands that train with one
     if getattr(options, "config", None) is not None:
         if options.preset is not None:
             raise ValueError("--config and --preset both say where to start from; expected one of them")
-        values = json.loads(options.config.read_text())
-        config = from_dict(values.get("config", values))  # a run's config.json also holds the data
+        values = checkpoint.read_json(options.config)
+        if isinstance(values, dict):
+            values = values.get("config", values)  # a run's config.json also holds the data
+        config = from_dict(values)
     else:
         config, notes = for_dataset(dataset, options.preset)
         for note in notes:
             print(f"  {note}")
-    return override(config, [f"optimization.seed={options.seed}", *options.set])
+    return override(config, [*([] if seed is None else [f"optimization.seed={seed}"]), *options.set])
 
 
 def streams_of(options: argparse.Namespace) -> list[str] | None:

@@ -22,6 +22,7 @@ def add_to(commands: Commands) -> None:
     """Add these commands to the command line."""
     train = commands.add_parser("train", help="train AMS on a directory of features, then test it")
     data_options(train)
+    train.add_argument("--seed", type=int, help="of everything random (default: 0, or that of --config)")
     train.add_argument("--out", type=Path, metavar="RUN", help="the run directory to write")
     train.add_argument("--expect", action="store_true", help="say how long it will take and how much memory, and stop")
     train.add_argument("--config", type=Path, help="a config.json to start from, instead of a preset")
@@ -30,7 +31,7 @@ def add_to(commands: Commands) -> None:
     train.set_defaults(run=_train)
 
     test = commands.add_parser("test", help="fuse, localize and score a run again from its saved CASs")
-    test.add_argument("run_directory", type=Path, metavar="RUN")
+    test.add_argument("run_directory", type=Path, metavar="RUN", help="the run directory of amsx train")
     set_option(test, "e.g. localization.beta=0.3; what differs goes to RUN/retest")
     test.add_argument("--out", type=Path, help="where to write instead")
     test.add_argument("--snippets", action="store_true", help="judge the CASs themselves, snippet by snippet, too")
@@ -101,4 +102,6 @@ def _print_result(result: RunResult) -> None:
     for name, metrics in views.items():
         if metrics is not None:
             print(f"\n[{name}]\n{format_table(metrics)}")
+    if result.metrics is None:
+        print("\nnothing was scored: no test video is annotated")
     print(f"\nresults: {result.out}")

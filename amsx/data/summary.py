@@ -1,11 +1,12 @@
 """What a data set holds, in numbers and in words: counts, lengths, labels, and features that cannot be used."""
 
 from collections import Counter
+from collections.abc import Collection
 from typing import Any, get_args
 
 import numpy as np
 
-from amsx.data.videos import Dataset, Subset, Video
+from amsx.data.videos import Dataset, Segment, Subset, Video
 
 BARS = 10  # of a histogram
 WIDTH = 40  # characters of its longest bar
@@ -40,11 +41,13 @@ def summarize(dataset: Dataset, *, values: bool = True) -> dict[str, Any]:
     return summary
 
 
-def broken_values(dataset: Dataset) -> dict[str, str]:
-    """What is wrong with the values of features, per "<video>, <stream>"; all of them are read."""
+def broken_values(dataset: Dataset, streams: Collection[str] | None = None) -> dict[str, str]:
+    """What is wrong with the values of features, per "<video>, <stream>"; all of them (or of `streams`) are read."""
     found = {}
     for video in dataset.videos:
         for name, stream in video.streams.items():
+            if streams is not None and name not in streams:
+                continue
             try:
                 stream.load()
             except (ValueError, OSError) as error:
@@ -61,7 +64,7 @@ def _subset(videos: tuple[Video, ...]) -> dict[str, Any]:
         "lengths": lengths,
         "seconds": float(sum(video.end for video in videos)),
         "instances": len(segments),
-        "instances_past_the_end": sum(segment.end > video.end or segment.start < 0 for video, segment in segments),
+        "instances_past_the_end": sum(_passes_the_end(video, segment) for video, segment in segments),
         "labels_unlike_segments": sum(
             bool(video.segments) and {s.label for s in video.segments} != set(video.labels) for video in videos
         ),
@@ -69,10 +72,17 @@ def _subset(videos: tuple[Video, ...]) -> dict[str, Any]:
     }
 
 
+def _passes_the_end(video: Video, segment: Segment) -> bool:
+    """By half a snippet or more: annotated times are rounded, to a tenth of a second at times."""
+    slack = 0.5 * video.timebase.snippet_seconds
+    return segment.end > video.end + slack or segment.start < -slack
+
+
 def format_summary(summary: dict[str, Any]) -> str:
     """A `summarize` for people."""
     streams = ", ".join(f"{name} ({width} channels)" for name, width in summary["streams"].items())
-    lines = [f"{summary['root']}: layout {summary['layout']}, {len(summary['classes'])} classes, streams {streams}"]
+    root, classes = summary["root"] or "in memory", len(summary["classes"])
+    lines = [f"{root}: layout {summary['layout']}, {classes} classes, streams {streams}"]
     lines += [f"  {note}" for note in summary["notes"]]
     for name, subset in summary["subsets"].items():
         seconds = subset["snippet_seconds"]

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from amsx.evaluation.records import Columns, read_columns
+from amsx.evaluation.subsets import quoted
 
 AMBIGUOUS = "Ambiguous"  # their label in THUMOS14 annotations; never a class
 
@@ -32,10 +33,12 @@ def _read_lines(path: Path) -> Mapping[str, Sequence[Any]]:
     if not path.is_file():
         raise FileNotFoundError(f"file of ambiguous spans {path} does not exist")
     spans: dict[str, list[Any]] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
         fields = line.split()
         if fields and len(fields) != 3:
-            raise ValueError(f"{path}, line {number}: {line!r}; expected a video id, a start and an end in seconds")
+            raise ValueError(
+                f"{path}, line {number}: {quoted(line)}; expected a video id, a start and an end in seconds"
+            )
         if fields:
             spans.setdefault(fields[0], []).append(fields[1:])
     return spans

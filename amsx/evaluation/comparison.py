@@ -56,6 +56,8 @@ def compare(
         raise ValueError("no predictions to score; expected at least one for a")
     if resamples < 2:
         raise ValueError(f"{resamples} resamples give no interval; expected at least 2")
+    if seed < 0:
+        raise ValueError(f"seed is {seed}; expected at least 0")
     rules = protocol_named(protocol) if isinstance(protocol, str) else protocol
     thresholds = thresholds_of(tiou)
     truth = read_ground_truth(ground_truth, subset=subset, videos=videos, exclude=exclude, ambiguous=ambiguous)

@@ -1,12 +1,11 @@
 """The forms that prediction files come in, and how to tell them apart."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from amsx.evaluation.records import Source, json_object, read_file
-from amsx.evaluation.subsets import some
+from amsx.evaluation.records import Source, json_object, parse_json, read_file
+from amsx.evaluation.subsets import quoted, some
 
 _EXPECTED = 'expected {"results": {video id: [{"label", "score", "segment"}]}}'
 _ACTIVITYNET = ("version", "results", "external_data")
@@ -35,9 +34,9 @@ def recognize(source: Source) -> tuple[Form, str]:
         return _form_of(source, "predictions"), "predictions"
     text, name = read_file(source, "predictions")
     try:
-        content = json.loads(text)
+        content = parse_json(text)
     except ValueError as error:
-        lines = text.decode("utf-8", "replace").splitlines()
+        lines = text.decode("utf-8-sig", "replace").splitlines()
         if not _is_detection(next((line for line in lines if line.strip()), "")):
             raise ValueError(
                 f"{name}: not a JSON file ({error}), and its first line is no 'video start end class score'"
@@ -98,8 +97,8 @@ def _from_lines(lines: list[str], name: str) -> Mapping[str, Any]:
             continue
         if not _is_detection(line):
             raise ValueError(
-                f"{name}, line {number}: {line!r}; expected a video id, a start and an end in seconds, a class number "
-                "and a score"
+                f"{name}, line {number}: {quoted(line)}; expected a video id, a start and an end in seconds, a "
+                "class number and a score"
             )
         video, start, end, label, score = line.split()
         # The challenge's evaluator takes video files for their videos, too.

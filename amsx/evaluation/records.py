@@ -40,17 +40,31 @@ def load_json(source: Source, what: str) -> tuple[Mapping[str, Any], str]:
         return source, what
     text, name = read_file(source, what)
     try:
-        content = json.loads(text)
+        content = parse_json(text)
     except ValueError as error:
         raise ValueError(f"{name}: not a JSON file ({error})") from None
     return json_object(content, name), name
+
+
+def parse_json(text: bytes) -> Any:
+    """What `text` holds; ValueError where it is no JSON or a key occurs twice in one object (json keeps the last)."""
+    return json.loads(text, object_pairs_hook=_unique_keys)
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"{next(key for key in keys if keys.count(key) > 1)!r} occurs twice in one object")
+    return content
 
 
 def read_file(path: str | Path, what: str) -> tuple[bytes, str]:
     """The content of a file, and its name; FileNotFoundError says what it was to be."""
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"{what} file {path} does not exist")
+        state = "is a folder" if path.is_dir() else "does not exist"
+        raise FileNotFoundError(f"{what} file {path} {state}")
     return path.read_bytes(), str(path)
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 _SPELLINGS = {"training": "train", "val": "validation", "valid": "validation", "testing": "test"}
 
+_LONGEST = 80  # characters of a name or a line that a message repeats
+
 Database = Mapping[str, Mapping[str, Any]]  # video id -> {"subset", "annotations", ...}
 
 
@@ -51,7 +53,7 @@ def listed_videos(videos: str | Path | Collection[str], database: Database, name
         path = Path(videos)
         if not path.is_file():
             raise FileNotFoundError(f"split file {path} does not exist")
-        listed, origin = path.read_text(encoding="utf-8").split("\n"), str(path)
+        listed, origin = path.read_text(encoding="utf-8-sig").split("\n"), str(path)
     else:
         listed, origin = [str(video) for video in videos], "the list of videos"
     ids = list(dict.fromkeys(video.strip() for video in listed if video.strip()))
@@ -72,7 +74,12 @@ def census(database: Database) -> str:
 
 def some(names: Collection[str]) -> str:
     """The first few of `names`, for messages."""
-    return ", ".join(map(repr, list(names)[:3])) + (", ..." if len(names) > 3 else "")
+    return ", ".join(map(quoted, list(names)[:3])) + (", ..." if len(names) > 3 else "")
+
+
+def quoted(text: str) -> str:
+    """`text` as it stands in a message: a line of a file of another kind may be megabytes long."""
+    return repr(text if len(text) <= _LONGEST else text[:_LONGEST] + "...")
 
 
 def _normalised(subset: str) -> str:

@@ -23,7 +23,8 @@ from amsx.experiments.tables import as_markdown, as_text
 from amsx.report.experiment_figures import draw_eta, draw_iterations
 from amsx.training import checkpoint
 from amsx.training.config import Config, differences, from_dict, override, to_dict
-from amsx.training.run import TRAINED, chosen_streams, describe_run, ground_truth, read_run
+from amsx.training.run import TRAINED, check_values, chosen_streams, describe_run, ground_truth, read_run
+from amsx.training.setup import choose_device
 
 DRAWN = {"figure4": draw_iterations, "figure5": draw_eta}
 
@@ -62,6 +63,7 @@ def reproduce(
         jobs = default_jobs(device)
     if jobs < 1:
         raise ValueError(f"jobs must be at least 1, got {jobs}")
+    choose_device(device)
     names = chosen_streams(dataset, streams)
     truth = ground_truth(dataset.subset("test"))
     if not any(entry["annotations"] for entry in truth["database"].values()):
@@ -75,6 +77,7 @@ def reproduce(
 
     cells = cells_of(plans, config, seeds, names)
     if unfinished(cells, out):
+        check_values(dataset, names)
         live = Live(plans, config, seeds, names, out, quiet=quiet)
         failed = []
         for event in train_cells(cells, dataset, out, jobs=jobs, device=device):

@@ -21,9 +21,10 @@ from amsx.experiments.parallel import default_jobs, train_cells
 from amsx.experiments.validation import carve
 from amsx.training import checkpoint
 from amsx.training.activations import load_activations
-from amsx.training.config import Config, override, to_dict
+from amsx.training.config import Config, differences, from_dict, override, to_dict
 from amsx.training.phases import iteration_ends, schedule
-from amsx.training.run import chosen_streams, describe_run, ground_truth, score
+from amsx.training.run import check_values, chosen_streams, describe_run, ground_truth, score
+from amsx.training.setup import choose_device
 
 if TYPE_CHECKING:
     import optuna
@@ -62,21 +63,29 @@ def tune(
     out = Path(out)
     if trials < 1 or seeds < 1:
         raise ValueError(f"trials and seeds must be at least 1, got {trials} and {seeds}")
+    jobs = default_jobs(device) if jobs is None else jobs
+    if jobs < 1:
+        raise ValueError(f"jobs must be at least 1, got {jobs}")
+    choose_device(device)
     held_out = carve(dataset, share=share, group=group)
     names = chosen_streams(held_out, streams)
+    check_values(held_out, names)
     described = {
         **describe_run(held_out, names, config),
         "held_out": [video.id for video in held_out.subset("test")],
         "seeds": seeds,
     }
     if (out / "search.json").exists():
-        if checkpoint.read_json(out / "search.json") != described:
-            raise ValueError(f"{out} holds a search with other data, another split or other settings")
+        found = checkpoint.read_json(out / "search.json")
+        other = [key for key, value in described.items() if key != "config" and found.get(key) != value]
+        other += differences(from_dict(found.get("config", {})), config)
+        if other:
+            raise ValueError(f"{out} holds another search, so it cannot be continued; other are: {'; '.join(other)}")
     else:
         checkpoint.write_json(out / "search.json", described)
     say(held_out.notes[-1])
     study = _study(optuna, out, config)
-    bench = _Bench(held_out, names, seeds, out, default_jobs(device) if jobs is None else jobs, device)
+    bench = _Bench(held_out, names, seeds, out, jobs, device)
     while True:
         complete = study.get_trials(states=[optuna.trial.TrialState.COMPLETE])
         if complete:

@@ -1,5 +1,6 @@
 """The choices between activations and detections, typed and checked; the defaults are the paper's."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,14 +21,14 @@ class PostProcessing:
 
     def __post_init__(self) -> None:
         self._require("class_threshold", 0 <= self.class_threshold <= 1, "in [0, 1]")
-        self._require("threshold", self.threshold >= 0, "at least 0")
-        self._require("thresholds", all(level >= 0 for level in self.thresholds), "numbers of at least 0")
+        self._require("threshold", 0 <= self.threshold < math.inf, "at least 0 and finite")
+        self._require("thresholds", all(0 <= x < math.inf for x in self.thresholds), "finite numbers of at least 0")
         if self.threshold_of == "range":
             name = "thresholds" if self.thresholds else "threshold"
             self._require(name, max(self.levels) < 1, "below 1 where threshold_of is 'range'")
-        self._require("class_weight", self.class_weight >= 0, "at least 0")
+        self._require("class_weight", 0 <= self.class_weight < math.inf, "at least 0 and finite")
         self._require("nms_tiou", 0 <= self.nms_tiou <= 1, "in [0, 1]")
-        self._require("nms_sigma", self.nms_sigma > 0, "greater than 0")
+        self._require("nms_sigma", 0 < self.nms_sigma < math.inf, "greater than 0 and finite")
 
     @property
     def levels(self) -> tuple[float, ...]:

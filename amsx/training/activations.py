@@ -83,6 +83,8 @@ def save_activations(path: Path, activations: StreamActivations) -> None:
 
 def load_activations(path: Path) -> StreamActivations:
     """Read what `save_activations` wrote; FileNotFoundError or ValueError as `checkpoint.load`."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"no activations at {path}: the training did not end yet, or there were no test videos")
     tensors, header = checkpoint.load(path, kind="activations")
     lengths = tensors["lengths"].numpy()
 

@@ -22,8 +22,13 @@ def save(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any], *
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".partial")
     metadata = {FORMAT: json.dumps({"kind": kind, "version": 1, **header})}
-    save_file({k: v.detach().contiguous().cpu() for k, v in tensors.items()}, temporary, metadata)
-    os.replace(temporary, path)
+    try:
+        save_file({k: v.detach().contiguous().cpu() for k, v in tensors.items()}, temporary, metadata)
+        os.replace(temporary, path)
+    except SafetensorError as error:  # a full disk, a folder that cannot be written to
+        raise OSError(f"{path} could not be written ({error})") from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def load(path: Path, *, kind: str, device: torch.device | str = "cpu") -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -60,8 +65,11 @@ def write_text(path: Path, text: str) -> None:
     """Write `text` to `path` as a whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".partial")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def read_json(path: Path) -> Any:

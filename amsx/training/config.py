@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
+from amsx.evaluation.protocols import protocol_named
 from amsx.localization.options import PostProcessing
+from amsx.ops.checks import MAX_INTERP_FACTOR
 
+NOT_NEGATIVE = "at least 0 and finite"
 THUMOS14_TIOU = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)  # what weakly-supervised papers average over on THUMOS14
 
 
@@ -44,11 +47,12 @@ class SamplingConfig:
     erase_threshold: float = 0.7  # of weights "erase", as a multiple of the mean activation; as alpha of Eq. 8
 
     def __post_init__(self) -> None:
-        _require(self.eta >= 0, "sampling.eta", self.eta, "at least 0")
-        _require(self.erase_threshold >= 0, "sampling.erase_threshold", self.erase_threshold, "at least 0")
+        for name in ("eta", "erase_threshold"):
+            _require(0 <= getattr(self, name) < math.inf, f"sampling.{name}", getattr(self, name), NOT_NEGATIVE)
         inside = 0 <= self.class_threshold <= 1
         _require(inside, "sampling.class_threshold", self.class_threshold, "in [0, 1]")
-        _require(self.interp_factor >= 1, "sampling.interp_factor", self.interp_factor, "at least 1")
+        inside = 1 <= self.interp_factor <= MAX_INTERP_FACTOR
+        _require(inside, "sampling.interp_factor", self.interp_factor, f"in 1..{MAX_INTERP_FACTOR}")
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class LossConfig:
         for name, value in vars(self).items():
             if isinstance(value, (bool, str)):
                 continue
-            _require(value >= 0, f"loss.{name}", value, "at least 0")
+            _require(0 <= value < math.inf, f"loss.{name}", value, NOT_NEGATIVE)
 
 
 @dataclass(frozen=True)
@@ -103,8 +107,9 @@ class OptimizationConfig:
     seed: int = 0  # of initialization, order, crops and dropout
 
     def __post_init__(self) -> None:
-        _require(self.learning_rate > 0, "optimization.learning_rate", self.learning_rate, "greater than 0")
-        _require(self.weight_decay >= 0, "optimization.weight_decay", self.weight_decay, "at least 0")
+        rate, decay = self.learning_rate, self.weight_decay
+        _require(0 < rate < math.inf, "optimization.learning_rate", rate, "greater than 0 and finite")
+        _require(0 <= decay < math.inf, "optimization.weight_decay", decay, NOT_NEGATIVE)
         even = self.batch_size >= 2 and self.batch_size % 2 == 0
         _require(even, "optimization.batch_size", self.batch_size, "an even number (of pairs), at least 2")
         _require(self.max_snippets >= 1, "optimization.max_snippets", self.max_snippets, "at least 1")
@@ -133,7 +138,12 @@ class EvaluationConfig:
 
     def __post_init__(self) -> None:
         inside = len(self.tiou) > 0 and all(0 < t <= 1 for t in self.tiou)
-        _require(inside, "evaluation.tiou", self.tiou, "one or more values in (0, 1]")
+        once = len(set(self.tiou)) == len(self.tiou)
+        _require(inside and once, "evaluation.tiou", self.tiou, "one or more values in (0, 1], each once")
+        try:
+            protocol_named(self.protocol)
+        except ValueError as error:
+            raise ValueError(f"evaluation.protocol: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -167,7 +177,11 @@ def from_dict(values: Mapping[str, Any]) -> Config:
 
 
 def override(config: Config, assignments: Iterable[str]) -> Config:
-    """`config` after assignments like "loss.localization_weight=0.5", each parsed by its field's type."""
+    """`config` after assignments like "loss.localization_weight=0.5", each parsed by its field's type.
+
+    Values are checked when all of them are in place, so their order does not matter; of two for a key the last counts.
+    """
+    changes: dict[str, dict[str, Any]] = {}
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         parts = key.strip().split(".")
@@ -179,10 +193,9 @@ def override(config: Config, assignments: Iterable[str]) -> Config:
         field_types = typing.get_type_hints(section_types[parts[0]])
         if parts[1] not in field_types:
             raise ValueError(_unknown(parts[1], field_types, parts[0] + "."))
-        value = _parse(text.strip(), field_types[parts[1]], key.strip())
-        section = dataclasses.replace(getattr(config, parts[0]), **{parts[1]: value})
-        config = dataclasses.replace(config, **{parts[0]: section})
-    return config
+        changes.setdefault(parts[0], {})[parts[1]] = _parse(text.strip(), field_types[parts[1]], key.strip())
+    sections = {name: dataclasses.replace(getattr(config, name), **values) for name, values in changes.items()}
+    return dataclasses.replace(config, **sections)
 
 
 def differences(a: Config, b: Config) -> list[str]:
@@ -241,7 +254,10 @@ def _parse(text: str, kind: Any, name: str) -> Any:
             return None
         return _parse(text, next(k for k in get_args(kind) if k is not type(None)), name)
     if origin is tuple:
-        return tuple(_parse(part.strip(), get_args(kind)[0], name) for part in text.split(",") if part.strip())
+        try:
+            return tuple(_parse(part.strip(), get_args(kind)[0], name) for part in text.split(",") if part.strip())
+        except ValueError:
+            raise ValueError(f"{name} must be numbers separated by commas, got {text!r}") from None
     if kind is bool:
         if text.lower() not in ("true", "false"):
             raise ValueError(f"{name} must be true or false, got {text!r}")

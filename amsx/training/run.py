@@ -20,7 +20,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from amsx.data.batching import FeatureSet
+from amsx.data.summary import broken_values
 from amsx.data.videos import Dataset, Video
 from amsx.evaluation import evaluate
 from amsx.evaluation.predictions import full_form, write_predictions
@@ -62,8 +65,8 @@ def train_run(
 
     `resume=True` continues a run that was interrupted, to the result it would have had. `tensorboard=True` also writes
     the log as TensorBoard events. FileExistsError where `out` already holds a run and `resume` is not set; ValueError
-    where streams are unknown, there is nothing to train on, the run to resume has another configuration or other data,
-    or the package `tensorboard` is wanted and absent.
+    where streams are unknown, there is nothing to train on, features (of test videos, too) hold values that cannot be
+    used, the run to resume has another configuration or other data, or the package `tensorboard` is wanted and absent.
     """
     if tensorboard:
         require_tensorboard()
@@ -77,11 +80,13 @@ def train_run(
         if not resume:
             raise FileExistsError(f"{out} already holds a run; resume it or choose another folder")
         check_same_run(out, described)
+    chosen_device = choose_device(device)
+    check_values(dataset, names)
     checkpoint.write_json(out / "config.json", described)
     checkpoint.write_json(out / "ground_truth.json", ground_truth(test))
     for name in names:
         activations = _train_stream(
-            train, test, dataset.classes, name, config, out / name, device, progress, tensorboard, say
+            train, test, dataset.classes, name, config, out / name, chosen_device, progress, tensorboard, say
         )
         if activations is not None:
             save_activations(out / name / "activations.safetensors", activations)
@@ -106,6 +111,8 @@ def test_run(run: Path | str, overrides: Sequence[str] = (), out: Path | str | N
     if late:
         raise ValueError(f"only localization and evaluation can change after training, not {'; '.join(late)}")
     truth = checkpoint.read_json(run / "ground_truth.json")
+    if not isinstance(truth, dict) or not isinstance(truth.get("database"), dict):
+        raise ValueError(f"{run}/ground_truth.json was not written by amsx train; expected an object under 'database'")
     names = described["data"]["streams"]
     parts = [load_activations(run / name / "activations.safetensors") for name in names]
     if out is None:
@@ -167,6 +174,14 @@ def chosen_streams(dataset: Dataset, streams: Sequence[str] | None) -> list[str]
     return [name for name in known if streams is None or name in streams]
 
 
+def check_values(dataset: Dataset, streams: Sequence[str]) -> None:
+    """ValueError where features hold values that cannot be used: at once, not after hours in the middle of a run."""
+    broken = list(broken_values(dataset, streams).values())
+    if broken:
+        more = f", and {len(broken) - 1} files more" if len(broken) > 1 else ""
+        raise ValueError(f"{broken[0]}{more} (`amsx data` lists them)")
+
+
 def describe_run(dataset: Dataset, streams: Sequence[str], config: Config) -> dict[str, Any]:
     """What config.json says: the data and the complete configuration."""
     return {
@@ -199,6 +214,8 @@ def read_run(run: Path | str) -> dict[str, Any]:
     described = checkpoint.read_json(Path(run) / "config.json")
     if not isinstance(described, dict) or not {"data", "config"} <= described.keys():
         raise ValueError(f"{run}/config.json was not written by amsx; expected the keys 'data' and 'config'")
+    if not isinstance(described["data"], dict) or not isinstance(described["data"].get("streams"), list):
+        raise ValueError(f"{run}/config.json was not written by amsx train; its 'data' names no streams")
     return described
 
 
@@ -229,7 +246,7 @@ def _train_stream(
     stream: str,
     config: Config,
     folder: Path,
-    device: str | None,
+    device: torch.device,
     progress: bool,
     tensorboard: bool,
     say: Callable[[str], None],
@@ -243,7 +260,7 @@ def _train_stream(
         config,
         stream=stream,
         classes=classes,
-        device=choose_device(device),
+        device=device,
         progress=progress,
     )
     path = folder / "checkpoint.safetensors"

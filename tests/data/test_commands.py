@@ -86,3 +86,12 @@ def test_convert_refuses_what_a_layout_cannot_hold_and_leaves_nothing(tmp_path, 
     assert main(["convert", str(tmp_path / "set"), str(tmp_path / "out"), "--to", to]) == 1
     assert f"the layout {to} holds the streams rgb and flow alone, got 'features'" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+def test_the_built_in_set_is_data_like_any_other(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    few = ["--data-option", "train_videos=6", "--data-option", "test_videos=3", "--data-option", "classes=3"]
+    assert main(["data", "synthetic", *few]) == 0
+    assert "in memory: layout synthetic, 3 classes" in capsys.readouterr().out
+    assert main(["convert", "synthetic", str(tmp_path / "out"), "--to", "bas_net", *few]) == 0
+    assert len(read_dataset(tmp_path / "out").videos) == 9

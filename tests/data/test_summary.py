@@ -77,3 +77,13 @@ def test_salads_windows(shared_data):
     assert {name: subset["videos"] for name, subset in summary["subsets"].items()} == {"train": 406, "test": 105}
     assert len(summary["classes"]) == 17 and summary["broken_values"] == {}
     assert "features with broken values: none" in format_summary(summary)
+
+
+def test_an_end_that_was_rounded_does_not_pass_the_features_end():
+    def past(end):
+        streams = {"rgb": FeatureArray(np.ones((100, 2), "f4"))}
+        video = Video("a", "train", streams, ("run",), (Segment(0, end, "run"),), Timebase(1 / 15))
+        summary = summarize(Dataset(None, "x", ("run",), (video,)))
+        return summary["subsets"]["train"]["instances_past_the_end"]
+
+    assert [past(end) for end in (6.6667, 6.69, 6.71)] == [0, 0, 1]

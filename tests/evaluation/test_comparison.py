@@ -185,3 +185,9 @@ def test_a_thousand_resamples_take_seconds() -> None:
     result = compare(truth, [predictions], [predictions])
     assert time.process_time() - began < 30  # 1.5 s where nothing else runs
     assert result["difference"]["average"]["mean"] == 0.0
+
+
+def test_a_seed_that_is_none() -> None:
+    truth = {"database": {"a": {"subset": "test", "annotations": [{"label": "run", "segment": [0, 1]}]}}}
+    with pytest.raises(ValueError, match="seed is -1; expected at least 0"):
+        compare(truth, [{"results": {"a": []}}], seed=-1)

@@ -236,3 +236,33 @@ def test_missing_and_unreadable_files_are_named(tmp_path: Path) -> None:
     broken.write_text("[]")
     with pytest.raises(ValueError, match=r"broken\.json: holds a list; expected a JSON object"):
         evaluate(broken, TRUTH)
+
+
+@pytest.mark.parametrize("which", ["predictions", "ground truth"])
+def test_a_video_that_comes_twice_in_a_file_is_an_error(tmp_path: Path, which: str) -> None:
+    """The parser would keep the second one, and the score be another, without a word."""
+    files = {"predictions": tmp_path / "p.json", "ground truth": tmp_path / "g.json"}
+    for path, content in zip(files.values(), (FOUND, TRUTH), strict=True):
+        path.write_text(json.dumps(content))
+    files[which].write_text(files[which].read_text().replace('"v2"', '"v1"'))
+    with pytest.raises(ValueError, match=r"'v1' occurs twice in one object"):
+        evaluate(files["predictions"], files["ground truth"])
+
+
+def test_files_with_a_byte_order_mark(tmp_path: Path) -> None:
+    for name, content in (("p.json", json.dumps(FOUND)), ("g.json", json.dumps(TRUTH)), ("split.txt", "v1\nv2\n")):
+        (tmp_path / name).write_text(content, encoding="utf-8-sig")
+    assert evaluate(tmp_path / "p.json", tmp_path / "g.json", videos=tmp_path / "split.txt")["average"] == 100.0
+
+
+def test_a_file_of_another_kind_is_not_repeated_as_a_whole(tmp_path: Path) -> None:
+    path = tmp_path / "long.txt"
+    path.write_text("x" * 10_000)
+    with pytest.raises(ValueError, match="names no video of") as refused:
+        evaluate(FOUND, TRUTH, videos=path)
+    assert len(str(refused.value)) < 500
+    with pytest.raises(ValueError, match="expected a video id, a start and an end") as refused:
+        evaluate(FOUND, TRUTH, ambiguous=path)
+    assert len(str(refused.value)) < 500
+    with pytest.raises(FileNotFoundError, match="is a folder"):
+        evaluate(tmp_path, TRUTH)

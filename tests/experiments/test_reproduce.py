@@ -6,11 +6,14 @@ import multiprocessing
 import os
 import signal
 import xml.etree.ElementTree
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from amsx.cli import main
+from amsx.data.features import FeatureArray
 from amsx.experiments.live import Live
 from amsx.experiments.parallel import train_cells
 from amsx.experiments.plans import FIGURES, TABLES, cells_of, chosen_rows
@@ -145,6 +148,7 @@ def test_late_settings_may_change_and_others_not(everything, dataset, short):
         ({"tables": [3], "rows": ["G"]}, "unknown row 'G'; Table III has A, B, C, D, E, F"),
         ({"tables": [4], "rows": ["A"]}, "rows are those of Table III"),
         ({"tables": [3], "jobs": 0}, "jobs must be at least 1"),
+        ({"tables": [3], "device": "gpu"}, "unknown device 'gpu'"),
         ({"tables": [3], "streams": ["depth"]}, "unknown stream 'depth'"),
     ],
 )
@@ -236,3 +240,19 @@ def test_the_command(tmp_path, capsys, shared_data):
     assert "A  one branch, iteration 1" in said
     assert Path(tmp_path / "table3.json").exists()
     assert checkpoint.read_json(tmp_path / "config.json")["config"]["model"]["hidden"] == 8
+
+
+def test_features_that_cannot_be_used_are_said_before_anything_is_trained(dataset, short, tmp_path):
+    last = dataset.subset("test")[-1]
+    spoilt = replace(last, streams={**last.streams, "rgb": FeatureArray(last.streams["rgb"].array * np.nan)})
+    videos = tuple(spoilt if video is last else video for video in dataset.videos)
+    with pytest.raises(ValueError, match="NaN or infinite values"):
+        reproduce(replace(dataset, videos=videos), short, tmp_path, tables=[5], **QUIET)
+    assert not (tmp_path / "cells").exists()
+
+
+def test_the_command_takes_no_seed(capsys):
+    """Its trainings have seeds 0, 1, ...; an abbreviated --seeds would train five of them."""
+    with pytest.raises(SystemExit):
+        main(["reproduce", "synthetic", "--table", "3", "--seed", "5", "--out", "out"])
+    assert "unrecognized arguments: --seed 5" in capsys.readouterr().err

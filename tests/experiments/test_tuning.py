@@ -107,7 +107,7 @@ def test_a_killed_search_goes_on(searched, dataset, short, tmp_path, monkeypatch
     assert [trial.state.name for trial in trials] == ["COMPLETE", "FAIL", "COMPLETE"]
     assert trials[2].params == interrupted.params
     assert trials[0].value == trials_of(out)[0].value  # the test videos made no difference
-    with pytest.raises(ValueError, match="holds a search with other"):
+    with pytest.raises(ValueError, match=r"holds another search, .* other are: model.hidden: \d+, 8"):
         tune(dataset, override(short, ["model.hidden=8"]), tmp_path, trials=2, **QUIET)
 
 
@@ -182,3 +182,8 @@ def test_every_class_keeps_a_training_video(dataset, seed):
 def test_what_cannot_be_carved(dataset, options, message):
     with pytest.raises(ValueError, match=message):
         carve(dataset, **options)
+
+
+def test_no_processes_are_refused(dataset, short, tmp_path):
+    with pytest.raises(ValueError, match="jobs must be at least 1, got 0"):
+        tune(dataset, short, tmp_path, trials=1, **{**QUIET, "jobs": 0})

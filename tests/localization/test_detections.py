@@ -44,9 +44,9 @@ def test_of_equal_scores_the_first_class_and_the_earlier_start_are_first():
     ("values", "message"),
     [
         ({"class_threshold": 1.5}, r"localization.class_threshold must be in \[0, 1\], got 1.5"),
-        ({"threshold": -0.1}, "localization.threshold must be at least 0, got -0.1"),
-        ({"thresholds": (0.1, -0.1)}, "localization.thresholds must be numbers of at least 0"),
-        ({"thresholds": (float("nan"),)}, "localization.thresholds must be numbers of at least 0"),
+        ({"threshold": -0.1}, "localization.threshold must be at least 0 and finite, got -0.1"),
+        ({"thresholds": (0.1, -0.1)}, "localization.thresholds must be finite numbers of at least 0"),
+        ({"thresholds": (float("nan"),)}, "localization.thresholds must be finite numbers of at least 0"),
         (
             {"thresholds": (0.5, 1.0), "threshold_of": "range"},
             "thresholds must be below 1 where threshold_of is 'range'",

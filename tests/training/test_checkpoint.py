@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from amsx.training.checkpoint import load, read_json, save, write_json
+from amsx.training.checkpoint import load, read_json, save, write_json, write_text
 
 TENSORS = {"a": torch.arange(6.0).view(2, 3), "b": torch.tensor(0.1, dtype=torch.float64)}
 
@@ -87,3 +87,12 @@ def test_json(tmp_path):
         read_json(path)
     with pytest.raises(FileNotFoundError, match="no such file"):
         read_json(tmp_path / "y.json")
+
+
+def test_a_failed_write_leaves_nothing_behind(tmp_path):
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(OSError, match="taken"):
+        write_text(tmp_path / "taken", "text")
+    with pytest.raises(OSError, match="taken"):
+        save(tmp_path / "taken", {"x": torch.zeros(1)}, {}, kind="test")
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]

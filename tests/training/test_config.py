@@ -85,6 +85,15 @@ def test_wrong_types_are_named(values, error, message):
         ("model.dropout=half", "model.dropout must be a number"),
         ("phases.sampler=yes", "phases.sampler must be true or false, got 'yes'"),
         ("sampling.mode=fine", "sampling.mode must be one of 'grid', 'continuous', got 'fine'"),
+        ("evaluation.tiou=0.5,0.5", r"evaluation.tiou must be one or more values in \(0, 1\], each once"),
+        ("evaluation.tiou=0.1:0.1:0.7", "evaluation.tiou must be numbers separated by commas, got '0.1:0.1:0.7'"),
+        ("evaluation.protocol=best", "evaluation.protocol: unknown protocol 'best'; expected one of activitynet"),
+        ("sampling.interp_factor=5000", r"sampling.interp_factor must be in 1\.\.1024, got 5000"),
+        ("sampling.eta=inf", "sampling.eta must be at least 0 and finite, got inf"),
+        ("loss.cas_weight=inf", "loss.cas_weight must be at least 0 and finite"),
+        ("optimization.learning_rate=inf", "optimization.learning_rate must be greater than 0 and finite"),
+        ("optimization.weight_decay=inf", "optimization.weight_decay must be at least 0 and finite"),
+        ("localization.class_weight=inf", "localization.class_weight must be at least 0 and finite"),
         ("hidden=3", "expected section.field=value"),
         ("model.hidden", "expected section.field=value"),
         ("model.hiden=3", "did you mean model.hidden"),
@@ -114,6 +123,13 @@ def test_assignments_are_parsed_by_type():
     assert type(config.loss.cas_weight) is float
     assert config.localization.thresholds == (0.0, 0.1, 0.2)
     assert config.localization.score == "outer-inner-contrast"
+
+
+def test_the_order_of_assignments_does_not_matter():
+    changes = ["localization.threshold=1.5", "localization.threshold_of=mean"]
+    ranged = override(Config(), ["localization.threshold=0.5", "localization.threshold_of=range"])
+    assert override(ranged, changes) == override(ranged, changes[::-1])
+    assert override(Config(), ["sampling.eta=-1", "sampling.eta=1"]).sampling.eta == 1
 
 
 def test_differences():

@@ -2,10 +2,12 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from amsx.data.features import FeatureArray
 from amsx.data.synthetic import SyntheticConfig, make_dataset
 from amsx.data.videos import Dataset
 from amsx.evaluation import evaluate
@@ -176,6 +178,21 @@ def test_a_killed_run_resumes_to_the_same_bytes(trained, dataset, config, tmp_pa
         assert (tmp_path / "run" / name).read_bytes() == (trained.out / name).read_bytes()
 
 
+def test_what_cannot_be_trained_is_said_before_anything_is_written(dataset, config, tmp_path):
+    """Above all what only the test at the end would trip over."""
+    last = dataset.subset("test")[-1]
+    features = last.streams["flow"].array.copy()
+    features[3, 0] = np.nan
+    broken = replace(last, streams={**last.streams, "flow": FeatureArray(features)})
+    videos = tuple(broken if video is last else video for video in dataset.videos)
+    with pytest.raises(ValueError, match=r"NaN or infinite values in 1 of .* rows, first in row 3"):
+        runs.train_run(replace(dataset, videos=videos), config, tmp_path / "run", progress=False)
+    for device, message in (("gpu", "unknown device 'gpu'"), ("meta", "device 'meta': amsx has kernels for cpu and")):
+        with pytest.raises(ValueError, match=message):
+            runs.train_run(dataset, config, tmp_path / "run", device=device, progress=False)
+    assert not (tmp_path / "run").exists()
+
+
 def test_unknown_streams(dataset, config, tmp_path):
     with pytest.raises(ValueError, match="unknown stream 'audio'; the data has rgb, flow"):
         runs.train_run(dataset, config, tmp_path, streams=["audio"], progress=False)
@@ -187,6 +204,21 @@ def test_a_folder_that_is_no_run(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(ValueError, match="was not written by amsx"):
         runs.test_run(tmp_path)
+    (tmp_path / "config.json").write_text('{"data": {}, "config": {}}')
+    with pytest.raises(ValueError, match="its 'data' names no streams"):
+        runs.test_run(tmp_path)
+    (tmp_path / "config.json").write_text('{"data": {"streams": []}, "config": {}}')
+    (tmp_path / "ground_truth.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"ground_truth.json was not written by amsx train"):
+        runs.test_run(tmp_path)
+
+
+def test_a_run_that_has_not_ended(trained, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(trained.out, copy)
+    (copy / "flow" / "activations.safetensors").unlink()
+    with pytest.raises(FileNotFoundError, match="the training did not end yet, or there were no test videos"):
+        runs.test_run(copy)
 
 
 def test_without_test_videos_a_run_trains_and_says_so(dataset, config, tmp_path):

@@ -31,9 +31,10 @@ command; "skip" leaves the video out and notes how many and which.
 """
 
 import inspect
+from numbers import Real
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from types import ModuleType, NoneType
+from typing import Any, get_args, get_type_hints
 
 from amsx.data.layouts import a2cl_pt, acm_net, action_former, activity_net, bas_net, cmcs, dgam, opentad, wtalc
 from amsx.data.videos import Dataset
@@ -66,6 +67,10 @@ def read_dataset(root: str | Path, layout: str | None = None, **options: Any) ->
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise TypeError(f"layout {_name(module)} has no option {unknown[0]!r}; it has {', '.join(known)}")
+    hints = get_type_hints(module.read)
+    for name, value in options.items():
+        if set(get_args(hints[name])) == {float, NoneType} and not _is_number(value):
+            raise TypeError(f"option {name} of layout {_name(module)} must be a number, got {value!r}")
     dataset: Dataset = module.read(root, **options)
     return dataset
 
@@ -76,9 +81,14 @@ def read_what_can_be(root: str | Path, layout: str | None = None, **options: Any
     return read_dataset(root, layout, **{**dict.fromkeys(policies, "skip"), **options})
 
 
+def _is_number(value: Any) -> bool:
+    return value is None or (isinstance(value, Real) and not isinstance(value, bool))
+
+
 def _module(root: Path, layout: str | None) -> ModuleType:
     if not root.is_dir():
-        raise FileNotFoundError(f"no folder {root}")
+        what = "is a file" if root.exists() else "does not exist"
+        raise FileNotFoundError(f"no folder {root}: it {what}; expected the folder that holds features and annotation")
     return _recognized(root) if layout is None else _named(layout)
 
 

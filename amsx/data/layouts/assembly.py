@@ -63,7 +63,7 @@ def open_features(
         examples = some(str(path) for paths in absent.values() for path in paths)
         text = f"{len(absent)} of {len(listed)} listed videos lack features: {examples}"
         if missing == "error":
-            raise FileNotFoundError(text + " (missing='skip' leaves such videos out)")
+            raise FileNotFoundError(text + " (the option missing=skip leaves such videos out)")
         if len(absent) == len(listed):
             raise FileNotFoundError(text)
         notes.append(f"left out: {text}")
@@ -88,7 +88,7 @@ def open_features(
     if unusable:
         text = f"{len(unusable)} of {len(listed)} videos have broken features: {some(unusable)}"
         if broken == "error":
-            raise ValueError(text + " (broken='skip' leaves such videos out)")
+            raise ValueError(text + " (the option broken=skip leaves such videos out)")
         notes.append(f"left out: {text}")
     if cut:
         notes.append(f"streams of unequal length cut to the shortest in {len(cut)} videos: {some(cut)}")
@@ -122,7 +122,7 @@ def assemble(
     if bare:
         text = f"{len(bare)} training videos have no label: {some(bare)}"
         if unlabelled == "error":
-            raise ValueError(f"{root}: {text} (unlabelled='skip' leaves them out)")
+            raise ValueError(f"{root}: {text} (the option unlabelled=skip leaves them out)")
         notes.append(f"left out: {text}")
     videos = [
         Video(v.id, v.subset, v.streams, v.entry.labels, v.entry.segments, timebase(v), v.entry.duration)

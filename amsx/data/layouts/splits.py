@@ -34,7 +34,7 @@ def split_subsets(root: Path, entries: Mapping[str, Entry]) -> tuple[dict[str, S
         if not path.is_file():
             notes.append(f"no {path.name}: no {subset} videos")
             continue
-        for name in path.read_text(encoding="utf-8").split():
+        for name in path.read_text(encoding="utf-8-sig").split():
             if name in subsets:
                 raise ValueError(f"{path}: video {name!r} is listed twice (here or in the other split)")
             if name not in entries:

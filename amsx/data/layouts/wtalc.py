@@ -88,7 +88,7 @@ def read(
     if unusable:
         text = f"{len(unusable)} of {len(names)} videos have broken features: {some(unusable)}"
         if broken == "error":
-            raise ValueError(f"{path}: {text} (broken='skip' leaves such videos out)")
+            raise ValueError(f"{path}: {text} (the option broken=skip leaves such videos out)")
         notes.append(f"left out: {text}")
     opened, found = split_streams(opened, split)
     notes += found

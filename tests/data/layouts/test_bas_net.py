@@ -115,7 +115,7 @@ def test_split_files_decide_and_differences_are_said(root):
 
 def test_missing_features_are_an_error_or_a_counted_skip(root):
     (root / "features/train/flow/t2.npy").unlink()
-    with pytest.raises(FileNotFoundError, match=r"1 of 5 listed videos lack features: .*flow/t2\.npy .*missing='skip'"):
+    with pytest.raises(FileNotFoundError, match=r"1 of 5 listed videos lack features: .*flow/t2\.npy .*missing=skip"):
         read_dataset(root)
     data = read_dataset(root, missing="skip")
     assert [v.id for v in data.subset("train")] == ["t1", "t3"]
@@ -177,7 +177,7 @@ def test_an_odd_width_is_refused(root):
 
 def test_training_videos_without_labels_are_an_error_or_a_counted_skip(root):
     annotate(root, t2=("train", []))
-    with pytest.raises(ValueError, match=r"1 training videos have no label: t2 \(unlabelled='skip'"):
+    with pytest.raises(ValueError, match=r"1 training videos have no label: t2 \(the option unlabelled=skip"):
         read_dataset(root)
     data = read_dataset(root, unlabelled="skip")
     assert [v.id for v in data.subset("train")] == ["t1", "t3"]
@@ -256,3 +256,21 @@ def test_thumos14_at_ten_frames_a_second_must_be_said(shared_data, tmp_path):
         read_dataset(folder)
     assert str(folder) in str(error.value)
     assert read_dataset(folder, snippet_seconds=1.6).videos[0].timebase == Timebase(1.6)
+
+
+def test_files_with_a_byte_order_mark(root):
+    expected = read_dataset(root).videos
+    for path in (root / "gt.json", root / "split_train.txt"):
+        path.write_text(path.read_text(), encoding="utf-8-sig")
+    assert [video.id for video in read_dataset(root).videos] == [video.id for video in expected]
+
+
+@pytest.mark.parametrize("value", ["abc", True, [1]])
+def test_options_that_are_no_numbers_are_refused_by_name(root, value):
+    with pytest.raises(TypeError, match="option snippet_seconds of layout bas_net must be a number, got"):
+        read_dataset(root, snippet_seconds=value)
+
+
+def test_a_file_is_no_folder(root):
+    with pytest.raises(FileNotFoundError, match=r"gt.json: it is a file; expected the folder"):
+        read_dataset(root / "gt.json")
