@@ -130,7 +130,7 @@ def assemble(
         if v.entry.labels or v.subset == "test"
     ]
     if not videos:
-        raise ValueError(f"{root}: no video is left to read")
+        raise ValueError(f"{root}: no video is left to read{'; ' if notes else ''}{'; '.join(notes)}")
     training = [video for video in videos if video.subset == "train"]
     classes = {label for video in training or videos for label in video.labels}
     unseen = sorted({label for video in videos for label in video.labels} - classes)

@@ -271,6 +271,13 @@ def test_options_that_are_no_numbers_are_refused_by_name(root, value):
         read_dataset(root, snippet_seconds=value)
 
 
+def test_why_no_video_is_left_is_said(root):
+    for path in root.glob("features/*/rgb/*.npy"):
+        path.write_bytes(b"")
+    with pytest.raises(ValueError, match=r"no video is left to read; left out: 5 of 5 videos have broken features"):
+        read_dataset(root, broken="skip")
+
+
 def test_a_file_is_no_folder(root):
     with pytest.raises(FileNotFoundError, match=r"gt.json: it is a file; expected the folder"):
         read_dataset(root / "gt.json")
