@@ -2,8 +2,8 @@
 
 Shapes, dtypes and devices are checked here on every device. Values (finite CAS, lengths in range, ordered timestamps)
 are checked by the CPU kernels while they read them; on CUDA that would force a synchronization, so there a length is
-clamped to 0..T, a video with a non-finite CAS or weight gets NaN timestamps and features, a negative weight counts
-as 0, and weights that all vanish count as uniform.
+clamped to 0..T, a video with a non-finite CAS or weight gets NaN timestamps and features (but a -inf that is no
+snippet's maximum changes nothing), a negative weight counts as 0, and weights that all vanish count as uniform.
 """
 
 from typing import Any

@@ -218,7 +218,7 @@ def _one_channel(labels: Tensor | None, cas: Tensor) -> Tensor:
     draw = torch.rand(cas.shape[0], cas.shape[2], device=cas.device)
     if labels is None:
         labels = torch.ones_like(draw, dtype=torch.bool)
-    chosen = torch.where(labels, draw, -1.0).argmax(dim=1, keepdim=True)
+    chosen = draw.masked_fill(~labels, -1.0).argmax(dim=1, keepdim=True)
     return torch.zeros_like(labels).scatter(1, chosen, True) & labels
 
 

@@ -16,9 +16,13 @@ def build_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def cuda(build_folder: Path) -> Callable[[], AbstractContextManager[None]]:
+def emulated(build_folder: Path) -> device.EmulatedDevice:
+    return device.build(build_folder / "module")
+
+
+@pytest.fixture(scope="session")
+def cuda(emulated: device.EmulatedDevice) -> Callable[[], AbstractContextManager[None]]:
     """`with cuda():` amsx's ops run the CUDA kernels, emulated, on CPU tensors."""
-    emulated = device.build(build_folder / "module")
     return lambda: device.in_place_of_the_cpu(emulated)
 
 

@@ -21,7 +21,6 @@ DEVICE = "cuda"
 OPS = torch.ops.amsx
 DTYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
 MODES = {"grid": 20, "continuous": 0}  # mode -> interp_factor as the ops take it
-OP_CALLS = 16  # of tests/ops
 # Sizes beyond one block and one pass of it, that hypothesis's cases leave out: B, T, D, C.
 LARGE = [(3, 1500, 64, 20), (2, 5000, 7, 3), (17, 300, 1024, 100), (1, 2049, 2048, 1)]
 
@@ -198,13 +197,7 @@ def test_the_library_was_built_with_cuda() -> None:
     assert native.build()["cuda_compiled"], native.build()["cuda"]
 
 
-def test_every_op_is_checked() -> None:
-    checked = {op.name() for op, _ in test_torch_integration.op_calls()}
-    assert len(test_torch_integration.op_calls()) == OP_CALLS
-    assert checked == {schema.name for schema in torch._C._jit_get_all_schemas() if schema.name.startswith("amsx::")}
-
-
-@pytest.mark.parametrize("index", range(OP_CALLS))
+@pytest.mark.parametrize("index", range(test_torch_integration.OP_CALLS))
 def test_opcheck(index: int) -> None:
     op, arguments = test_torch_integration.op_calls()[index]
     opcheck(op, tuple(map(on_device, arguments)))
@@ -369,7 +362,7 @@ def test_the_host_never_waits() -> None:
 def test_a_cas_that_is_not_finite_spoils_its_own_video_alone(value: float, mode: str) -> None:
     feats, cas = torch.randn(3, 40, 8), torch.rand(3, 40, 4)
     expected = amsx.adaptive_sample(feats, cas, mode=mode)
-    cas[1, 7, 2] = value
+    cas[1, 7] = value  # in every channel: -inf in one is no maximum
     sampled = amsx.adaptive_sample(feats.to(DEVICE), cas.to(DEVICE), mode=mode)
     assert sampled.timestamps[1].isnan().all()
     assert sampled.feats[1].isnan().all()
