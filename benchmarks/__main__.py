@@ -1,8 +1,10 @@
 """`python -m benchmarks list | run NAME... | all`: see --help."""
 
 import argparse
+import dataclasses
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -76,7 +78,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(settings: Settings, names: Sequence[str], json: Path | None = None, plots: Path | None = None) -> list[Row]:
-    """The named benchmarks in the given order, their goals, and what was asked to be written."""
+    """The named benchmarks in the given order, their goals, and what was asked to be written.
+
+    SystemExit at the end of it all where one of them failed.
+    """
     torch.set_num_threads(settings.threads)
     facts = record.environment(settings, keep_freed_memory())
     loads = ", ".join(f"{load:.2f}" for load in facts["load_average"])
@@ -92,11 +97,29 @@ def run(settings: Settings, names: Sequence[str], json: Path | None = None, plot
     groups = {name: group for name, group, _ in GROUPS}
     rows: list[Row] = []
     reached: list[Goal] = []
+    under_way: list[Row] = []  # of the group that runs
+    failed: list[str] = []
+
+    def write() -> None:
+        nonlocal reached
+        reached = [] if settings.quick else goals([*rows, *under_way], settings.device)
+        if json is not None:
+            record.write(json, facts, settings, [*rows, *under_way], reached)
+
+    def keep(new: Sequence[Row]) -> None:
+        """After every case: what was measured outlives what may fail, or be stopped, later."""
+        under_way.extend(new)
+        write()
+
     for name in names:
-        rows += groups[name](settings)
-        reached = [] if settings.quick else goals(rows, settings.device)
-        if json is not None:  # after every group: what was measured outlives what may fail later
-            record.write(json, facts, settings, rows, reached)
+        try:
+            rows += groups[name](dataclasses.replace(settings, keep=keep))
+        except Exception:  # the other groups know nothing of it
+            traceback.print_exc()
+            failed.append(name)
+            rows += under_way
+        under_way.clear()
+        write()
     print()
     for goal in reached:
         print(goal)
@@ -107,6 +130,8 @@ def run(settings: Settings, names: Sequence[str], json: Path | None = None, plot
 
         for picture in draw(rows, plots, facts):
             print(f"picture: {picture}")
+    if failed:
+        raise SystemExit(f"benchmarks: FAILED in {', '.join(failed)}")
     return rows
 
 

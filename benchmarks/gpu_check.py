@@ -1,12 +1,14 @@
 """`python -m benchmarks.gpu_check`: builds amsx for the GPU at hand, tests it there, and measures it, in five minutes.
 
-Offline, with what a CUDA and PyTorch image has: torch, pybind11, scikit-build-core, ninja or make, nvcc, pytest,
+Offline, with what a CUDA and PyTorch image has: torch, pip, pybind11, scikit-build-core, ninja or make, nvcc, pytest,
 hypothesis. amsx is built into a temporary directory; nothing is installed. A record of what was measured goes to
-benchmarks/records/<device>-<date>.json, or to --out. Where any section fails, the exit status is 1 and the record is
-written only where --out asks for it, marked as failed. Without a GPU nothing is done and the exit status is 2.
+benchmarks/records/<device>-<date>.json, or to --out, which is written anew after every section, so that it is there
+whatever happens later. Where any section fails, the exit status is 1 and the record is written only where --out asks
+for it, marked as failed. Without a GPU nothing is done and the exit status is 2.
 """
 
 import argparse
+import contextlib
 import datetime
 import functools
 import importlib.util
@@ -27,17 +29,25 @@ from typing import Any
 from xml.etree import ElementTree
 
 from benchmarks import ROOT
+from benchmarks.files import write_json
 
-NEEDED = ("torch", "numpy", "pybind11", "scikit_build_core", "pytest", "hypothesis")
-MEASURED = ("sampler", "overhead", "training", "launches", "alignment", "memory", "scaling")  # what matters most first
+NEEDED = ("torch", "numpy", "pip", "pybind11", "scikit_build_core", "pytest", "hypothesis")
+# What matters most first, should the time run out.
+MEASURED = ("launches", "sampler", "training", "scaling", "overhead", "alignment", "memory")
 ALLOWED_SKIPS = ("one CUDA device",)  # all other skips mean that something was not tested
+TOOLS = ("memcheck", "racecheck")
 TOTAL = 300  # seconds for everything
-LIMITS = {"build": 90, "tests": 60, "memcheck": 35, "racecheck": 35}  # of which these may take so much
-LEAST, SLACK = 50, 30  # the benchmarks get what is left, at least so much; what of it is kept for their last case
+LIMITS = {"build": 100, "tests": 120}  # of which these may take so much
+FOR_TOOLS = 30  # kept for each of the sanitizer's tools
+LEAST, SLACK = 60, 30  # the benchmarks get what is left, at least so much; what of it is kept for their last case
 
 
 class FailedError(Exception):
     """A section failed; the message is what its log ends with."""
+
+
+class TimedOutError(FailedError):
+    """It was stopped at its time limit."""
 
 
 @dataclass
@@ -45,7 +55,7 @@ class Section:
     """What became of one part of the check."""
 
     name: str
-    outcome: str  # passed, failed, or "absent: why"
+    outcome: str  # passed, failed, "absent: why", or "cut short: why"
     seconds: float
     details: dict[str, Any] = field(default_factory=dict)
 
@@ -60,12 +70,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--plots", type=Path, metavar="DIR", help="where scaling.png and roofline.png go")
     parser.add_argument("--scale-limits", type=float, default=1.0, help="all time limits times this (default: 1)")
     options = parser.parse_args(arguments)
+    toolkit_on_path()
     problem = obstacle()
     if problem is not None:
         print(f"gpu_check: nothing was checked: {problem}", file=sys.stderr)
         return 2
-    with tempfile.TemporaryDirectory(prefix="amsx-gpu-check-") as folder:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # whoever is stopped so stops what it runs, and tidies up
+    with tempfile.TemporaryDirectory(prefix="amsx-gpu-check-", ignore_cleanup_errors=True) as folder:
         return check(Path(folder), options.out, options.plots, options.scale_limits)
+
+
+def toolkit_on_path() -> None:
+    """Puts nvcc's folder on PATH where the toolkit is in one of its usual places and PATH does not say so."""
+    for root in (os.environ.get("CUDA_HOME"), os.environ.get("CUDA_PATH"), "/usr/local/cuda"):
+        if shutil.which("nvcc") is None and root and shutil.which("nvcc", path=str(Path(root, "bin"))):
+            os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), str(Path(root, "bin"))])
 
 
 def obstacle() -> str | None:
@@ -82,7 +101,7 @@ def obstacle() -> str | None:
     if missing:
         return f"not installed: {', '.join(missing)}"
     if shutil.which("nvcc") is None:
-        return "no nvcc on PATH to build the CUDA kernels with"
+        return "no nvcc on PATH, in CUDA_HOME or in /usr/local/cuda to build the CUDA kernels with"
     return None
 
 
@@ -104,22 +123,29 @@ def check(folder: Path, out: Path | None, plots: Path | None, scale: float) -> i
         outcome, details = "passed", {}
         try:
             details = work()
-            if "absent" in details:
-                outcome = f"absent: {details.pop('absent')}"
+            for other in ("absent", "cut short"):
+                if other in details:
+                    outcome = f"{other}: {details.pop(other)}"
         except FailedError as error:
             outcome, details = "failed", {"log": str(error)}
             print(error, file=sys.stderr)
         sections.append(Section(name, outcome, round(time.monotonic() - began, 1), details))
         print(f"=== {name}: {outcome.upper() if outcome == 'failed' else outcome} after {sections[-1].seconds} s")
+        if out is not None:
+            write_json(out, document(sections, figures, finished=False))
         return outcome != "failed"
+
+    def left(kept: float) -> float:
+        return TOTAL * scale - (time.monotonic() - started) - kept * scale
 
     # Without a build there is nothing to go on with; every later section is worth a run whatever the others say.
     if section("build", lambda: build(f"{major}{minor}", folder, site, limits["build"])):
         section("tests", lambda: run_tests(site, folder, limits["tests"]))
-        for tool in ("memcheck", "racecheck"):
-            section(tool, functools.partial(sanitize, tool, site, folder, limits[tool]))
-        left = max(TOTAL * scale - (time.monotonic() - started), LEAST * scale)
-        section("benchmarks", lambda: run_benchmarks(site, figures, plots, left))
+        limit = max(left(len(TOOLS) * FOR_TOOLS), LEAST * scale)
+        section("benchmarks", lambda: run_benchmarks(site, figures, plots, limit))
+        for i, tool in enumerate(TOOLS):
+            limit = max(left(0) / (len(TOOLS) - i), FOR_TOOLS * scale)
+            section(tool, functools.partial(sanitize, tool, site, folder, limit))
     failed = [s.name for s in sections if s.outcome == "failed"]
     finish(sections, failed, figures, out, device)
     print("\n" + "\n".join(f"{s.name:<12}{s.outcome} ({s.seconds} s)" for s in sections))
@@ -130,7 +156,7 @@ def check(folder: Path, out: Path | None, plots: Path | None, scale: float) -> i
 def build(architecture: str, folder: Path, site: Path, limit: float) -> dict[str, Any]:
     """amsx with CUDA kernels for the one architecture, into `site`."""
     command = build_command(architecture, folder, site)
-    run(command, folder, dict(os.environ), limit)
+    run(command, folder, {"CMAKE_BUILD_PARALLEL_LEVEL": str(os.cpu_count() or 1)} | dict(os.environ), limit)
     return {"architecture": architecture, "command": " ".join(command[1:])}
 
 
@@ -148,7 +174,8 @@ def run_tests(site: Path, folder: Path, limit: float, path: str = "tests/gpu") -
     """tests/gpu against the amsx in `site`; a test that is skipped for any but an allowed reason is a failure."""
     report = folder / "tests.xml"
     command = [sys.executable, "-m", "pytest", "-q", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)]
-    command += ["-p", "no:cacheprovider", f"--junitxml={report}", str(ROOT / path)]
+    command += ["-p", "no:cacheprovider", f"--junitxml={report}", "--durations=5", str(ROOT / path)]
+    command += ["-W", "default::FutureWarning"]  # what the packages of an image warn of is not amsx's fault
     run(command, folder, environment_with(site), limit)
     return outcomes(report)
 
@@ -170,18 +197,38 @@ def outcomes(report: Path) -> dict[str, Any]:
 
 def sanitize(tool: str, site: Path, folder: Path, limit: float) -> dict[str, Any]:
     """compute-sanitizer over every op at awkward sizes, every tensor in an allocation of its own."""
-    program = shutil.which("compute-sanitizer")
+    program = sanitizer()
     if program is None:
-        return {"absent": "no compute-sanitizer on PATH"}
-    command = [program, "--tool", tool, "--error-exitcode", "9", sys.executable, "-m", "benchmarks.all_ops", "cuda"]
+        return {"absent": "no compute-sanitizer on PATH or beside nvcc"}
+    command = sanitizer_command(program, tool)
     environment = environment_with(site) | {"PYTORCH_NO_CUDA_MEMORY_CACHING": "1"}
     try:
         log = run(command, ROOT, environment, limit)
+    except TimedOutError:
+        return {"absent": f"not done within {limit:.0f} s (--scale-limits gives it more)"}
     except FailedError as error:
         if unsupported := re.search(r".*Device not supported.*", str(error)):
             return {"absent": f"compute-sanitizer cannot work here: {unsupported[0].strip()}"}
         raise
     return verdict(tool, log)
+
+
+def sanitizer() -> str | None:
+    """The program: on PATH, or where a toolkit has it whose nvcc is."""
+    nvcc = shutil.which("nvcc")
+    toolkit = Path(nvcc).resolve().parent.parent if nvcc else Path()
+    places = (None, str(toolkit / "bin"), str(toolkit / "compute-sanitizer"))
+    return next((found for place in places if (found := shutil.which("compute-sanitizer", path=place))), None)
+
+
+def sanitizer_command(program: str, tool: str) -> list[str]:
+    """Of amsx's kernels alone, and of what they do alone: torch asks the driver for things that a driver may refuse."""
+    options = ["--tool", tool, "--error-exitcode", "9", "--report-api-errors", "no", "--kernel-name", "kns=amsx"]
+    options += [
+        "--launch-timeout",
+        "0",
+    ]  # how long it waits for CUDA to be used; an import of torch may outlast ten seconds
+    return [program, *options, sys.executable, "-m", "benchmarks.all_ops", "cuda"]
 
 
 def verdict(tool: str, log: str) -> dict[str, Any]:
@@ -198,24 +245,37 @@ def run_benchmarks(site: Path, figures: Path, plots: Path | None, limit: float) 
     """The CUDA benchmarks; they start no new case in the last seconds before the limit."""
     command = [sys.executable, "-m", "benchmarks", "run", *MEASURED, "--device", "cuda", "--json", str(figures)]
     command += ["--case-seconds", "5", "--time-limit", f"{limit - SLACK:.0f}"]
-    if plots is not None:
+    if plots is not None and importlib.util.find_spec("matplotlib") is None:
+        print("no matplotlib: no pictures", file=sys.stderr)
+    elif plots is not None:
         command += ["--plots", str(plots.resolve())]
-    run(command, ROOT, environment_with(site), limit)
-    return {"command": " ".join(command[1:])}
+    details = {"command": " ".join(command[1:])}
+    try:
+        run(command, ROOT, environment_with(site), limit)
+    except TimedOutError:
+        if not figures.exists():
+            raise
+        details["cut short"] = f"stopped after {limit:.0f} s; what was measured by then is in the record"
+    return details
+
+
+def document(sections: Sequence[Section], figures: Path, finished: bool) -> dict[str, Any]:
+    """The record of what is known by now."""
+    passed = finished and not any(s.outcome == "failed" for s in sections)
+    measured = json.loads(figures.read_text()) if figures.exists() else {}
+    return {"passed": passed, "finished": finished, "sections": [vars(s) for s in sections], **measured}
 
 
 def finish(sections: Sequence[Section], failed: Sequence[str], figures: Path, out: Path | None, device: str) -> None:
-    """Writes the record, where there are figures and it may be kept."""
-    if not figures.exists():
-        print("no figures were measured, so no record is written", file=sys.stderr)
-        return
-    if failed and out is None:
+    """Writes the record, where it may be kept."""
+    if out is None and failed:
         print("a section failed: the record is not kept (--out FILE keeps it, marked as failed)", file=sys.stderr)
         return
-    document = {"passed": not failed, "sections": [vars(s) for s in sections], **json.loads(figures.read_text())}
+    if out is None and not figures.exists():
+        print("no figures were measured, so no record is written", file=sys.stderr)
+        return
     path = out or default_record(device)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
+    write_json(path, document(sections, figures, finished=True))
     print(f"record: {path}")
 
 
@@ -235,34 +295,39 @@ def run(command: Sequence[str], folder: Path, environment: dict[str, str], limit
     process = subprocess.Popen(
         command,
         cwd=folder,
-        env=environment,
+        env=environment | {"PYTHONUNBUFFERED": "1"},  # what was said before a stop is said
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        errors="replace",
         start_new_session=True,  # so that its children can be ended with it
     )
-    struck = threading.Event()
-
-    def strike() -> None:
-        struck.set()
-        os.killpg(process.pid, signal.SIGKILL)
-
-    timer = threading.Timer(limit, strike)
-    timer.start()
     lines: list[str] = []
-    try:
+
+    def show() -> None:
         for line in process.stdout or ():
             lines.append(line)
             print("  " + line, end="", flush=True)
-        status = process.wait()
+
+    reader = threading.Thread(target=show, daemon=True)
+    reader.start()
+    stopped = False
+    try:
+        process.wait(limit)
+    except subprocess.TimeoutExpired:
+        stopped = True
     finally:
-        timer.cancel()
-    log = "".join(lines)[-6000:]
-    if struck.is_set():
-        raise FailedError(f"stopped after {limit:.0f} s: {' '.join(command)}\n{log}")
-    if status != 0:
-        raise FailedError(f"exit status {status}: {' '.join(command)}\n{log}")
-    return "".join(lines)
+        with contextlib.suppress(ProcessLookupError):  # workers that outlive it, too
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        reader.join(10)  # a grandchild of another session may still hold the pipe: it is not waited for
+    log = "".join(lines)
+    if stopped:
+        raise TimedOutError(f"stopped after {limit:.0f} s: {' '.join(command)}\n{log[-6000:]}")
+    if process.returncode != 0:
+        raise FailedError(f"exit status {process.returncode}: {' '.join(command)}\n{log[-6000:]}")
+    return log
 
 
 if __name__ == "__main__":

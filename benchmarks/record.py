@@ -1,7 +1,6 @@
 """What a run leaves behind: one JSON file with the machine, the versions, every figure and the goals."""
 
 import datetime
-import json
 import os
 import platform
 import subprocess
@@ -15,6 +14,7 @@ import torch
 import amsx
 from amsx.ops import native
 from benchmarks import ROOT
+from benchmarks.files import write_json
 from benchmarks.goals import Goal
 from benchmarks.rows import Row
 from benchmarks.settings import Settings
@@ -50,15 +50,14 @@ def environment(settings: Settings, allocator: str) -> dict[str, Any]:
 def write(
     path: Path, facts: dict[str, Any], settings: Settings, rows: Sequence[Row], goals: Sequence[Goal]
 ) -> dict[str, Any]:
-    """Writes the record, and returns it."""
+    """Writes the record, whole or not at all, and returns it."""
     document = {
         "environment": facts | {"load_average_at_the_end": list(os.getloadavg())},
-        "settings": {key: value for key, value in vars(settings).items() if key != "deadline"},
+        "settings": {key: value for key, value in vars(settings).items() if key not in ("deadline", "keep")},
         "rows": [row.to_json() for row in rows],
         "goals": [{"goal": g.text, "measured": g.measured, "outcome": g.outcome} for g in goals],
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
+    write_json(path, document)
     return document
 
 

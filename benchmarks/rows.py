@@ -56,6 +56,8 @@ def measure(
     copy = next((c for c in contenders if c.name == BASELINE), None)
     rows = [_row(group, case, parameters, clock, c, results[c.name], copy, results) for c in contenders]
     print_table(rows)
+    if settings.keep is not None:
+        settings.keep(rows)
     return rows
 
 

@@ -1,9 +1,14 @@
 """What a benchmark run was asked to do."""
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
+
+if TYPE_CHECKING:
+    from benchmarks.rows import Row
 
 
 @dataclass(frozen=True)
@@ -16,6 +21,7 @@ class Settings:
     quick: bool = False  # tiny sizes: whether everything runs, no figures worth a look
     case_seconds: float = 60.0  # after this long a case starts no further round (three are always measured)
     deadline: float | None = None  # time.monotonic() at which no further case is started; None: never
+    keep: "Callable[[Sequence[Row]], None] | None" = None  # is given the rows of every case when it is over
 
     def __post_init__(self) -> None:
         if self.device not in ("cpu", "cuda"):

@@ -58,6 +58,33 @@ def test_goals_are_printed(capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     assert "goal: CPU forward <= 1.15 x clone: not measured" in goals
 
 
+def test_a_group_that_fails_leaves_the_figures_of_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchmarks import __main__ as program
+    from benchmarks.rows import measure
+    from benchmarks.settings import Settings
+    from benchmarks.timing import Contender, ready
+
+    def case(settings: Settings, name: str) -> list[Row]:
+        return measure(name, "a case", {}, [Contender("amsx", ready(lambda: None))], settings)
+
+    def broken(settings: Settings) -> list[Row]:
+        case(settings, "broken")
+        assert len(json.loads(path.read_text())["rows"]) == 1  # there at once
+        raise RuntimeError("on purpose")
+
+    path = tmp_path / "record.json"
+    groups = (("broken", broken, ""), ("fine", lambda settings: case(settings, "fine"), ""))
+    monkeypatch.setattr(program, "keep_freed_memory", lambda: "left alone")
+    monkeypatch.setattr(program, "GROUPS", groups)
+    monkeypatch.setattr(program.torch, "set_num_threads", lambda n: None)
+    with pytest.raises(SystemExit, match="FAILED in broken"):
+        main(["all", "--quick", "--json", str(path)])
+    assert [row["group"] for row in json.loads(path.read_text())["rows"]] == ["broken", "fine"]
+    assert "on purpose" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("wrong", [["run", "speed"], ["run"], ["all", "--threads", "0"], ["all", "--device", "tpu"]])
 def test_bad_arguments(wrong: list[str]) -> None:
     with pytest.raises(SystemExit) as stopped:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -79,15 +80,55 @@ def test_the_sanitizers_verdict(tool: str, summary: str, bad: str) -> None:
 
 
 def test_without_the_sanitizer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gpu_check.shutil, "which", lambda name: None)
-    assert gpu_check.sanitize("memcheck", Path(), Path(), 1.0) == {"absent": "no compute-sanitizer on PATH"}
+    monkeypatch.setattr(gpu_check.shutil, "which", lambda name, path=None: None)
+    (absent,) = gpu_check.sanitize("memcheck", Path(), Path(), 1.0).values()
+    assert absent == "no compute-sanitizer on PATH or beside nvcc"
+
+
+def test_the_sanitizer_beside_nvcc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for folder, name in (("bin", "nvcc"), ("compute-sanitizer", "compute-sanitizer")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / name).touch(mode=0o755)
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("CUDA_HOME", str(tmp_path))
+    gpu_check.toolkit_on_path()
+    assert gpu_check.shutil.which("nvcc") == str(tmp_path / "bin" / "nvcc")
+    assert gpu_check.sanitizer() == str(tmp_path / "compute-sanitizer" / "compute-sanitizer")
+
+
+def test_the_sanitizer_looks_at_kernels_alone() -> None:
+    command = gpu_check.sanitizer_command("compute-sanitizer", "racecheck")
+    options = command[: command.index(sys.executable)]
+    # The driver's refusals that torch asks for and copes with would count as errors.
+    assert options[options.index("--report-api-errors") + 1] == "no"
+    assert options[options.index("--kernel-name") + 1] == "kns=amsx"
+
+
+def test_a_sanitizer_that_takes_too_long(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(gpu_check, "sanitizer", lambda: sys.executable)
+    monkeypatch.setattr(
+        gpu_check, "sanitizer_command", lambda *_: [sys.executable, "-c", "import time; time.sleep(60)"]
+    )
+    assert "not done within 1 s" in gpu_check.sanitize("memcheck", tmp_path, tmp_path, 1.0)["absent"]
+
+
+def test_benchmarks_that_are_cut_short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def stopped(*_: object) -> str:
+        raise gpu_check.TimedOutError("stopped after 9 s")
+
+    monkeypatch.setattr(gpu_check, "run", stopped)
+    figures = tmp_path / "figures.json"
+    with pytest.raises(FailedError):
+        gpu_check.run_benchmarks(tmp_path, figures, None, 9.0)
+    figures.write_text("{}")
+    assert "stopped after 9 s" in gpu_check.run_benchmarks(tmp_path, figures, None, 9.0)["cut short"]
 
 
 def test_a_device_that_the_sanitizer_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: object) -> str:
         raise FailedError("exit status 1: ...\n========= Error: Device not supported. Please refer to ...")
 
-    monkeypatch.setattr(gpu_check.shutil, "which", lambda name: name)
+    monkeypatch.setattr(gpu_check, "sanitizer", lambda: "compute-sanitizer")
     monkeypatch.setattr(gpu_check, "run", refused)
     assert "Device not supported" in gpu_check.sanitize("memcheck", Path(), Path(), 1.0)["absent"]
 
@@ -99,6 +140,13 @@ def test_commands_that_fail_or_hang(tmp_path: Path) -> None:
         gpu_check.run([sys.executable, "-c", "print('this went wrong'); exit(3)"], tmp_path, environment, 60)
     with pytest.raises(FailedError, match="stopped after 1 s"):
         gpu_check.run([sys.executable, "-c", "import time; time.sleep(60)"], tmp_path, environment, 1)
+    # A child that outlives the command, and holds its output open, is ended with it.
+    code = (
+        "import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', 'import time; time.sleep(30)'])\nprint('left')"
+    )
+    began = time.monotonic()
+    assert gpu_check.run([sys.executable, "-c", code], tmp_path, environment, 60) == "left\n"
+    assert time.monotonic() - began < 20
 
 
 def test_the_built_amsx_comes_first(tmp_path: Path) -> None:
@@ -136,8 +184,8 @@ def test_all_passed(pretended: Path, tmp_path: Path) -> None:
     assert path.name.startswith("pretended-gpu-20")
     record = json.loads(path.read_text())
     assert record["passed"] is True
-    assert [s["name"] for s in record["sections"]] == ["build", "tests", "memcheck", "racecheck", "benchmarks"]
-    assert record["sections"][2]["outcome"] == "absent: no compute-sanitizer on PATH"
+    assert [s["name"] for s in record["sections"]] == ["build", "tests", "benchmarks", "memcheck", "racecheck"]
+    assert record["sections"][3]["outcome"] == "absent: no compute-sanitizer on PATH"
 
 
 @pytest.mark.parametrize("broken", ["build", "run_tests", "sanitize", "run_benchmarks"])
@@ -157,7 +205,26 @@ def test_a_section_that_fails(
     assert "broken on purpose" in printed.err
     (tmp_path / "figures.json").unlink(missing_ok=True)
     assert gpu_check.check(tmp_path, out, None, 1.0) == 1
-    if broken in ("build", "run_benchmarks"):  # nothing was measured: nothing is recorded
-        assert not out.exists()
-    else:
-        assert json.loads(out.read_text())["passed"] is False
+    record = json.loads(out.read_text())
+    assert record["passed"] is False
+    assert record["finished"] is True
+    assert ("rows" in record) == (broken not in ("build", "run_benchmarks"))
+
+
+def test_the_record_is_there_before_the_end(pretended: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: object) -> dict:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(gpu_check, "sanitize", killed)
+    out = tmp_path / "kept.json"
+    with pytest.raises(KeyboardInterrupt):
+        gpu_check.check(tmp_path, out, None, 1.0)
+    record = json.loads(out.read_text())
+    assert (record["passed"], record["finished"], record["rows"]) == (False, False, [])
+    assert [s["name"] for s in record["sections"]] == ["build", "tests", "benchmarks"]
+
+
+def test_what_a_section_may_take_leaves_time_for_the_rest() -> None:
+    limits, tools = gpu_check.LIMITS, len(gpu_check.TOOLS) * gpu_check.FOR_TOOLS
+    assert limits["build"] + gpu_check.LEAST + tools < gpu_check.TOTAL
+    assert gpu_check.LEAST > gpu_check.SLACK

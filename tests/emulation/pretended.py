@@ -1,4 +1,4 @@
-"""Tensors in host memory that say they are on a GPU: amsx's ops run the emulated CUDA kernels on them, and on no others.
+"""Tensors in host memory that say they are on a GPU: on them, and on no others, amsx's ops run the emulated kernels.
 
 What tests/gpu does with a device, it does with these: `x.to("cuda")` and `torch.zeros(..., device="cuda")` make them,
 whatever is computed of them is one of them, and `x.cpu()` is none any more. There are no streams and no graphs.
