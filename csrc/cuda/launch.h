@@ -37,26 +37,27 @@ class DeviceGuard {
     bool changed_ = false;
 };
 
-template <typename Params>
-void launch(const char* name, void (*kernel)(Params), dim3 grid, dim3 block, const Execution& on,
-            const Params& params) {
+template <typename... Params>
+void launch(const char* name, void (*kernel)(Params...), dim3 grid, dim3 block, const Execution& on,
+            const std::decay_t<Params>&... params) {
     if (grid.x == 0 || grid.y == 0) return;
     DeviceGuard guard(on.device);
-    void* arguments[] = {const_cast<Params*>(&params)};
+    void* arguments[] = {const_cast<Params*>(&params)...};
     check(cudaLaunchKernel(kernel, grid, block, arguments, 0, static_cast<cudaStream_t>(on.stream)), name);
 }
 
-// A block of `x` threads along a row's elements and `y` rows; the grid covers
-// all rows of all videos.
+// A block of `x` threads along a row's elements and `y` rows (or runs of rows); the grid covers all rows of all
+// videos. `least`: so many threads at least share a row.
 struct RowGrid {
     dim3 grid, block;
 };
 
-inline RowGrid row_grid(int64_t rows, int64_t elements) {
-    constexpr int64_t kThreads = 256;
-    int64_t x = 1;
-    while (x < elements && x < kThreads) x *= 2;
-    const int64_t y = kThreads / x, blocks = (rows + y - 1) / y;
+constexpr int kRowThreads = 256;  // of a block
+
+inline RowGrid row_grid(int64_t rows, int64_t elements, int64_t least = 1) {
+    int64_t x = least;
+    while (x < elements && x < kRowThreads) x *= 2;
+    const int64_t y = kRowThreads / x, blocks = (rows + y - 1) / y;
     if (blocks > 2147483647) throw std::runtime_error("amsx: more rows than one CUDA grid holds");
     return {dim3(static_cast<unsigned>(blocks)), dim3(static_cast<unsigned>(x), static_cast<unsigned>(y))};
 }

@@ -30,7 +30,41 @@ __device__ Pack<E, kWidth> read_pack(const E* from) {
 
 template <int kWidth, typename E>
 __device__ void write_pack(E* to, const Pack<E, kWidth>& pack) {
+#if defined(__CUDA_ARCH__)
+    if constexpr (sizeof pack == 16) {  // said outright: left to itself nvcc takes some of these stores apart
+        uint4 words;
+        memcpy(&words, &pack, sizeof words);
+        asm volatile("st.global.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(__cvta_generic_to_global(to)), "r"(words.x),
+                     "r"(words.y), "r"(words.z), "r"(words.w));
+        return;
+    }
+#endif
     *reinterpret_cast<Pack<E, kWidth>*>(to) = pack;
+}
+
+// from + fraction * (next - from)
+template <typename E, int kWidth>
+__device__ Pack<E, kWidth> mix(const Pack<E, kWidth>& from, const Pack<E, kWidth>& next, compute_t<E> fraction) {
+    Pack<E, kWidth> mixed;
+#pragma unroll
+    for (int e = 0; e < kWidth; ++e) {
+        store(&mixed.element[e], lerp<compute_t<E>>(load(from.element[e]), load(next.element[e]), fraction));
+    }
+    return mixed;
+}
+
+template <typename E, int kWidth>
+__device__ void add(compute_t<E> (&sum)[kWidth], compute_t<E> scale, const Pack<E, kWidth>& row) {
+#pragma unroll
+    for (int e = 0; e < kWidth; ++e) sum[e] = sum[e] + scale * load(row.element[e]);
+}
+
+template <typename E, int kWidth>
+__device__ Pack<E, kWidth> packed(const compute_t<E> (&sum)[kWidth]) {
+    Pack<E, kWidth> result;
+#pragma unroll
+    for (int e = 0; e < kWidth; ++e) store(&result.element[e], sum[e]);
+    return result;
 }
 
 // to[d] = from[d] + fraction * (next[d] - from[d]), thread x of a row taking
@@ -38,13 +72,7 @@ __device__ void write_pack(E* to, const Pack<E, kWidth>& pack) {
 template <int kWidth, typename E>
 __device__ void lerp_row(const E* from, const E* next, compute_t<E> fraction, E* to, int64_t dims) {
     for (int64_t d = threadIdx.x * kWidth; d < dims; d += blockDim.x * kWidth) {
-        const Pack<E, kWidth> a = read_pack<kWidth>(from + d), b = read_pack<kWidth>(next + d);
-        Pack<E, kWidth> mixed;
-#pragma unroll
-        for (int e = 0; e < kWidth; ++e) {
-            store(&mixed.element[e], lerp<compute_t<E>>(load(a.element[e]), load(b.element[e]), fraction));
-        }
-        write_pack(to + d, mixed);
+        write_pack(to + d, mix(read_pack<kWidth>(from + d), read_pack<kWidth>(next + d), fraction));
     }
 }
 
@@ -62,16 +90,9 @@ __device__ void sum_rows(const E* rows, int64_t stride, int64_t begin, int64_t e
         compute_t<E> sum[kWidth] = {};
         for (int64_t i = begin; i < end; ++i) {
             const double taken = weight(i);
-            if (taken == 0) continue;
-            const compute_t<E> scale = static_cast<compute_t<E>>(taken);
-            const Pack<E, kWidth> row = read_pack<kWidth>(rows + i * stride + d);
-#pragma unroll
-            for (int e = 0; e < kWidth; ++e) sum[e] = sum[e] + scale * load(row.element[e]);
+            if (taken != 0) add(sum, static_cast<compute_t<E>>(taken), read_pack<kWidth>(rows + i * stride + d));
         }
-        Pack<E, kWidth> result;
-#pragma unroll
-        for (int e = 0; e < kWidth; ++e) store(&result.element[e], sum[e]);
-        write_pack(to + d, result);
+        write_pack(to + d, packed<E>(sum));
     }
 }
 

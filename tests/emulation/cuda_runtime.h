@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <stdexcept>
+#include <utility>
 
 #define __global__
 #define __device__
@@ -61,13 +62,17 @@ V __shfl_up_sync(unsigned mask, V value, int step, const char* file = __builtin_
     return emulation::shuffle(mask, value, lane < step ? lane : lane - step, file, line);
 }
 
-template <typename Params>
-cudaError_t cudaLaunchKernel(void (*kernel)(Params), dim3 grid, dim3 block, void** arguments, size_t, cudaStream_t) {
+template <typename... Params, size_t... kIndex>
+void call(void (*kernel)(Params...), void** arguments, std::index_sequence<kIndex...>) {
+    kernel(*static_cast<const Params*>(arguments[kIndex])...);
+}
+
+template <typename... Params>
+cudaError_t cudaLaunchKernel(void (*kernel)(Params...), dim3 grid, dim3 block, void** arguments, size_t, cudaStream_t) {
     const uint64_t count = uint64_t(block.x) * block.y * block.z, blocks = uint64_t(grid.x) * grid.y * grid.z;
     if (count == 0 || count > 1024 || blocks == 0 || grid.x > 2147483647u || grid.y > 65535 || grid.z > 65535) {
         return cudaErrorInvalidConfiguration;
     }
-    const Params& params = *static_cast<const Params*>(arguments[0]);
     blockDim = block, gridDim = grid;
     for (uint64_t b = 0; b < blocks; ++b) {
         blockIdx = dim3(b % grid.x, b / grid.x % grid.y, b / grid.x / grid.y);
@@ -75,7 +80,7 @@ cudaError_t cudaLaunchKernel(void (*kernel)(Params), dim3 grid, dim3 block, void
         for (unsigned i = 0; i < count; ++i) {
             emulation::threads[i].index = dim3(i % block.x, i / block.x % block.y, i / block.x / block.y);
         }
-        emulation::run_block([&] { kernel(params); });
+        emulation::run_block([&] { call(kernel, arguments, std::index_sequence_for<Params...>()); });
         if (!emulation::fault.empty()) throw std::runtime_error("emulation: " + emulation::fault);
     }
     return cudaSuccess;

@@ -138,6 +138,20 @@ def test_rows_wider_than_a_block(cuda: Cuda, dtype: torch.dtype, dims: int) -> N
     same_bits(cuda, OPS.align_cas_backward_timestamps, grad, feats, timestamps, None)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize(
+    ("start", "end", "ragged"), [(0, 3, False), (2.5, 2.5, True), (-0.5, 60, True), (9, 70, False)]
+)
+def test_rows_with_many_readers_and_with_none(
+    cuda: Cuda, dtype: torch.dtype, start: float, end: float, ragged: bool
+) -> None:
+    timestamps = torch.stack([torch.linspace(start, end, 67), torch.arange(67.0)])
+    lengths = torch.tensor([67, 64]) if ragged else None
+    for dims in (1, 24, 300):
+        same_bits(cuda, OPS.gather_backward, torch.randn(2, 67, dims).to(dtype), timestamps, lengths)
+        same_bits(cuda, OPS.gather, torch.randn(2, 67, dims).to(dtype), timestamps, lengths)
+
+
 @given(cases(dims=[1, 5], snippets=[1, 7, 129, 513]), DTYPES, st.sampled_from(["grid", "continuous"]))
 @EXAMPLES
 def test_the_public_ops_and_their_gradients(cuda: Cuda, case: Case, dtype: torch.dtype, mode: str) -> None:
