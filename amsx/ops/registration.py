@@ -166,6 +166,7 @@ def _grad_of_timestamps(ctx: Any, grad: Tensor) -> tuple:
 
 def _keep_sample(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
     feats, cas, labels, lengths, ctx.eta, ctx.mean, interp_factor = inputs
+    ctx.set_materialize_grads(False)  # of what nobody used there is none: zeros would cost a launch
     # An index into the up-sampled sequence is piecewise constant: nothing reaches the CAS in grid mode.
     ctx.through_cas = interp_factor == 0 and cas.requires_grad
     if not ctx.through_cas:
@@ -174,13 +175,16 @@ def _keep_sample(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None
     ctx.save_for_backward(*kept, lengths, output[1])
 
 
-def _grad_of_sample(ctx: Any, grad: Tensor, grad_timestamps: Tensor) -> tuple:
+def _grad_of_sample(ctx: Any, grad: Tensor | None, grad_timestamps: Tensor | None) -> tuple:
     feats, cas, labels, lengths, timestamps = ctx.saved_tensors
     grad_feats = grad_cas = None
-    if ctx.needs_input_grad[0]:
+    if ctx.needs_input_grad[0] and grad is not None:
         grad_feats = torch.ops.amsx.gather_backward(grad, timestamps, lengths)
-    if ctx.through_cas:
-        moved = torch.ops.amsx.gather_backward_timestamps(grad, feats, timestamps, lengths) + grad_timestamps
+    moved = grad_timestamps if ctx.through_cas else None
+    if ctx.through_cas and grad is not None:
+        through_feats = torch.ops.amsx.gather_backward_timestamps(grad, feats, timestamps, lengths)
+        moved = through_feats if moved is None else through_feats + moved
+    if moved is not None:
         weights = torch.ops.amsx.sampling_weights(cas, labels, lengths, ctx.eta, ctx.mean)
         grad_weights = torch.ops.amsx.sampling_timestamps_backward(moved, weights, timestamps, lengths)
         grad_cas = torch.ops.amsx.sampling_weights_backward(grad_weights, cas, labels, lengths, ctx.mean)

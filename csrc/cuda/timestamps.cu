@@ -1,5 +1,5 @@
-// Eq. 4 and 5 on CUDA: one block per video does weights, scan and inversion in
-// one launch; both adjoints.
+// Eq. 4 and 5 on CUDA: weights, scan and inversion in one launch, by one block per video, or a few that each invert a
+// part of it (to do the rest in each of them costs less than a second launch); both adjoints.
 #include "../dispatch.h"
 #include "block.cuh"
 #include "launch.h"
@@ -9,72 +9,142 @@ namespace {
 
 __device__ bool has_label(const uint8_t* labels, int64_t channels) {
     if (labels == nullptr) return true;
-    for (int64_t c = 0; c < channels; ++c) {
-        if (labels[c] != 0) return true;
-    }
-    return false;
+    bool any = false;
+    for (int64_t c = 0; c < channels; ++c) any |= labels[c] != 0;  // no read waits for the one before
+    return any;
 }
 
-// Eq. 4 for one video. Snippet k is written and read by thread k % kBlock alone
-// until the barrier at the end.
+constexpr int kHeld = 2048;  // a video of so many snippets fits into the block's shared memory
+constexpr int kParts = 4;    // at most so many blocks weigh and cumulate the same video, each to invert a part of it
+
+constexpr int kLanes = 4;     // threads that share the channels of a snippet: what they read lies side by side
+constexpr int kSnippets = 4;  // of a thread, under way at once
+template <typename A>
+constexpr int kLoads = sizeof(A) == 8 ? 3 : 5;  // of a snippet, likewise
+
+// The larger, or a NaN.
+template <typename A>
+__device__ A larger(A a, A b) {
+    return a != a || a >= b ? a : b;
+}
+
+// The maximum over the kept channels of every snippet into `m`; returns this thread's largest, infinite where one is
+// not finite.
+template <typename E, typename A>
+__device__ double maxima(const SamplingParams& p, const E* cas, const uint8_t* labels, int64_t n, A* m) {
+    constexpr int kGroups = kBlock / kLanes;
+    const int lane = threadIdx.x % kLanes, group = threadIdx.x / kLanes;
+    double largest = -INFINITY;
+    for (int64_t begin = 0; begin < n; begin += kSnippets * kGroups) {
+        const E* row[kSnippets];
+        A best[kSnippets];
+#pragma unroll
+        for (int s = 0; s < kSnippets; ++s) {
+            const int64_t k = begin + s * kGroups + group;
+            row[s] = cas + (k < n ? k : n - 1) * p.cas_stride[1];
+            best[s] = -static_cast<A>(INFINITY);
+        }
+        for (int64_t first = lane; first < p.channels; first += kLanes * kLoads<A>) {
+            A value[kSnippets][kLoads<A>];
+#pragma unroll
+            for (int l = 0; l < kLoads<A>; ++l) {
+                const int64_t c = first + l * kLanes < p.channels ? first + l * kLanes : first;
+#pragma unroll
+                for (int s = 0; s < kSnippets; ++s) value[s][l] = load(row[s][c * p.cas_stride[2]]);
+            }
+#pragma unroll
+            for (int l = 0; l < kLoads<A>; ++l) {
+                const int64_t c = first + l * kLanes < p.channels ? first + l * kLanes : first;
+                if (labels != nullptr && labels[c] == 0) continue;
+#pragma unroll
+                for (int s = 0; s < kSnippets; ++s) best[s] = larger(best[s], value[s][l]);
+            }
+        }
+#pragma unroll
+        for (int s = 0; s < kSnippets; ++s) {
+            for (int step = 1; step < kLanes; step *= 2) {
+                best[s] = larger(best[s], __shfl_xor_sync(kAllLanes, best[s], step));
+            }
+            const int64_t k = begin + s * kGroups + group;
+            if (lane != 0 || k >= n) continue;
+            m[k] = best[s];
+            largest = Max()(largest, finite(best[s]) ? static_cast<double>(best[s]) : static_cast<double>(INFINITY));
+        }
+    }
+    return largest;
+}
+
+// Eq. 4 for one video, into `weights`, which all threads may read then, and into the output.
 template <typename E, typename A>
 __device__ void weigh(const SamplingParams& p, int64_t video, int64_t n, A* weights, double* scratch) {
     const E* cas = static_cast<const E*>(p.cas) + video * p.cas_stride[0];
     const uint8_t* labels = p.labels == nullptr ? nullptr : p.labels + video * p.channels;
     const bool labelled = has_label(labels, p.channels);
     double largest = -INFINITY;
-    for (int64_t k = threadIdx.x; k < n; k += kBlock) {
-        int64_t kept, argmax;
-        A m = 0;
-        if (labelled) {
-            m = aggregate(cas + k * p.cas_stride[1], p.cas_stride[2], p.channels, labels, p.mean, &kept, &argmax);
+    if (labelled && !p.mean) {
+        largest = maxima(p, cas, labels, n, weights);
+    } else if (labelled) {
+        for (int64_t k = threadIdx.x; k < n; k += kBlock) {
+            int64_t kept, argmax;
+            const A m = aggregate(cas + k * p.cas_stride[1], p.cas_stride[2], p.channels, labels, true, &kept, &argmax);
+            weights[k] = m;
+            largest = Max()(largest, finite(m) ? static_cast<double>(m) : static_cast<double>(INFINITY));
         }
-        weights[k] = m;
-        largest = Max()(largest, finite(m) ? static_cast<double>(m) : static_cast<double>(INFINITY));
     }
     largest = block_reduce(largest, Max(), scratch);
-    double heaviest = 0;
+    A* out = static_cast<A*>(p.weights) + video * p.shape.snippets;
+    const bool writes = blockIdx.y == 0;
     for (int64_t k = threadIdx.x; k < n; k += kBlock) {
         // A non-finite m anywhere has made `largest` infinite: every weight of
         // the video becomes NaN.
         A w = labelled ? (static_cast<A>(largest) - weights[k]) + static_cast<A>(p.eta)
                        : static_cast<A>(uniform_weight(p.eta));
         if (!finite(w)) w = static_cast<A>(NAN);
+        if (n == 1 && w == 0) w = 1;
         weights[k] = w;
-        heaviest = Max()(heaviest, static_cast<double>(w));
+        if (writes) out[k] = w;
     }
-    heaviest = block_reduce(heaviest, Max(), scratch);
-    if (n == 1 && threadIdx.x == 0 && heaviest == 0 && finite(weights[0])) weights[0] = 1;
-    for (int64_t k = n + threadIdx.x; k < p.shape.snippets; k += kBlock) weights[k] = 0;
+    for (int64_t k = n + threadIdx.x; k < p.shape.snippets && writes; k += kBlock) out[k] = 0;
     __syncthreads();
 }
 
-// Eq. 5 and its inversion for one video.
+// Eq. 5 and its inversion for one video. `held`, where there is: room for kHeld integer weights, and for their
+// cumulated masses, where `weights` may lie, too.
 template <typename A>
 __device__ void invert(const SamplingParams& p, int64_t video, int64_t n, const A* weights, double* scratch,
-                       int64_t* scratch_integer) {
+                       int64_t* scratch_integer, int64_t* held) {
     A* timestamps = static_cast<A*>(p.timestamps) + video * p.shape.snippets;
-    int64_t* cumulated = p.scratch + video * p.shape.snippets;
+    int64_t* cumulated = held != nullptr ? held + kHeld : p.scratch + video * p.shape.snippets;
+    // Of the samples the blocks of a video take turns.
+    const int64_t first = static_cast<int64_t>(blockIdx.y) * kBlock + threadIdx.x,
+                  step = static_cast<int64_t>(gridDim.y) * kBlock;
     double largest = 0;
     for (int64_t k = threadIdx.x; k < n; k += kBlock) {
         const double w = weights[k];
         largest = Max()(largest, finite(w) ? w : static_cast<double>(INFINITY));
     }
     largest = block_reduce(largest, Max(), scratch);
-    for (int64_t i = n + threadIdx.x; i < p.shape.snippets; i += kBlock) timestamps[i] = 0;
+    for (int64_t i = n + first; i < p.shape.snippets; i += step) timestamps[i] = 0;
     if (n == 0) return;
     if (!finite(largest)) {
-        for (int64_t i = threadIdx.x; i < n; i += kBlock) timestamps[i] = static_cast<A>(NAN);
+        for (int64_t i = first; i < n; i += step) timestamps[i] = static_cast<A>(NAN);
         return;
     }
 
     const bool uniform = vanishes(largest);
     const double scale = uniform ? 1.0 : fixed_point_scale(largest, n, p.interp_factor);
-    auto integer = [&](int64_t k) {
-        k = k < 0 ? 0 : k >= n ? n - 1 : k;
+    const auto integer_of = [&](int64_t k) {
         return uniform ? int64_t(1) : fixed_point(static_cast<double>(weights[k]), scale);
     };
-    auto neighbourhood = [&](int64_t k) { return Neighbourhood{integer(k - 1), integer(k), integer(k + 1)}; };
+    if (held != nullptr) {
+        for (int64_t k = threadIdx.x; k < n; k += kBlock) held[k] = integer_of(k);
+        __syncthreads();  // also: the weights may lie where the masses go now
+    }
+    const auto integer = [&](int64_t k) {
+        k = k < 0 ? 0 : k >= n ? n - 1 : k;
+        return held != nullptr ? held[k] : integer_of(k);
+    };
+    const auto neighbourhood = [&](int64_t k) { return Neighbourhood{integer(k - 1), integer(k), integer(k + 1)}; };
 
     int64_t total = 0;
     for (int64_t base = 0; base < n; base += kBlock) {
@@ -87,7 +157,7 @@ __device__ void invert(const SamplingParams& p, int64_t video, int64_t n, const 
     }
     __syncthreads();
 
-    for (int64_t i = threadIdx.x; i < n; i += kBlock) {
+    for (int64_t i = first; i < n; i += step) {
         const Point point = cumulation_point(i, n, total);
         int64_t low = 0, high = n - 1;  // the first snippet whose cumulated
                                         // mass reaches the point
@@ -108,10 +178,15 @@ template <typename E, typename A>
 __global__ void __launch_bounds__(kBlock, 1) sampling_kernel(SamplingParams p) {
     __shared__ double scratch[kWarps];
     __shared__ int64_t scratch_integer[kWarps];
+    __shared__ int64_t memory[2 * kHeld];
     const int64_t video = blockIdx.x, n = valid_snippets(p.shape, video);
+    int64_t* held = p.shape.snippets <= kHeld ? memory : nullptr;
     A* weights = static_cast<A*>(p.weights) + video * p.shape.snippets;
-    if (p.cas != nullptr) weigh<E>(p, video, n, weights, scratch);
-    if (p.timestamps != nullptr) invert(p, video, n, weights, scratch, scratch_integer);
+    if (p.cas != nullptr) {
+        if (held != nullptr) weights = reinterpret_cast<A*>(held + kHeld);
+        weigh<E>(p, video, n, weights, scratch);
+    }
+    if (p.timestamps != nullptr) invert(p, video, n, weights, scratch, scratch_integer, held);
 }
 
 template <typename E>
@@ -209,7 +284,10 @@ dim3 one_block_a_video(const Shape& shape) { return dim3(static_cast<unsigned>(s
 }  // namespace
 
 int64_t sampling(const SamplingParams& p, const Execution& on) {
-    const dim3 grid = one_block_a_video(p.shape);
+    dim3 grid = one_block_a_video(p.shape);
+    if (p.timestamps != nullptr && p.shape.snippets <= kHeld) {
+        grid.y = static_cast<unsigned>(std::min<int64_t>(kParts, (p.shape.snippets + kBlock - 1) / kBlock));
+    }
     if (p.cas == nullptr) {
         with_real(p.weights_dtype, [&](auto real) {
             using A = typename decltype(real)::type;

@@ -45,6 +45,8 @@ const std::vector<Size> kAll = {
     {1, 2, 2064, {}, 0, 0, false},
     {1, 512, 1, {}, 0, 0, false},
     {1, 1100, 2, {1099}, 0, 0, true},
+    {1, 2048, 7, {}, 1, 1, false, kScans},  // the most that shared memory holds, and one more
+    {1, 2049, 2, {}, 0, 0, false, kScans},
     {3, 700, 129, {}, 1, 1, false, kCpuOnly},
     {3, 9, 8, {0, -3, 40}, 0, 0, false, kHostile},
     {2, 1, 5, {}, 0, 1, true, kHostile},

@@ -27,8 +27,9 @@ class Bug:
 
 BARRIER = "    __syncthreads();\n"
 DIVERGENT = "    if (threadIdx.x < 100) __syncthreads();\n"
-PADDING = "    for (int64_t k = n + threadIdx.x; k < p.shape.snippets; k += kBlock) weights[k] = 0;\n"
+PADDING = "    for (int64_t k = n + threadIdx.x; k < p.shape.snippets && writes; k += kBlock) out[k] = 0;\n"
 SCANNED = "        total += sum;\n    }\n"
+HELD = "        __syncthreads();  // also: the weights may lie where the masses go now\n"
 FIRST = "    __syncthreads();  // the scratch may still be read from the call before\n"
 
 BUGS = [
@@ -113,12 +114,22 @@ BUGS = [
         "data race",
     ),
     Bug(
+        "no barrier between weights and masses in the same memory",
+        "cuda/timestamps.cu",
+        HELD,
+        "",
+        "cuda/timestamps.cu",
+        "sampling",
+        "thread",
+        "data race",
+    ),
+    Bug(
         "no barrier before shared memory is used again",
         "cuda/block.cuh",
         FIRST,
         "",
         "cuda/timestamps.cu",
-        "sampling",
+        "weights_backward",
         "thread",
         "data race",
     ),

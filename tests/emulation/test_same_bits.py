@@ -93,6 +93,24 @@ def test_timestamps_of_any_weights(cuda: Cuda, values: list[float], factor: int)
     same_bits(cuda, OPS.sampling_timestamps, weights, None, factor)
 
 
+@pytest.mark.parametrize("snippets", [511, 512, 513, 2047, 2048, 2049])  # of a block, and of its shared memory
+@pytest.mark.parametrize("channels", [1, 3, 4, 20, 21, 100])  # of which four threads take every fourth
+def test_long_videos(cuda: Cuda, snippets: int, channels: int) -> None:
+    dtype = {1: torch.float64, 21: torch.float16, 4: torch.bfloat16}.get(channels, torch.float32)
+    cas = torch.randn(2, snippets, channels).to(dtype)
+    lengths = torch.tensor([snippets, 510])
+    labels = torch.rand(2, channels) > 0.7
+    labels[:, -1] = True
+    for chosen in (None, labels):
+        weights = same_bits(cuda, OPS.sampling_weights, cas, chosen, lengths, 0.75, False)
+        for factor in (0, 20):
+            same_bits(cuda, OPS.sampling_timestamps, weights, lengths, factor)
+            with cuda():
+                whole = OPS.adaptive_sample(cas, cas, chosen, lengths, 0.75, False, factor)
+            for a, b in zip(whole, OPS.adaptive_sample(cas, cas, chosen, lengths, 0.75, False, factor), strict=True):
+                assert torch.equal(bits(a), bits(b))
+
+
 def timestamps_of(case: Case, factor: int, dtype: torch.dtype) -> Tensor:
     weights = OPS.sampling_weights(case.cas, case.labels, case.lengths, case.eta, False)
     return OPS.sampling_timestamps(weights, case.lengths, factor).to(dtype)

@@ -40,6 +40,27 @@ def test_grid_sampling_to_features_alone() -> None:
     assert torch.autograd.grad(sampled.feats.sum(), cas, allow_unused=True) == (None,)
 
 
+def test_outputs_that_nobody_uses_have_no_gradient() -> None:
+    feats, cas, labels, lengths = inputs()
+    options = {"labels": labels, "lengths": lengths, "mode": "continuous"}
+    for name in ("feats", "timestamps"):
+        assert gradcheck(lambda x, c, n=name: getattr(amsx.adaptive_sample(x, c, **options), n), (feats, cas))
+    sampled = amsx.adaptive_sample(feats, cas, **options)
+    assert torch.autograd.grad(sampled.timestamps.sum(), feats, allow_unused=True) == (None,)
+
+
+@pytest.mark.parametrize(("mode", "kernels"), [("grid", ["gather_backward"]), ("continuous", None)])
+def test_the_backward_fills_nothing_with_zeros(mode: str, kernels: list[str] | None) -> None:
+    feats, cas = torch.randn(2, 9, 4, requires_grad=True), torch.rand(2, 9, 3, requires_grad=True)
+    out = amsx.adaptive_sample(feats, cas, mode=mode).feats
+    with torch.profiler.profile() as profiler:
+        torch.autograd.grad(out, feats, torch.ones_like(out))
+    called = [event.name for event in profiler.events()]
+    assert "aten::zeros" not in called
+    if kernels is not None:
+        assert [name for name in called if name.startswith("amsx::")] == [f"amsx::{name}" for name in kernels]
+
+
 def test_weights_and_timestamps() -> None:
     _, cas, labels, lengths = inputs()
     assert gradcheck(lambda c: amsx.sampling_weights(c, labels=labels, lengths=lengths), (cas,))
