@@ -1,12 +1,14 @@
 """`amsx report`."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from amsx.cli.options import Commands
-from amsx.report.collect import read_groups
+from amsx.report.collect import Group, read_groups
 from amsx.report.page import chosen_videos, write_report
 from amsx.report.pictures import draw_videos
+from amsx.report.reproduced import read_reproduced, told_apart
 
 STILLS = 12  # videos drawn as pictures where nothing was chosen
 
@@ -16,9 +18,11 @@ def add_to(commands: Commands) -> None:
     report = commands.add_parser(
         "report",
         help="one HTML file about runs: scores, errors, training curves, an interactive timeline of every video",
-        description="Runs that differ in their seed alone are one configuration with error bars; others are compared.",
+        description="Runs that differ in their seed alone are one configuration with error bars; others are compared. "
+        "Of what amsx reproduce made, the tables and figures are shown.",
     )
-    report.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run directories of amsx train")
+    what = "run directories of amsx train, and what amsx reproduce left in its OUT"
+    report.add_argument("folders", type=Path, nargs="+", metavar="RUN|OUT", help=what)
     report.add_argument("--out", type=Path, default=Path("report.html"), help="the file to write (default %(default)s)")
     which = report.add_mutually_exclusive_group()
     which.add_argument("--videos", type=int, metavar="N", help="timelines of N videos (default: all within 12 MB)")
@@ -31,12 +35,22 @@ def add_to(commands: Commands) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
-    groups = read_groups(options.runs)
+    runs, reproduced = told_apart(options.folders)
+    about_runs = ("videos", "video", "frames", "png", "svg")
+    if not runs and (given := [f"--{name}" for name in about_runs if getattr(options, name) is not None]):
+        raise ValueError(f"{', '.join(given)}: expected a run directory of amsx train to draw videos of")
+    groups = read_groups(runs) if runs else []
     chosen = options.videos if options.video is None else options.video
-    out = write_report(groups, options.out, videos=chosen, frames=options.frames)
+    found = [read_reproduced(folder) for folder in reproduced]
+    out = write_report(groups, options.out, reproduced=found, videos=chosen, frames=options.frames)
+    if options.png is not None or options.svg is not None:
+        _draw_stills(options, groups, chosen)
+    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, one file; open it in any browser")
+
+
+def _draw_stills(options: argparse.Namespace, groups: Sequence[Group], chosen: int | list[str] | None) -> None:
     stills = chosen_videos(groups[0].runs[0].parts[0].ids, STILLS if chosen is None else chosen)
     if options.png is not None:
         print(f"{options.png}: {len(draw_videos(options.png, groups, stills, 'png'))} pictures")
     if options.svg is not None:
         print(f"{options.svg}: {len(draw_videos(options.svg, groups, stills, 'svg'))} pictures")
-    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, one file; open it in any browser")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from amsx.experiments.paper import reported
+from amsx.report.paper import reported
 
 
 def headline(result: dict[str, Any]) -> str:

@@ -45,10 +45,12 @@ def lines(
     marks: bool = True,
     size: tuple[int, int] = (520, 300),
     palette: str = "c",
+    apart: float = 0.0,
 ) -> str:
     """A line for every series over a numeric x axis, error bars where there are deviations.
 
-    `palette`: the style sheet's colours for configurations ("c") or for the terms of the loss ("t").
+    `palette`: the style sheet's colours for configurations ("c") or for the terms of the loss ("t"). `apart`: pixels
+    that the series are shifted against each other, so that no error bar hides another.
     """
     width, height = size
     xs = [x for s in series for x in s.x]
@@ -71,21 +73,22 @@ def lines(
     for tick in x_ticks:
         parts.append(_text(f"{tick:g}", x_of(tick), height - _BOTTOM + 17, "tick", "middle"))
     parts.append(_text(x_label, (_LEFT + width - _RIGHT) / 2, height - 5, "label", "middle"))
-    for s in series:
+    for number, s in enumerate(series):
+        shift = (number - (len(series) - 1) / 2) * apart
         points = [(x, y, i) for i, (x, y) in enumerate(zip(s.x, s.y, strict=True)) if y is not None]
         path = "".join(
-            f"{'L' if i and s.y[i - 1] is not None else 'M'}{x_of(x):.1f} {y_of(y):.1f}" for x, y, i in points
+            f"{'L' if i and s.y[i - 1] is not None else 'M'}{x_of(x) + shift:.1f} {y_of(y):.1f}" for x, y, i in points
         )
         if points:
             parts.append(
                 f'<path class="line {palette}{s.style % COLOURS}" d="{path}"><title>{escape(s.name)}</title></path>'
             )
         for x, y, i in points if marks else ():
-            deviation = _deviation(s, i)
+            deviation, at = _deviation(s, i), x_of(x) + shift
             if deviation is not None:
                 low, high = y_of(y - deviation), y_of(y + deviation)
-                parts.append(_tag("line", f"spread c{s.style % COLOURS}", x1=x_of(x), x2=x_of(x), y1=low, y2=high))
-            parts.append(_mark(s, x_of(x), y_of(y), f"{s.name}, {x_label} {x:g}: {_figure(y, deviation)}"))
+                parts.append(_tag("line", f"spread c{s.style % COLOURS}", x1=at, x2=at, y1=low, y2=high))
+            parts.append(_mark(s, at, y_of(y), f"{s.name}, {x_label} {x:g}: {_figure(y, deviation)}"))
     return _svg(parts, width, height, title, y_label)
 
 
@@ -97,14 +100,15 @@ def rows(
     x_label: str,
     width: int = 520,
     notes: Sequence[str] | None = None,
+    from_zero: bool = True,
 ) -> str:
     """One row a category, one mark a series in it: horizontal, so that long names can be read.
 
-    The axis includes 0; `notes` are set small behind the names.
+    The axis includes 0 unless it is said not to; `notes` are set small behind the names.
     """
     step = max(20.0, 9.0 * len(series) + 6)
     left = min(0.42 * width, 24 + 6.4 * max(len(n) + (len(notes[i]) + 1 if notes else 0) for i, n in enumerate(names)))
-    low, high, ticks = _axis(_extent(series, (0.0,)), None)
+    low, high, ticks = _axis(_extent(series, (0.0,) if from_zero else ()), None)
     x_of = _scale(low, high, left, width - 24)
     top, height = 8.0, int(8 + step * len(names) + _BOTTOM)
     bottom = top + step * len(names)
@@ -262,6 +266,8 @@ def _text(text: str, x: float, y: float, css: str, anchor: str) -> str:
 
 
 def _svg(parts: Sequence[str], width: int, height: int, title: str, y_label: str = "") -> str:
-    head = f'<svg class="chart" viewBox="0 0 {width} {height}" style="max-width:{width}px" role="img"'
+    # Below four fifths of its size the letters could not be read: a narrow window scrolls instead.
+    held = f"min-width:{0.8 * width:.0f}px;max-width:{width}px"
+    head = f'<svg class="chart" viewBox="0 0 {width} {height}" style="{held}" role="img"'
     label = f'<p class="axis">{escape(y_label)}</p>' if y_label else ""
     return f'{label}{head} aria-label="{escape(title)}">{"".join(parts)}</svg>'

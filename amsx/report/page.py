@@ -7,7 +7,7 @@ Canvas would be faster for millions of points; here a strip is at most two point
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from html import escape
 from importlib.resources import files
@@ -18,11 +18,21 @@ import amsx
 from amsx.report import sections
 from amsx.report.collect import Group, views_of
 from amsx.report.error_section import errors
+from amsx.report.experiment_section import experiments
 from amsx.report.frames import check_frames, thumbnails
-from amsx.report.section_parts import by_protocol
+from amsx.report.reproduced import Reproduced
+from amsx.report.section_parts import by_protocol, facts
 from amsx.report.timelines import Timelines
 from amsx.training import checkpoint
 
+RUNS_LINKS = {  # section of runs.html -> its name in the bar
+    "results": "Results",
+    "videos": "Videos",
+    "classes": "Classes",
+    "errors": "Errors",
+    "training": "Training",
+    "settings": "Settings",
+}
 BUDGET = 12_000_000  # bytes of video data; beyond it a browser takes seconds to open the file
 
 
@@ -30,16 +40,29 @@ def write_report(
     groups: Sequence[Group],
     out: Path | str,
     *,
+    reproduced: Sequence[Reproduced] = (),
     videos: int | Sequence[str] | None = None,
     frames: Path | None = None,
     say: Callable[[str], None] = print,
 ) -> Path:
-    """Write the report of what `read_groups` found to `out`, as a whole or not at all.
+    """Write the report of what `read_groups` and `read_reproduced` found to `out`, as a whole or not at all.
 
-    `videos` chooses whose timelines are in it: how many, evenly spread over the test videos, or which; None: as many
-    as stay within `BUDGET` bytes. `frames`: a folder with a folder of images for every video (see `frames.py`).
-    ValueError for a video that was not tested, or where there are no frames.
+    `videos` chooses whose timelines are in it: how many, evenly spread over the runs' test videos, or which; None: as
+    many as stay within `BUDGET` bytes. `frames`: a folder with a folder of images for every video (see `frames.py`).
+    ValueError for a video that was not tested, where there are no frames, or where there is nothing to report.
     """
+    if not groups and not reproduced:
+        raise ValueError("expected at least one run directory or folder of amsx reproduce")
+    runs = _runs(groups, videos, frames, say) if groups else ""
+    out = Path(out)
+    checkpoint.write_text(out, render(groups, runs, reproduced))
+    return out
+
+
+def _runs(
+    groups: Sequence[Group], videos: int | Sequence[str] | None, frames: Path | None, say: Callable[[str], None]
+) -> str:
+    """The sections on runs, with as many timelines as are asked for or fit."""
     ids = groups[0].runs[0].parts[0].ids
     chosen = chosen_videos(ids, videos)
     if frames is not None and (missing := check_frames(frames, [ids[i] for i in chosen])):
@@ -54,9 +77,7 @@ def write_report(
         note = f"{len(entries)} of {len(ids)} test videos are in this file."
         if videos is None:
             say(f"{note} --videos chooses how many, --video which.")
-    out = Path(out)
-    checkpoint.write_text(out, render(groups, timelines, entries, note))
-    return out
+    return _run_sections(groups, timelines, entries, note)
 
 
 def chosen_videos(ids: Sequence[str], videos: int | Sequence[str] | None) -> list[int]:
@@ -111,8 +132,28 @@ def embedded(values: Any) -> str:
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
-def render(groups: Sequence[Group], timelines: Sequence[Timelines], entries: Sequence[str], note: str) -> str:
-    """The page; `entries` as `video_entries` gives them, `note` on which videos these are."""
+def render(groups: Sequence[Group], runs: str, reproduced: Sequence[Reproduced]) -> str:
+    """The page; `runs`: the sections on `groups`, empty where there are none."""
+    places = [f"experiments-{i + 1}" for i in range(len(reproduced))]
+    folders = [found.folder.resolve().name for found in reproduced]
+    links = dict(zip(places, folders if len(folders) > 1 else ["Experiments"], strict=False))
+    links |= RUNS_LINKS if groups else {}
+    filled = {
+        "TITLE": escape(", ".join([*folders, *(g.name for g in groups)])),
+        "STYLE": _template("page.css"),
+        "THEME": _template("theme.js"),
+        "LINKS": "".join(f'<a href="#{name}">{escape(text)}</a>' for name, text in links.items()),
+        "FACTS": _facts(groups) if groups else "",
+        "WARNINGS": _warnings(groups) if groups else "",
+        "SECTIONS": "\n".join([*map(experiments, reproduced, places), runs]),
+        "MADE": f"amsx {escape(amsx.__version__)}, {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC",
+    }
+    page = _fill("page.html", filled)
+    return page.encode("utf-8", "replace").decode("utf-8")  # file names that are no Unicode give strings that are none
+
+
+def _run_sections(groups: Sequence[Group], timelines: Sequence[Timelines], entries: Sequence[str], note: str) -> str:
+    """The sections on runs; `entries` as `video_entries` gives them, `note` on which videos these are."""
     first = groups[0].runs[0]
     index = {
         "groups": [g.name for g in groups],
@@ -121,19 +162,7 @@ def render(groups: Sequence[Group], timelines: Sequence[Timelines], entries: Seq
         "notes": [timeline.notes() for timeline in timelines],
     }
     scored = by_protocol(groups)
-    alone = '<p class="warning">No test video is annotated: there is nothing to score.</p>' if not scored else ""
-    apart = (
-        '<p class="warning">The runs were scored under different rules, so their figures cannot be compared; '
-        "each set of rules has its own tables.</p>"
-        if len(scored) > 1
-        else ""
-    )
     filled = {
-        "TITLE": escape(", ".join(g.name for g in groups)),
-        "STYLE": _template("page.css"),
-        "SCRIPT": _template("timeline.js"),
-        "FACTS": _facts(groups),
-        "WARNINGS": alone + apart,
         "RESULTS": "".join(map(sections.results, scored)),
         "CLASSES": "".join(map(sections.classes, scored)),
         "ERRORS": "".join(map(errors, scored)),
@@ -142,26 +171,32 @@ def render(groups: Sequence[Group], timelines: Sequence[Timelines], entries: Seq
         "VIDEO_NOTE": escape(note),
         "INDEX": embedded(index),
         "VIDEOS": "\n".join(f'<script type="application/json" class="video">{entry}</script>' for entry in entries),
-        "MADE": f"amsx {escape(amsx.__version__)}, {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC",
+        "TIMELINE": _template("timeline.js"),
     }
-    # One pass over the template: what is filled in is never read for further markers.
-    page = re.sub(r"<!--([A-Z_]+)-->|/\*([A-Z_]+)\*/", lambda m: filled[m[1] or m[2]], _template("page.html"))
-    return page.encode("utf-8", "replace").decode("utf-8")  # file names that are no Unicode give strings that are none
+    return _fill("runs.html", filled)
+
+
+def _warnings(groups: Sequence[Group]) -> str:
+    scored = by_protocol(groups)
+    if not scored:
+        return '<p class="warning">No test video is annotated: there is nothing to score.</p>'
+    if len(scored) > 1:
+        return (
+            '<p class="warning">The runs were scored under different rules, so their figures cannot be compared; '
+            "each set of rules has its own tables.</p>"
+        )
+    return ""
+
+
+def _fill(template: str, filled: Mapping[str, str]) -> str:
+    """The template with its markers replaced, in one pass: what is filled in is never read for further markers."""
+    return re.sub(r"<!--([A-Z_]+)-->|/\*([A-Z_]+)\*/", lambda m: filled[m[1] or m[2]], _template(template))
 
 
 def _facts(groups: Sequence[Group]) -> str:
-    run = groups[0].runs[0]
-    data = run.data
-    where = data["root"] or f"{data['layout']} (made in memory)"
     count = sum(len(group.runs) for group in groups)
-    facts = [
-        ("data", f"<code>{escape(str(where))}</code>"),
-        ("videos", f"{data['videos']['train']} training, {data['videos']['test']} test"),
-        ("classes", str(len(data["classes"]))),
-        ("streams", escape(", ".join(run.streams))),
-        ("runs", f"{count}, of {len(groups)} configuration{'s' if len(groups) > 1 else ''}"),
-    ]
-    return "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts)
+    said = f"{count}, of {len(groups)} configuration{'s' if len(groups) > 1 else ''}"
+    return f'<dl class="facts">{facts(groups[0].runs[0].data, "runs", said)}</dl>'
 
 
 def _template(name: str) -> str:

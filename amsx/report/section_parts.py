@@ -25,7 +25,11 @@ def by_protocol(groups: Sequence[Group]) -> list[Numbered]:
 
 def rules(groups: Numbered, at: str = "") -> str:
     """What stands under every figure: the protocol, and the thresholds that it was averaged over or taken `at`."""
-    says = first_explained(groups)
+    return rules_of(first_explained(groups), at)
+
+
+def rules_of(says: Mapping[str, Any], at: str = "") -> str:
+    """The same from the result itself, which holds "protocol" and "tiou"."""
     tiou = says["tiou"]
     span = f"tIoU {tiou[0]:g}" if len(tiou) == 1 else f"tIoU {tiou[0]:g} to {tiou[-1]:g} ({len(tiou)} thresholds)"
     return f"Protocol <b>{escape(says['protocol'])}</b>, {escape(at) or span}."
@@ -70,6 +74,19 @@ def series_of(
 
 def without_nan(values: Any) -> Any:
     return None if values is None else [None if np.isnan(v) else float(v) for v in values]
+
+
+def facts(data: Mapping[str, Any], name: str, value: str) -> str:
+    """The items of a list of facts: what `data` (of a config.json) says of the data, and one more."""
+    where = data["root"] or f"{data['layout']} (made in memory)"
+    pairs = [
+        ("data", f"<code>{escape(str(where))}</code>"),
+        ("videos", f"{data['videos']['train']} training, {data['videos']['test']} test"),
+        ("classes", str(len(data["classes"]))),
+        ("streams", escape(", ".join(data["streams"]))),
+        (name, value),
+    ]
+    return "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in pairs)
 
 
 def legend(groups: Numbered) -> str:

@@ -1,4 +1,4 @@
-"""Small runs to report on, with names that try to break out of the page."""
+"""Small runs and a small reproduction to report on, with names that try to break out of the page."""
 
 from dataclasses import replace
 
@@ -7,7 +7,10 @@ from report.browser import Browser, find_chromium
 
 from amsx.data.synthetic import SyntheticConfig, make_dataset
 from amsx.data.videos import Dataset
+from amsx.experiments import single_videos
+from amsx.experiments.reproduce import reproduce
 from amsx.report.collect import read_groups
+from amsx.report.reproduced import read_reproduced
 from amsx.training.config import override
 from amsx.training.presets import for_dataset
 from amsx.training.run import train_run
@@ -21,6 +24,7 @@ SETTINGS = [
     "optimization.learning_rate=5e-3",
 ]
 HOSTILE_CLASS = "</script><script>window.broken=1</script>"
+HOSTILE_FOLDER = "<b onclick=broken>&"
 HOSTILE_VIDEO = '"><img src=x onerror=window.broken=1>&amp;<!--INDEX-->'
 
 
@@ -61,6 +65,23 @@ def runs(dataset, tmp_path_factory):
 @pytest.fixture(scope="session")
 def groups(runs):
     return read_groups(runs)
+
+
+@pytest.fixture(scope="session")
+def experiments_folder(dataset, tmp_path_factory):
+    """What `amsx reproduce` leaves of three rows of Table III, Fig. 4 and Fig. 6; two seeds, two streams."""
+    out = tmp_path_factory.mktemp("reproduced") / HOSTILE_FOLDER
+    config = override(for_dataset(dataset)[0], [*SETTINGS, "phases.base_epochs=1"])
+    asked = {"tables": [3], "rows": ["A", "C", "F"], "figures": [4, 6], "seeds": 2}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(single_videos, "VIDEOS", 1)  # pictures take long to draw
+        reproduce(dataset, config, out, **asked, jobs=2, quiet=True, say=lambda _: None)
+    return out
+
+
+@pytest.fixture(scope="session")
+def experiments(experiments_folder):
+    return read_reproduced(experiments_folder)
 
 
 @pytest.fixture(scope="module")

@@ -199,3 +199,75 @@ def test_print_has_the_timeline_and_no_controls(page, tmp_path):
     ).stdout
     for words in ("supplementary CAS", "ground truth", "Protocol activitynet"):
         assert words in text
+
+
+@pytest.fixture
+def experiments_page(browser, experiments, tmp_path):
+    """A page without runs."""
+    out = write_report([], tmp_path / "experiments.html", reproduced=[experiments])
+    browser.complaints.clear()
+    browser.requests.clear()
+    browser.prefer("light")
+    browser.open(out)
+    yield browser
+    browser.prefer("light")
+    assert browser.complaints == []
+    assert {url for url in browser.requests if not url.startswith("data:")} == {out.as_uri()}
+
+
+STILLS = "[...document.querySelectorAll('img.still')]"
+
+
+def test_experiments_show_tables_charts_and_strips(experiments_page, experiments):
+    page = experiments_page
+    assert page.run("document.querySelectorAll('table.figures').length") == (2 + 1) + 2  # and every seed of each
+    charts = "[...document.querySelectorAll('svg.chart')]"
+    assert page.run(f"{charts}.length") == 3 + 3
+    bars = page.run("[...document.querySelectorAll('line.spread')].map(l => l.getBoundingClientRect().height)")
+    assert sum(height > 2 for height in bars) > len(bars) / 2  # the deviations of a few may be that small
+    expected = [len(pictures) for pictures in experiments.strips.values()]
+    widths = page.run(f"Promise.all({STILLS}.map(async i => {{ await i.decode(); return i.naturalWidth }}))")
+    assert len(widths) == sum(expected)
+    assert min(widths) > 300
+    assert page.run("document.querySelector('nav').textContent.trim()") == "Experiments"
+    assert page.run("window.broken") is None
+
+
+def test_experiments_in_light_dark_and_print(experiments_page):
+    page = experiments_page
+    paper, still = "getComputedStyle(document.body).backgroundColor", f"getComputedStyle({STILLS}[0]).filter"
+    bar = "getComputedStyle(document.querySelector('line.spread')).stroke"
+    light = page.run(paper), page.run(bar)
+    assert page.run(still) == "none"
+    page.prefer("dark")
+    assert "invert" in page.run(still)
+    assert page.run(paper) != light[0]
+    assert page.run(bar) not in (page.run(paper), light[1])
+    page.run("document.getElementById('theme').click()")  # light, whatever the system says
+    assert page.run(still) == "none"
+    assert page.run(paper) == light[0]
+    page.run("document.getElementById('theme').click()")
+    page.prefer("dark", media="print")
+    assert page.run(still) == "none"
+    assert page.run(paper) == "rgb(255, 255, 255)"
+    page.prefer("light")
+    page.run("document.getElementById('theme').click()")
+
+
+def test_experiments_in_narrow_windows(experiments_page):
+    page = experiments_page
+    for width in (380, 800, 1600):
+        page.resize(width, 900)
+        page.settle()
+        assert page.run("document.documentElement.scrollWidth") <= width
+        title = page.run("document.querySelector('h1').getBoundingClientRect().top + scrollY")
+        assert title >= page.run("document.querySelector('header .bar').getBoundingClientRect().bottom")
+    page.resize(380, 900)
+    page.settle()
+    table = "document.querySelector('table.figures').parentElement"
+    page.run(f"{table}.scrollLeft = 500")
+    assert page.run(f"{table}.scrollLeft") > 0
+    label = "document.querySelector('table.figures tbody tr:nth-child(2) th').getBoundingClientRect().left"
+    assert page.run(label) == page.run(f"{table}.getBoundingClientRect().left")  # names stay while figures move
+    scale = "s => s.getBoundingClientRect().width / s.viewBox.baseVal.width"
+    assert min(page.run(f"[...document.querySelectorAll('svg.chart')].map({scale})")) >= 0.79  # letters can be read

@@ -476,22 +476,6 @@
   window.addEventListener("afterprint", () => draw());
   new ResizeObserver(() => { if (video && host.clientWidth && Math.abs(host.clientWidth - place.width) > 1) draw(); }).observe(host);
 
-  // ---- colours: as the system says, or light, or dark; remembered where the browser allows it
-
-  const themes = ["auto", "light", "dark"];
-  const said = { auto: "as the system", light: "light", dark: "dark" };
-  function paint(theme) {
-    document.documentElement.dataset.theme = theme;
-    byId("theme").textContent = theme[0].toUpperCase() + theme.slice(1);
-    byId("theme").setAttribute("aria-label", `Colours: ${said[theme]}`);
-    try { localStorage.setItem("amsx-theme", theme); } catch { /* private windows and some file: origins refuse */ }
-  }
-  byId("theme").addEventListener("click", () =>
-    paint(themes[(themes.indexOf(document.documentElement.dataset.theme || "auto") + 1) % 3]));
-  let kept = null;
-  try { kept = localStorage.getItem("amsx-theme"); } catch { /* as above */ }
-  paint(themes.includes(kept) ? kept : "auto");
-
   // ---- begin
 
   const fill = (select, names) => names.forEach((name) => select.add(new Option(name)));
