@@ -4,9 +4,7 @@ import argparse
 from pathlib import Path
 
 from amsx.cli.options import Commands, config_of, data_options, dataset_of, streams_of
-from amsx.experiments.demo import run_demo
 from amsx.experiments.plans import FIGURES, TABLES
-from amsx.experiments.reproduce import reproduce
 from amsx.experiments.tuning import tune
 
 
@@ -51,6 +49,8 @@ def add_to(commands: Commands) -> None:
 
 
 def _reproduce(options: argparse.Namespace) -> None:
+    from amsx.experiments.reproduce import reproduce  # brings matplotlib: only the commands that draw wait for it
+
     dataset = dataset_of(options)
     reproduce(
         dataset,
@@ -86,6 +86,8 @@ def _tune(options: argparse.Namespace) -> None:
 
 
 def _demo(options: argparse.Namespace) -> None:
+    from amsx.experiments.demo import run_demo  # brings matplotlib, as above
+
     result = run_demo(options.out, seed=options.seed, progress=not options.quiet)
     base, ams = result.base.metrics, result.ams.metrics
     if base is None or ams is None:

@@ -14,7 +14,6 @@ from amsx.evaluation.protocols import PROTOCOLS
 from amsx.evaluation.sensitivity import CUTS, QUANTILES
 from amsx.evaluation.table import format_comparison, format_side_by_side, format_table
 from amsx.evaluation.tiou import DEFAULT_TIOU
-from amsx.report.evaluation_figures import FORMATS, draw_explanation
 
 
 def add_to(commands: Commands) -> None:
@@ -27,7 +26,7 @@ def add_to(commands: Commands) -> None:
     score.add_argument("--explain", action="store_true", help="errors, sensitivity, precision at recall, proposals")
     score.add_argument("--cuts", choices=[c.name for c in CUTS], default=QUANTILES.name, help="sensitivity's buckets")
     score.add_argument("--plots", type=Path, metavar="DIR", help="--explain, and draw it there")
-    score.add_argument("--format", choices=FORMATS, default=FORMATS[0], help="of the plots (default %(default)s)")
+    score.add_argument("--format", choices=("png", "svg"), default="png", help="of the plots (default %(default)s)")
     score.add_argument("--json", action="store_true", help="print the result alone, as JSON")
     score.set_defaults(run=_evaluate)
 
@@ -74,7 +73,11 @@ def _evaluate(options: argparse.Namespace) -> None:
         return
     explained = options.explain or options.plots is not None
     result = explain(*files, **choices, cuts=options.cuts) if explained else evaluate(*files, **choices)
-    plots = draw_explanation(options.plots, result, options.format) if options.plots is not None else []
+    plots: list[Path] = []
+    if options.plots is not None:
+        from amsx.report.evaluation_figures import draw_explanation  # brings matplotlib: a score alone waits for none
+
+        plots = draw_explanation(options.plots, result, options.format)
     if options.classification:
         result["classification"] = classify(options.predictions, options.ground_truth, **choices)
     if options.json:
