@@ -35,7 +35,7 @@ REPEATS = "Phase zero has no pseudo-labels yet: a row that uses them begins as t
 
 def experiments(found: Reproduced, name: str) -> str:
     """The section element with the id `name` about one folder."""
-    parts = [_result(result) for result in found.results]
+    parts = [_result(result, apart) for result, apart in zip(found.results, _apart(found.results), strict=True)]
     parts += [_strips(found.strips)] if found.strips else []
     return (
         f'<section id="{name}"><h2>The paper\'s experiments</h2>'
@@ -44,7 +44,19 @@ def experiments(found: Reproduced, name: str) -> str:
     )
 
 
-def _result(result: Mapping[str, Any]) -> str:
+def _apart(results: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """For every result the settings, as "section.key=value", that not all of them have: of a folder scored anew."""
+    settings = [
+        {f"{section}.{name}": value for section, fields in result["config"].items() for name, value in fields.items()}
+        for result in results
+    ]
+    return [
+        [f"{name}={value}" for name, value in own.items() if any(other.get(name) != value for other in settings)]
+        for own in settings
+    ]
+
+
+def _result(result: Mapping[str, Any], apart: Sequence[str]) -> str:
     """One table or figure: what was measured, the figures as a table and as a chart, every seed."""
     if result["key"] == "figure4":
         curves = {view: curves_of_branches(result, view) for view in views_of_result(result)}
@@ -63,10 +75,10 @@ def _result(result: Mapping[str, Any]) -> str:
     else:
         body = per_tiou(result) + _marks(result)
     seeds = _folded("Every seed", per_seed(result)) if result["seeds"] > 1 else ""
-    return f"<h3>{escape(result['title'])}</h3><p class='under'>{_measured(result)}</p>{body}{seeds}"
+    return f"<h3>{escape(result['title'])}</h3><p class='under'>{_measured(result, apart)}</p>{body}{seeds}"
 
 
-def _measured(result: Mapping[str, Any]) -> str:
+def _measured(result: Mapping[str, Any], apart: Sequence[str]) -> str:
     """What stands above a result: the rules, what was scored, how often, and how to read it."""
     views, seeds = views_of_result(result), result["seeds"]
     said = [
@@ -76,6 +88,8 @@ def _measured(result: Mapping[str, Any]) -> str:
     ]
     if len(views) > 1:
         said.append(f"Streams fused with beta {result['config']['localization']['beta']:g}.")
+    if apart:
+        said.append(f"Not all tables and figures here have the same settings; this one has {escape(', '.join(apart))}.")
     if len({row["iteration"] for row in result["rows"]}) > 1:
         said += [CHOSE_NOTHING, REPEATS] if result["key"].startswith("table") else [CHOSE_NOTHING]
     if any(paper_of(result, row["key"]) is not None for row in last_rows(result)):

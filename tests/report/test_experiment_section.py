@@ -64,6 +64,16 @@ def test_what_was_measured_stands_above_every_result(text, experiments):
     assert "a row that uses them" not in above[1]
 
 
+def test_results_of_other_settings_say_which(text, experiments):
+    assert "Not all tables" not in text
+    table, curve = experiments.results
+    anew = copy.deepcopy(table)
+    anew["config"]["localization"]["threshold"] = 0.8
+    above = re.findall(r"<p class='under'>(.*?)</p>", section(replace(experiments, results=(anew, curve)), "e"))
+    assert "this one has localization.threshold=0.8." in above[0]
+    assert "this one has localization.threshold=0.7." in above[1]
+
+
 def test_error_bars_are_as_many_as_scores(text, experiments):
     assert text.count('class="spread') == sum(
         len(row["scores"]) * (3 if result["key"] == "figure4" else 1)
