@@ -24,9 +24,11 @@ def add_to(commands: Commands) -> None:
     score.add_argument("--per-class", action="store_true", help="AP of every class")
     score.add_argument("--classification", action="store_true", help="and mAP of videos ranked by best detection")
     score.add_argument("--explain", action="store_true", help="errors, sensitivity, precision at recall, proposals")
-    score.add_argument("--cuts", choices=[c.name for c in CUTS], default=QUANTILES.name, help="sensitivity's buckets")
+    score.add_argument(
+        "--cuts", choices=[c.name for c in CUTS], help=f"sensitivity's buckets (default {QUANTILES.name})"
+    )
     score.add_argument("--plots", type=Path, metavar="DIR", help="--explain, and draw it there")
-    score.add_argument("--format", choices=("png", "svg"), default="png", help="of the plots (default %(default)s)")
+    score.add_argument("--format", choices=("png", "svg"), help="of the plots (default png)")
     score.add_argument("--json", action="store_true", help="print the result alone, as JSON")
     score.set_defaults(run=_evaluate)
 
@@ -72,12 +74,17 @@ def _evaluate(options: argparse.Namespace) -> None:
         _evaluate_all(options, choices)
         return
     explained = options.explain or options.plots is not None
-    result = explain(*files, **choices, cuts=options.cuts) if explained else evaluate(*files, **choices)
+    if options.cuts is not None and not explained:
+        raise ValueError("--cuts are those of --explain; expected both")
+    if options.format is not None and options.plots is None:
+        raise ValueError("--format is that of --plots; expected both")
+    cuts = options.cuts or QUANTILES.name
+    result = explain(*files, **choices, cuts=cuts) if explained else evaluate(*files, **choices)
     plots: list[Path] = []
     if options.plots is not None:
         from amsx.report.evaluation_figures import draw_explanation  # brings matplotlib: a score alone waits for none
 
-        plots = draw_explanation(options.plots, result, options.format)
+        plots = draw_explanation(options.plots, result, options.format or "png")
     if options.classification:
         result["classification"] = classify(options.predictions, options.ground_truth, **choices)
     if options.json:
@@ -93,7 +100,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _evaluate_all(options: argparse.Namespace, choices: dict[str, Any]) -> None:
-    alone = ("per_class", "explain", "plots", "classification")
+    alone = ("per_class", "explain", "cuts", "plots", "format", "classification")
     if given := [f"--{name.replace('_', '-')}" for name in alone if getattr(options, name)]:
         raise ValueError(f"{', '.join(given)} and --all-protocols; expected one of them")
     results = evaluate_all(options.predictions, options.ground_truth, options.tiou, **choices)

@@ -159,7 +159,10 @@ def _read(folder: Path) -> Run:
 def _log(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    try:
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged, expected a JSON object in every line: {error}") from error
 
 
 def _settings(first: Config, other: Config) -> tuple[str, ...]:

@@ -39,6 +39,17 @@ def test_evaluate(files: tuple[str, str, str], capsys: pytest.CaptureFixture[str
     assert "a class list (--labels FILE" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("given", "needs"), [(["--cuts", "quantiles"], "--explain"), (["--explain", "--format", "svg"], "--plots")]
+)
+def test_an_option_without_effect_is_refused(
+    files: tuple[str, str, str], capsys: pytest.CaptureFixture[str], given: list[str], needs: str
+) -> None:
+    found, truth, classes = files
+    assert main(["evaluate", found, truth, "--labels", classes, *given]) == 1
+    assert f"of {needs}; expected both" in capsys.readouterr().err
+
+
 def test_all_protocols(files: tuple[str, str, str], capsys: pytest.CaptureFixture[str]) -> None:
     found, truth, classes = files
     assert main(["evaluate", found, truth, "--labels", classes, "--all-protocols", "--json"]) == 0

@@ -71,3 +71,12 @@ def test_an_unfinished_run_is_named(runs, tmp_path):
     (cut / "rgb" / "activations.safetensors").unlink()
     with pytest.raises(FileNotFoundError, match="activations"):
         read_groups([cut])
+
+
+def test_a_damaged_log_is_named(runs, tmp_path):
+    cut = tmp_path / "cut"
+    shutil.copytree(runs[0], cut)
+    log = cut / "rgb" / "log.jsonl"
+    log.write_text(log.read_text()[:-9])
+    with pytest.raises(ValueError, match=r"rgb.log\.jsonl is damaged"):
+        read_groups([cut])
