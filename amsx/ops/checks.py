@@ -6,6 +6,7 @@ clamped to 0..T, a video with a non-finite CAS or weight gets NaN timestamps and
 snippet's maximum changes nothing), a negative weight counts as 0, and weights that all vanish count as uniform.
 """
 
+import math
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from torch.autograd import forward_ad
 
 FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 _INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+_STRIDED = torch.strided
 MAX_INTERP_FACTOR = 1024  # leaves the fixed-point weights 20 bits at a million snippets
 AGGREGATES = ("max", "mean", "random")
 MODES = ("grid", "continuous")
@@ -27,7 +29,7 @@ def floating(name: str, x: Any, form: str) -> Tensor:
         raise TypeError(f"{name} has dtype {x.dtype}; expected float32, float64, float16 or bfloat16")
     if not (x.is_cpu or x.is_cuda or x.is_meta):
         raise TypeError(f"{name} is on {x.device}; amsx has kernels for cpu and cuda")
-    if x.layout != torch.strided or x.is_nested:
+    if x.layout is not _STRIDED or x.is_nested:
         kind = "a nested tensor" if x.is_nested else x.layout
         raise TypeError(f"{name} is {kind}; expected a dense tensor, padded, with lengths beside it")
     if forward_ad._current_level >= 0 and forward_ad.unpack_dual(x).tangent is not None:
@@ -83,7 +85,7 @@ def labels_of(labels: Any, cas: Tensor) -> Tensor | None:
 def eta_of(eta: Any) -> float:
     if isinstance(eta, bool) or not isinstance(eta, (int, float)):
         raise TypeError(f"eta is {eta!r}; expected a number")
-    if not 0 <= eta < float("inf"):
+    if not 0 <= eta < math.inf:
         raise ValueError(f"eta is {eta!r}; expected a finite number >= 0 (Eq. 4; 0 only where no CAS is constant)")
     return float(eta)
 
