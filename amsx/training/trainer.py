@@ -1,6 +1,7 @@
 """Trains the two branches of one stream through the schedule, one epoch at a time."""
 
 import math
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from amsx.training.setup import build_model, load_model, moments, seeded
 
 # What the log holds for every epoch.
 TERMS = ("loss", "classification", "cas_classification", "similarity", "localization")
+LOG_EVERY = 60.0  # seconds between two lines of progress where nobody sees it move: in a file, in a job's log
 
 
 class Trainer:
@@ -90,11 +92,14 @@ class Trainer:
             desc=self.stream,
             unit="epoch",
             disable=not self.progress,
+            mininterval=0.1 if sys.stderr.isatty() else LOG_EVERY,
+            maxinterval=LOG_EVERY,
         )
         with bar:
             while self.epoch < goal:
                 entry = self._train_epoch()
-                bar.set_postfix_str(f"phase {entry['phase']}, iteration {entry['iteration']}, loss {entry['loss']:.3f}")
+                told = f"phase {entry['phase']}, iteration {entry['iteration']}, loss {entry['loss']:.3f}"
+                bar.set_postfix_str(told, refresh=False)
                 bar.update()
                 if after_epoch is not None:
                     after_epoch(self)

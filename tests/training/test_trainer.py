@@ -218,3 +218,14 @@ def test_devices():
         assert choose_device().type == "cpu"
         with pytest.raises(ValueError, match="sees no GPU"):
             choose_device("cuda")
+
+
+def test_progress_in_a_log_is_a_line_now_and_then(features, capsys):
+    trainer = make(features)
+    trainer.progress = True
+    trainer.train()
+    lines = capsys.readouterr().err.replace("\r", "\n").split("\n")
+    shown = [line for line in lines if "6" in line and line.startswith("rgb")]
+    assert "6/6" in shown[-1]
+    assert "phase two, iteration 1, loss" in shown[-1]
+    assert len(shown) <= 2  # the first and the last, unless an epoch takes a minute
