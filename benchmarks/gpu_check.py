@@ -227,7 +227,7 @@ def sanitizer_command(program: str, tool: str) -> list[str]:
     options += [
         "--launch-timeout",
         "0",
-    ]  # how long it waits for CUDA to be used; an import of torch may outlast ten seconds
+    ]  # it would wait ten seconds for CUDA's first use; importing torch may be slower
     return [program, *options, sys.executable, "-m", "benchmarks.all_ops", "cuda"]
 
 

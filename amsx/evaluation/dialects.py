@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from amsx.evaluation.records import Source, json_object, parse_json, read_file
+from amsx import strict_json
+from amsx.evaluation.records import Source, json_object, read_file
 from amsx.evaluation.subsets import quoted, some
 
 _EXPECTED = 'expected {"results": {video id: [{"label", "score", "segment"}]}}'
@@ -34,7 +35,7 @@ def recognize(source: Source) -> tuple[Form, str]:
         return _form_of(source, "predictions"), "predictions"
     text, name = read_file(source, "predictions")
     try:
-        content = parse_json(text)
+        content = strict_json.parse(text)
     except ValueError as error:
         lines = text.decode("utf-8-sig", "replace").splitlines()
         if not _is_detection(next((line for line in lines if line.strip()), "")):

@@ -1,6 +1,5 @@
 """JSON records to columns of numbers, and which record is broken where one is."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -9,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from amsx import strict_json
 
 Source = str | Path | Mapping[str, Any]  # a JSON file, or what one holds, parsed
 
@@ -40,23 +41,10 @@ def load_json(source: Source, what: str) -> tuple[Mapping[str, Any], str]:
         return source, what
     text, name = read_file(source, what)
     try:
-        content = parse_json(text)
+        content = strict_json.parse(text)
     except ValueError as error:
         raise ValueError(f"{name}: not a JSON file ({error})") from None
     return json_object(content, name), name
-
-
-def parse_json(text: bytes) -> Any:
-    """What `text` holds; ValueError where it is no JSON or a key occurs twice in one object (json keeps the last)."""
-    return json.loads(text, object_pairs_hook=_unique_keys)
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"{next(key for key in keys if keys.count(key) > 1)!r} occurs twice in one object")
-    return content
 
 
 def read_file(path: str | Path, what: str) -> tuple[bytes, str]:

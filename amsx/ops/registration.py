@@ -237,10 +237,6 @@ _TWICE = (
 )
 
 
-def _keep_nothing(ctx: Any, inputs: tuple, output: Tensor) -> None:
-    pass
-
-
 def _no_second(ctx: Any, grad: Tensor) -> tuple:
     raise NotImplementedError(_TWICE)
 
@@ -248,7 +244,7 @@ def _no_second(ctx: Any, grad: Tensor) -> tuple:
 # ---- the table: schema, kernel, fake, and (setup, backward) where there is a gradient
 
 _SAMPLED = "Tensor? labels, Tensor? lengths, float eta, bool mean"
-_OPS: list[tuple[str, Callable, Callable, tuple[Callable, Callable] | None]] = [
+_OPS: list[tuple[str, Callable, Callable, tuple[Callable | None, Callable] | None]] = [
     (
         f"sampling_weights(Tensor cas, {_SAMPLED}) -> Tensor",
         _sampling_weights,
@@ -278,13 +274,13 @@ _OPS: list[tuple[str, Callable, Callable, tuple[Callable, Callable] | None]] = [
         "sampling_weights_backward(Tensor grad, Tensor cas, Tensor? labels, Tensor? lengths, bool mean) -> Tensor",
         _sampling_weights_backward,
         _fake_grad_cas,
-        (_keep_nothing, _no_second),
+        (None, _no_second),
     ),
     (
         "sampling_timestamps_backward(Tensor grad, Tensor weights, Tensor timestamps, Tensor? lengths) -> Tensor",
         _sampling_timestamps_backward,
         _fake_grad_weights,
-        (_keep_nothing, _no_second),
+        (None, _no_second),
     ),
     (
         "gather(Tensor feats, Tensor timestamps, Tensor? lengths) -> Tensor",
@@ -302,7 +298,7 @@ _OPS: list[tuple[str, Callable, Callable, tuple[Callable, Callable] | None]] = [
         "gather_backward_timestamps(Tensor grad, Tensor feats, Tensor timestamps, Tensor? lengths) -> Tensor",
         _timestamps_kernel("gather_backward_timestamps"),
         _fake_grad_timestamps,
-        (_keep_nothing, _no_second),
+        (None, _no_second),
     ),
     (
         "align_cas(Tensor cas, Tensor timestamps, Tensor? lengths) -> Tensor",
@@ -320,7 +316,7 @@ _OPS: list[tuple[str, Callable, Callable, tuple[Callable, Callable] | None]] = [
         "align_cas_backward_timestamps(Tensor grad, Tensor cas, Tensor timestamps, Tensor? lengths) -> Tensor",
         _timestamps_kernel("align_backward_timestamps"),
         _fake_grad_timestamps,
-        (_keep_nothing, _no_second),
+        (None, _no_second),
     ),
 ]
 

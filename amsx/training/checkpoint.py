@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,12 @@ def save(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any], *
 
     `kind` says what the file is ("checkpoint", "activations") and is asked for again by `load`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".partial")
     metadata = {FORMAT: json.dumps({"kind": kind, "version": 1, **header})}
-    try:
-        save_file({k: v.detach().contiguous().cpu() for k, v in tensors.items()}, temporary, metadata)
-        os.replace(temporary, path)
-    except SafetensorError as error:  # a full disk, a folder that cannot be written to
-        raise OSError(f"{path} could not be written ({error})") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with _whole(path) as temporary:
+        try:
+            save_file({k: v.detach().contiguous().cpu() for k, v in tensors.items()}, temporary, metadata)
+        except SafetensorError as error:  # a full disk, a folder that cannot be written to
+            raise OSError(f"{path} could not be written ({error})") from error
 
 
 def load(path: Path, *, kind: str, device: torch.device | str = "cpu") -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -63,13 +60,8 @@ def write_json(path: Path, values: Any) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write `text` to `path` as a whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".partial")
-    try:
+    with _whole(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_json(path: Path) -> Any:
@@ -81,3 +73,15 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path} is not valid JSON: {error}") from error
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """Where to write what becomes `path` if all goes well, and goes if not; the folders above it are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".partial")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,12 +1,12 @@
 """Annotation files in the ActivityNet form, read leniently: {"database": {id: {"subset", "annotations"}}}."""
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from amsx import strict_json
 from amsx.data.videos import Segment
 
 
@@ -43,7 +43,7 @@ def read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"no annotation file {path}")
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_unique_keys)
+        content = strict_json.parse(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     if not isinstance(content, dict):
@@ -59,14 +59,6 @@ def without_labels(entries: dict[str, Entry], labels: Sequence[str]) -> tuple[di
         count += len(entry.segments) - len(segments)
         kept[name] = replace(entry, labels=tuple(x for x in entry.labels if x not in labels), segments=segments)
     return kept, [f"left out: {count} segments labelled {', '.join(labels)}"] if count else []
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"{next(key for key in keys if keys.count(key) > 1)!r} occurs twice in one object")
-    return result
 
 
 def _entry(entry: Any, labels_alone: bool, where: str) -> Entry:
