@@ -29,7 +29,6 @@ from typing import Any
 from xml.etree import ElementTree
 
 from benchmarks import ROOT
-from benchmarks.files import write_json
 
 NEEDED = ("torch", "numpy", "pip", "pybind11", "scikit_build_core", "pytest", "hypothesis")
 # What matters most first, should the time run out.
@@ -132,7 +131,7 @@ def check(folder: Path, out: Path | None, plots: Path | None, scale: float) -> i
         sections.append(Section(name, outcome, round(time.monotonic() - began, 1), details))
         print(f"=== {name}: {outcome.upper() if outcome == 'failed' else outcome} after {sections[-1].seconds} s")
         if out is not None:
-            write_json(out, document(sections, figures, finished=False))
+            write_record(out, document(sections, figures, finished=False))
         return outcome != "failed"
 
     def left(kept: float) -> float:
@@ -259,6 +258,13 @@ def run_benchmarks(site: Path, figures: Path, plots: Path | None, limit: float) 
     return details
 
 
+def write_record(path: Path, record: dict[str, Any]) -> None:
+    """Write the record; amsx is imported only now, for where torch is missing this program says so itself."""
+    from amsx.files import write_json
+
+    write_json(path, record, allow_nan=False)
+
+
 def document(sections: Sequence[Section], figures: Path, finished: bool) -> dict[str, Any]:
     """The record of what is known by now."""
     passed = finished and not any(s.outcome == "failed" for s in sections)
@@ -275,7 +281,7 @@ def finish(sections: Sequence[Section], failed: Sequence[str], figures: Path, ou
         print("no figures were measured, so no record is written", file=sys.stderr)
         return
     path = out or default_record(device)
-    write_json(path, document(sections, figures, finished=True))
+    write_record(path, document(sections, figures, finished=True))
     print(f"record: {path}")
 
 

@@ -12,9 +12,9 @@ import numpy
 import torch
 
 import amsx
+from amsx.files import write_json
 from amsx.ops import native
 from benchmarks import ROOT
-from benchmarks.files import write_json
 from benchmarks.goals import Goal
 from benchmarks.rows import Row
 from benchmarks.settings import Settings
@@ -57,7 +57,7 @@ def write(
         "rows": [row.to_json() for row in rows],
         "goals": [{"goal": g.text, "measured": g.measured, "outcome": g.outcome} for g in goals],
     }
-    write_json(path, document)
+    write_json(path, document, allow_nan=False)
     return document
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from amsx.data.layouts import LAYOUTS, read_dataset
 from amsx.data.synthetic import SyntheticConfig, make_dataset
 from amsx.data.videos import Dataset
-from amsx.training import checkpoint
+from amsx.files import read_json
 from amsx.training.config import Config, from_dict, override
 from amsx.training.presets import Preset, for_dataset
 
@@ -83,7 +83,7 @@ def config_of(options: argparse.Namespace, dataset: Dataset) -> Config:
     if getattr(options, "config", None) is not None:
         if options.preset is not None:
             raise ValueError("--config and --preset both say where to start from; expected one of them")
-        values = checkpoint.read_json(options.config)
+        values = read_json(options.config)
         if isinstance(values, dict):
             values = values.get("config", values)  # a run's config.json also holds the data
         config = from_dict(values)

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from amsx import strict_json
 from amsx.evaluation.records import Source, json_object, read_file
 from amsx.evaluation.subsets import quoted, some
+from amsx.files import parse_json
 
 _EXPECTED = 'expected {"results": {video id: [{"label", "score", "segment"}]}}'
 _ACTIVITYNET = ("version", "results", "external_data")
@@ -35,7 +35,7 @@ def recognize(source: Source) -> tuple[Form, str]:
         return _form_of(source, "predictions"), "predictions"
     text, name = read_file(source, "predictions")
     try:
-        content = strict_json.parse(text)
+        content = parse_json(text)
     except ValueError as error:
         lines = text.decode("utf-8-sig", "replace").splitlines()
         if not _is_detection(next((line for line in lines if line.strip()), "")):

@@ -1,7 +1,5 @@
 """Prediction files: read in any dialect, written in the full ActivityNet form."""
 
-import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +7,7 @@ from typing import Any
 
 from amsx.evaluation.dialects import recognize
 from amsx.evaluation.records import Columns, Source, read_columns
+from amsx.files import write_json
 
 
 @dataclass(frozen=True)
@@ -63,13 +62,7 @@ def write_predictions(
     anything is written, as `full_form` does.
     """
     content = full_form(results, version, external_data)
-    path = Path(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        beside.write_text(json.dumps(content) + "\n", encoding="utf-8")
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_json(path, content, indent=None)
 
 
 def _plain(record: Mapping[str, Any]) -> dict[str, Any]:

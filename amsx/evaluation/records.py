@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from amsx import strict_json
+from amsx.files import parse_json
 
 Source = str | Path | Mapping[str, Any]  # a JSON file, or what one holds, parsed
 
@@ -41,7 +41,7 @@ def load_json(source: Source, what: str) -> tuple[Mapping[str, Any], str]:
         return source, what
     text, name = read_file(source, what)
     try:
-        content = strict_json.parse(text)
+        content = parse_json(text)
     except ValueError as error:
         raise ValueError(f"{name}: not a JSON file ({error})") from None
     return json_object(content, name), name

@@ -22,6 +22,7 @@ from typing import Any, Literal
 
 from amsx.data.batching import FeatureSet
 from amsx.data.videos import Dataset
+from amsx.files import read_json, write_json
 from amsx.training import checkpoint
 from amsx.training.activations import save_activations
 from amsx.training.config import Config, to_dict
@@ -119,7 +120,7 @@ def is_finished(cell: Cell, out: Path) -> bool:
     path = out / cell.folder / "cell.json"
     if not path.exists():
         return False
-    kept, wanted = checkpoint.read_json(path), cell.settings
+    kept, wanted = read_json(path), cell.settings
     for section, fields in kept.items():
         for name, value in fields.items():
             if wanted.get(section, {}).get(name) != value:
@@ -170,7 +171,7 @@ class Workshop:
         """
         began = time.perf_counter()
         folder = out / cell.folder
-        checkpoint.write_json(folder / "cell.json", cell.settings)
+        write_json(folder / "cell.json", cell.settings)
         trainer = self.trainer(cell)
         standing = folder / "checkpoint.safetensors"
         if standing.exists():
@@ -195,7 +196,7 @@ class Workshop:
             checkpoint.save(folder / "model.safetensors", weights, header, kind="checkpoint")
         seconds = time.perf_counter() - began
         finished = {"iterations": sorted(stops.values()), "seconds": seconds, "log": trainer.history}
-        checkpoint.write_json(folder / "finished.json", finished)
+        write_json(folder / "finished.json", finished)
         if cell.part == "whole":
             standing.unlink()
         return seconds

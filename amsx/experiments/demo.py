@@ -8,9 +8,9 @@ import numpy as np
 
 from amsx.data.synthetic import SyntheticConfig, make_dataset
 from amsx.data.videos import Video
+from amsx.figures.localization import Strip, draw_localization
 from amsx.localization.detections import detect
 from amsx.localization.fusion import Activations
-from amsx.report.figures import Strip, draw_localization
 from amsx.training.activations import load_activations
 from amsx.training.config import Config, from_dict, override
 from amsx.training.presets import for_dataset

@@ -19,9 +19,9 @@ from amsx.experiments.plans import ALL_OF_AMS, FIGURES, TABLES, Plan, cells_of, 
 from amsx.experiments.scores import Scorer
 from amsx.experiments.single_videos import draw_videos
 from amsx.experiments.tables import as_markdown, as_text
-from amsx.report.experiment_figures import draw_eta, draw_iterations
+from amsx.figures.experiments import draw_eta, draw_iterations
+from amsx.files import write_json, write_text
 from amsx.report.paper import is_thumos14
-from amsx.training import checkpoint
 from amsx.training.config import Config, differences, from_dict, override, to_dict
 from amsx.training.run import TRAINED, check_values, chosen_streams, describe_run, ground_truth, read_run
 from amsx.training.setup import choose_device
@@ -72,8 +72,8 @@ def reproduce(
     config = override(config, [*ALL_OF_AMS, "optimization.seed=0"])
     described = describe_run(dataset, list(dataset.stream_names), config)
     _check_same(out, described)
-    checkpoint.write_json(out / "config.json", described)
-    checkpoint.write_json(out / "ground_truth.json", truth)
+    write_json(out / "config.json", described)
+    write_json(out / "ground_truth.json", truth)
 
     cells = cells_of(plans, config, seeds, names)
     if unfinished(cells, out):
@@ -105,9 +105,9 @@ def reproduce(
             "seeds": seeds,
             "rows": scorer.rows(plan),
         }
-        checkpoint.write_json(out / f"{plan.key}.json", result)
-        checkpoint.write_text(out / f"{plan.key}.txt", as_text(result) + "\n")
-        checkpoint.write_text(out / f"{plan.key}.md", as_markdown(result) + "\n")
+        write_json(out / f"{plan.key}.json", result)
+        write_text(out / f"{plan.key}.txt", as_text(result) + "\n")
+        write_text(out / f"{plan.key}.md", as_markdown(result) + "\n")
         if plan.key in DRAWN:
             DRAWN[plan.key](out / plan.key, result)
         say("\n" + as_text(result))

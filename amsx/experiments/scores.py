@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from amsx.experiments.plans import Plan, Row, cell_of, row_config
-from amsx.training import checkpoint
+from amsx.files import read_json
 from amsx.training.activations import load_activations
 from amsx.training.config import Config, override
 from amsx.training.run import score
@@ -52,7 +52,7 @@ class Scorer:
 
     def _iterations(self, row: Row, plan: Plan) -> list[int]:
         cell = cell_of(self.config, row, 0, self.streams[0])
-        done: list[int] = checkpoint.read_json(self.out / cell.folder / "finished.json")["iterations"]
+        done: list[int] = read_json(self.out / cell.folder / "finished.json")["iterations"]
         if not plan.every_iteration:
             return done[-1:]
         # Before iteration 1 nobody supervises: a supervised row of a table would repeat the one without supervision.

@@ -25,13 +25,13 @@ from numpy.typing import NDArray
 
 from amsx.data.videos import Dataset, Video
 from amsx.experiments.plans import FIGURES, cell_of
+from amsx.figures.strips import Strip, draw_strips
 from amsx.localization.detections import detect
 from amsx.localization.fusion import Activations
 from amsx.model.ams import AMS, predicted_classes
 from amsx.model.pseudo_labels import pseudo_labels
 from amsx.ops.alignment import align_cas
 from amsx.ops.sampling import sampling_weights
-from amsx.report.nine_strips import Strip, draw_strips
 from amsx.report.timelines import sample_density
 from amsx.training import checkpoint
 from amsx.training.config import Config

@@ -19,7 +19,7 @@ from amsx.data.videos import Dataset
 from amsx.experiments.cells import Cell, unfinished
 from amsx.experiments.parallel import default_jobs, train_cells
 from amsx.experiments.validation import carve
-from amsx.training import checkpoint
+from amsx.files import read_json, write_json
 from amsx.training.activations import load_activations
 from amsx.training.config import Config, differences, from_dict, override, to_dict
 from amsx.training.phases import iteration_ends, schedule
@@ -76,13 +76,13 @@ def tune(
         "seeds": seeds,
     }
     if (out / "search.json").exists():
-        found = checkpoint.read_json(out / "search.json")
+        found = read_json(out / "search.json")
         other = [key for key, value in described.items() if key != "config" and found.get(key) != value]
         other += differences(from_dict(found.get("config", {})), config)
         if other:
             raise ValueError(f"{out} holds another search, so it cannot be continued; other are: {'; '.join(other)}")
     else:
-        checkpoint.write_json(out / "search.json", described)
+        write_json(out / "search.json", described)
     say(held_out.notes[-1])
     study = _study(optuna, out, config)
     bench = _Bench(held_out, names, seeds, out, jobs, device)
@@ -92,7 +92,7 @@ def tune(
             best = study.best_trial
             chosen = override(config, best.user_attrs["settings"])
             validation = {"mAP": best.value, "trial": best.number, "trials": len(complete)}
-            checkpoint.write_json(out / "config.json", {"config": to_dict(chosen), "validation": validation})
+            write_json(out / "config.json", {"config": to_dict(chosen), "validation": validation})
         if len(complete) >= trials:
             say(f"best: trial {best.number}, mean mAP {best.value:.1f}: {' '.join(best.user_attrs['settings'])}")
             return chosen

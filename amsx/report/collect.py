@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from amsx.evaluation.explain import explain
-from amsx.training import checkpoint
+from amsx.files import read_json
 from amsx.training.activations import StreamActivations, load_activations
 from amsx.training.config import Config, differences, from_dict, override
 from amsx.training.run import read_run, score
@@ -130,7 +130,7 @@ def read_groups(folders: Sequence[Path | str]) -> list[Group]:
 def _read(folder: Path) -> Run:
     described = read_run(folder)
     config = from_dict(described["config"])
-    truth = checkpoint.read_json(folder / "ground_truth.json")
+    truth = read_json(folder / "ground_truth.json")
     streams = described["data"]["streams"]
     annotated = any(entry["annotations"] for entry in truth["database"].values())
     run = Run(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import amsx
+from amsx.files import write_text
 from amsx.report import sections
 from amsx.report.collect import Group, views_of
 from amsx.report.error_section import errors
@@ -23,7 +24,6 @@ from amsx.report.frames import check_frames, thumbnails
 from amsx.report.reproduced import Reproduced
 from amsx.report.section_parts import by_protocol, facts
 from amsx.report.timelines import Timelines
-from amsx.training import checkpoint
 
 RUNS_LINKS = {  # section of runs.html -> its name in the bar
     "results": "Results",
@@ -55,7 +55,7 @@ def write_report(
         raise ValueError("expected at least one run directory or folder of amsx reproduce")
     runs = _runs(groups, videos, frames, say) if groups else ""
     out = Path(out)
-    checkpoint.write_text(out, render(groups, runs, reproduced))
+    write_text(out, render(groups, runs, reproduced))
     return out
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amsx.data.videos import Segment, Timebase
+from amsx.figures.localization import Strip, draw_localization
 from amsx.report.collect import Group
-from amsx.report.figures import Strip, draw_localization
 from amsx.report.timelines import Timelines, unpack
 
 

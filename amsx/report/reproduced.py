@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from amsx.training import checkpoint
+from amsx.files import read_json
 
 RESULTS = ("table3", "table4", "table5", "figure4", "figure5")
 KEYS = {"key", "title", "protocol", "tiou", "data", "thumos14", "config", "seeds", "rows"}  # of a result's JSON file
@@ -57,7 +57,7 @@ def read_reproduced(folder: Path) -> Reproduced:
     """
     if not _has_results(folder):
         raise FileNotFoundError(f"{folder} has no finished table or figure; amsx reproduce goes on where it stood")
-    described = checkpoint.read_json(folder / "config.json")
+    described = read_json(folder / "config.json")
     return Reproduced(
         folder=folder,
         data=described["data"],
@@ -80,7 +80,7 @@ def _has_cells(folder: Path) -> bool:
 
 
 def _result(path: Path) -> Mapping[str, Any]:
-    result = checkpoint.read_json(path)
+    result = read_json(path)
     if not isinstance(result, dict) or not result.keys() >= KEYS:
         raise ValueError(f"{path} was not written by amsx reproduce; expected the keys {', '.join(sorted(KEYS))}")
     return result
@@ -90,7 +90,7 @@ def _trainings(folder: Path, config: Mapping[str, Mapping[str, Any]]) -> tuple[T
     gathered: dict[tuple[str, str, tuple[str, ...]], list[Path]] = {}
     for path in sorted((folder / "cells").glob("*/seed*/*/cell.json")):
         cell = path.parent
-        kept = checkpoint.read_json(path)
+        kept = read_json(path)
         settings = tuple(
             f"{section}.{name}={value}"
             for section, fields in kept.items()
@@ -104,9 +104,7 @@ def _trainings(folder: Path, config: Mapping[str, Mapping[str, Any]]) -> tuple[T
             *key,
             folders=tuple(cell.relative_to(folder) for cell in cells),
             seconds=tuple(
-                checkpoint.read_json(cell / "finished.json")["seconds"]
-                for cell in cells
-                if (cell / "finished.json").exists()
+                read_json(cell / "finished.json")["seconds"] for cell in cells if (cell / "finished.json").exists()
             ),
         )
         for key, cells in sorted(gathered.items(), key=lambda item: (item[0][0], item[0][1] != "whole", item[0][1:]))

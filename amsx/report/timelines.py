@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from amsx.files import read_json
 from amsx.localization.fusion import Activations, fuse, stream_weights
 from amsx.model.ams import predicted_classes
 from amsx.model.pseudo_labels import pseudo_labels
 from amsx.report.collect import Run, views_of
-from amsx.training import checkpoint
 from amsx.training.activations import StreamActivations
 from amsx.training.config import Config
 from amsx.training.phases import schedule
@@ -37,7 +37,7 @@ class Timelines:
         self._taught = _taught(run)
         self._change = {s: load_input(run.folder / s / "input.safetensors") for s in run.streams}
         self._predictions = {
-            view: checkpoint.read_json(run.folder_of(view) / "predictions.json")["results"] for view in self.views
+            view: read_json(run.folder_of(view) / "predictions.json")["results"] for view in self.views
         }
 
     def notes(self) -> dict[str, str]:

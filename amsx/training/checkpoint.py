@@ -1,9 +1,7 @@
 """Checkpoints that cannot carry code: safetensors with a JSON header, replaced as a whole or not at all."""
 
 import json
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +9,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+from amsx.files import written_whole
 
 FORMAT = "amsx"  # the metadata key that holds the header
 
@@ -21,7 +21,7 @@ def save(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any], *
     `kind` says what the file is ("checkpoint", "activations") and is asked for again by `load`.
     """
     metadata = {FORMAT: json.dumps({"kind": kind, "version": 1, **header})}
-    with _whole(path) as temporary:
+    with written_whole(path) as temporary:
         try:
             save_file({k: v.detach().contiguous().cpu() for k, v in tensors.items()}, temporary, metadata)
         except SafetensorError as error:  # a full disk, a folder that cannot be written to
@@ -51,37 +51,3 @@ def load(path: Path, *, kind: str, device: torch.device | str = "cpu") -> tuple[
     if found != (kind, 1):
         raise ValueError(f"{path} holds {found[0]!r} version {found[1]}, expected {kind!r} version 1")
     return tensors, header
-
-
-def write_json(path: Path, values: Any) -> None:
-    """Write JSON to `path` as a whole or not at all."""
-    write_text(path, json.dumps(values, indent=1) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path` as a whole or not at all."""
-    with _whole(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
-def read_json(path: Path) -> Any:
-    """Parsed JSON; errors name the file."""
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no such file: {path}")
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not valid JSON: {error}") from error
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """Where to write what becomes `path` if all goes well, and goes if not; the folders above it are made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".partial")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -27,6 +27,7 @@ from amsx.data.summary import broken_values
 from amsx.data.videos import Dataset, Video
 from amsx.evaluation import evaluate
 from amsx.evaluation.predictions import full_form, write_predictions
+from amsx.files import read_json, write_json, write_text
 from amsx.localization.detections import detect
 from amsx.localization.fusion import Activations, fuse, stream_weights
 from amsx.training import checkpoint
@@ -82,8 +83,8 @@ def train_run(
         check_same_run(out, described)
     chosen_device = choose_device(device)
     check_values(dataset, names)
-    checkpoint.write_json(out / "config.json", described)
-    checkpoint.write_json(out / "ground_truth.json", ground_truth(test))
+    write_json(out / "config.json", described)
+    write_json(out / "ground_truth.json", ground_truth(test))
     for name in names:
         activations = _train_stream(
             train, test, dataset.classes, name, config, out / name, chosen_device, progress, tensorboard, say
@@ -110,7 +111,7 @@ def test_run(run: Path | str, overrides: Sequence[str] = (), out: Path | str | N
     late = [line for line in differences(trained, config) if line.split(".")[0] in TRAINED]
     if late:
         raise ValueError(f"only localization and evaluation can change after training, not {'; '.join(late)}")
-    truth = checkpoint.read_json(run / "ground_truth.json")
+    truth = read_json(run / "ground_truth.json")
     if not isinstance(truth, dict) or not isinstance(truth.get("database"), dict):
         raise ValueError(f"{run}/ground_truth.json was not written by amsx train; expected an object under 'database'")
     names = described["data"]["streams"]
@@ -119,7 +120,7 @@ def test_run(run: Path | str, overrides: Sequence[str] = (), out: Path | str | N
         out = run / "retest" if differences(trained, config) else run
     out = Path(out)
     if out != run:
-        checkpoint.write_json(out / "config.json", {**described, "config": to_dict(config)})
+        write_json(out / "config.json", {**described, "config": to_dict(config)})
     streams = {part.stream: score([part], config, truth, out / part.stream) for part in parts}
     return RunResult(out, score(parts, config, truth, out), streams)
 
@@ -142,7 +143,7 @@ def score(
         out.mkdir(parents=True, exist_ok=True)
         write_predictions(out / "predictions.json", results)
         if metrics is not None:
-            checkpoint.write_json(out / "metrics.json", metrics)
+            write_json(out / "metrics.json", metrics)
     return metrics
 
 
@@ -211,7 +212,7 @@ def check_same_run(out: Path, described: dict[str, Any]) -> None:
 
 def read_run(run: Path | str) -> dict[str, Any]:
     """A run's config.json: {"data": ..., "config": ...}; ValueError where the folder is not a run."""
-    described = checkpoint.read_json(Path(run) / "config.json")
+    described = read_json(Path(run) / "config.json")
     if not isinstance(described, dict) or not {"data", "config"} <= described.keys():
         raise ValueError(f"{run}/config.json was not written by amsx; expected the keys 'data' and 'config'")
     if not isinstance(described["data"], dict) or not isinstance(described["data"].get("streams"), list):
@@ -279,7 +280,7 @@ def _train_stream(
                 save_snapshot(folder, ends[trainer.epoch], looked)
             checkpoint.save(path, *trainer.state(), kind="checkpoint")
             lines = "".join(json.dumps(entry) + "\n" for entry in trainer.history)
-            checkpoint.write_text(folder / "log.jsonl", lines)
+            write_text(folder / "log.jsonl", lines)
             if events is not None:
                 events.add(trainer.history[-1])
 

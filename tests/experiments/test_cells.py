@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from amsx.experiments.cells import Cell, Workshop, is_finished, unfinished
+from amsx.files import read_json, write_json
 from amsx.training import checkpoint
 from amsx.training.config import override
 from amsx.training.run import train_run
@@ -110,7 +111,7 @@ def test_what_is_left_of_a_cell(trained):
     out, cells = trained
     for key, one in cells.items():
         assert is_finished(one, out)
-        finished = checkpoint.read_json(out / one.folder / "finished.json")
+        finished = read_json(out / one.folder / "finished.json")
         assert finished["iterations"] == [0, 1, 2]
         assert len(finished["log"]) == (4 if key == "A" else 7)
         names = {path.name for path in (out / one.folder).iterdir()}
@@ -147,8 +148,8 @@ def test_a_killed_cell_goes_on_where_it_stood(trained, dataset, config, tmp_path
 def test_a_folder_of_another_cell_is_refused(trained, tmp_path):
     out, cells = trained
     one = cells["F"]
-    kept = checkpoint.read_json(out / one.folder / "cell.json")
+    kept = read_json(out / one.folder / "cell.json")
     kept["sampling"]["eta"] = 9.0
-    checkpoint.write_json(tmp_path / one.folder / "cell.json", kept)
+    write_json(tmp_path / one.folder / "cell.json", kept)
     with pytest.raises(ValueError, match=r"sampling\.eta is 9\.0 there"):
         is_finished(one, tmp_path)

@@ -19,7 +19,7 @@ from amsx.experiments.parallel import train_cells
 from amsx.experiments.plans import FIGURES, TABLES, cells_of, chosen_rows
 from amsx.experiments.reproduce import reproduce
 from amsx.experiments.single_videos import telling_videos
-from amsx.training import checkpoint
+from amsx.files import read_json
 from amsx.training.config import override
 
 ASKED = {"tables": (3, 4, 5), "figures": (4, 5), "seeds": 2, "streams": ["rgb"]}
@@ -239,7 +239,7 @@ def test_the_command(tmp_path, capsys, shared_data):
     assert "1 cells, 0 of them already trained" in said
     assert "A  one branch, iteration 1" in said
     assert Path(tmp_path / "table3.json").exists()
-    assert checkpoint.read_json(tmp_path / "config.json")["config"]["model"]["hidden"] == 8
+    assert read_json(tmp_path / "config.json")["config"]["model"]["hidden"] == 8
 
 
 def test_features_that_cannot_be_used_are_said_before_anything_is_trained(dataset, short, tmp_path):

@@ -6,7 +6,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from amsx.training.checkpoint import load, read_json, save, write_json, write_text
+from amsx.files import read_json, write_json, write_text
+from amsx.training.checkpoint import load, save
 
 TENSORS = {"a": torch.arange(6.0).view(2, 3), "b": torch.tensor(0.1, dtype=torch.float64)}
 

@@ -53,7 +53,7 @@ def test_events_are_the_log(dataset, config, tmp_path):
 def test_a_resumed_run_shows_every_step_once(dataset, config, tmp_path, monkeypatch, began_with):
     """Also where the interrupted run had none, or had logged an epoch that its checkpoint does not know."""
     pytest.importorskip("tensorboard")
-    written, real = [], runs.checkpoint.write_text
+    written, real = [], runs.write_text
 
     def killing(path, text):
         real(path, text)
@@ -61,7 +61,7 @@ def test_a_resumed_run_shows_every_step_once(dataset, config, tmp_path, monkeypa
         if sum(p.name == "log.jsonl" for p in written) == 4:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(runs.checkpoint, "write_text", killing)
+    monkeypatch.setattr(runs, "write_text", killing)
     with pytest.raises(KeyboardInterrupt):
         runs.train_run(dataset, config, tmp_path, streams=["rgb"], progress=False, tensorboard=began_with)
     monkeypatch.undo()

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from amsx import strict_json
 from amsx.data.videos import Segment
+from amsx.files import parse_json
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"no annotation file {path}")
     try:
-        content = strict_json.parse(path.read_text(encoding="utf-8-sig"))
+        content = parse_json(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     if not isinstance(content, dict):

@@ -1,6 +1,5 @@
 """Pictures of an explained evaluation: precision-recall curves, errors, sensitivity, recall of proposals."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from amsx.evaluation.explain import shown_threshold
+from amsx.files import written_whole
 
 FORMATS = ("png", "svg")
 
@@ -241,11 +241,6 @@ def _save(figure: Figure, path: Path | str, title: str) -> Path:
     FigureCanvasAgg(figure)
     figure.suptitle(title, fontsize=11)
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        figure.savefig(beside, dpi=150)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with written_whole(path) as temporary:
+        figure.savefig(temporary, dpi=150)
     return path
