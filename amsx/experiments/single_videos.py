@@ -28,6 +28,7 @@ from amsx.experiments.plans import FIGURES, cell_of
 from amsx.figures.strips import Strip, draw_strips
 from amsx.localization.detections import detect
 from amsx.localization.fusion import Activations
+from amsx.localization.proposals import true_runs
 from amsx.model.ams import AMS, predicted_classes
 from amsx.model.pseudo_labels import pseudo_labels
 from amsx.ops.alignment import align_cas
@@ -139,5 +140,4 @@ def _proposals(
 
 def _runs(inside: NDArray[np.bool_], video: Video) -> list[tuple[float, float]]:
     """The runs of true snippets, in seconds."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], inside, [False]]).astype(np.int8))).reshape(-1, 2)
-    return [(float(start), float(end)) for start, end in video.timebase.to_seconds(edges)]
+    return [(float(start), float(end)) for start, end in video.timebase.to_seconds(true_runs(inside))]

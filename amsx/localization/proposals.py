@@ -52,6 +52,21 @@ def propose(activations: Activations, options: PostProcessing) -> Proposals:
     return Proposals(tracks.video[owner], tracks.label[owner], starts - first, ends - first, scores)
 
 
+def true_runs(inside: NDArray[np.bool_], begins: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+    """(R, 2): the first index and one past the last of every run of true values in `inside` (M,).
+
+    begins: where runs end even if the values go on being true, such as the first value of every video.
+    """
+    opens, closes = inside.copy(), inside.copy()
+    opens[1:] &= ~inside[:-1]
+    closes[:-1] &= ~inside[1:]
+    if begins is not None:
+        opens[begins] = inside[begins]
+        lasts = begins[begins > 0] - 1
+        closes[lasts] = inside[lasts]
+    return np.stack([np.flatnonzero(opens), np.flatnonzero(closes) + 1], axis=1)
+
+
 @dataclass(frozen=True)
 class _Tracks:
     """One track for every predicted class of every video: the class's activations, all tracks end to end."""
@@ -84,18 +99,11 @@ def _intervals(
     else:
         base = np.minimum.reduceat(values, begin).astype(np.float64)
         span = np.maximum.reduceat(values, begin).astype(np.float64) - base
-    starts, ends = [], []
+    runs = []
     for level in levels:
         inside = values > (base + level * span)[tracks.owner]
-        opens, closes = inside.copy(), inside.copy()
-        opens[1:] &= ~inside[:-1]
-        closes[:-1] &= ~inside[1:]
-        # Tracks that meet end to end do not join.
-        opens[begin] = inside[begin]
-        closes[tracks.edges[1:] - 1] = inside[tracks.edges[1:] - 1]
-        starts.append(np.flatnonzero(opens))
-        ends.append(np.flatnonzero(closes) + 1)
-    start, end = np.concatenate(starts), np.concatenate(ends)
+        runs.append(true_runs(inside, begin))
+    start, end = np.concatenate(runs).T
     if len(levels) > 1:
         order = np.lexsort([end, start])
         start, end = start[order], end[order]

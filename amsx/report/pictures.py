@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from amsx.data.videos import Segment, Timebase
 from amsx.figures.localization import Strip, draw_localization
+from amsx.localization.proposals import true_runs
 from amsx.report.collect import Group
 from amsx.report.timelines import Timelines, unpack
 
@@ -61,9 +62,7 @@ def _strips(timeline: Timelines, video: int, label: str, prefix: str) -> list[St
 
 
 def _above(values: NDArray[np.float32], threshold: float, timebase: Timebase) -> list[tuple[float, float]]:
-    inside = np.concatenate([[False], values > threshold, [False]]).astype(np.int8)
-    edges = np.flatnonzero(np.diff(inside)).reshape(-1, 2)
-    return [(start, end) for start, end in timebase.to_seconds(edges).tolist()]
+    return [(start, end) for start, end in timebase.to_seconds(true_runs(values > threshold)).tolist()]
 
 
 def _file_name(text: str) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from amsx.files import read_json
 from amsx.localization.fusion import Activations, fuse, stream_weights
+from amsx.localization.proposals import true_runs
 from amsx.model.ams import predicted_classes
 from amsx.model.pseudo_labels import pseudo_labels
 from amsx.report.collect import Run, views_of
@@ -142,8 +143,8 @@ class Timelines:
         return lessons
 
     def _seconds(self, video: int, inside: NDArray[np.bool_]) -> list[list[float]]:
-        edges = np.flatnonzero(np.diff(np.concatenate([[False], inside, [False]]).astype(np.int8))).reshape(-1, 2)
-        return [[_short(t) for t in pair] for pair in self.timebases[video].to_seconds(edges).tolist()]
+        runs = self.timebases[video].to_seconds(true_runs(inside))
+        return [[_short(t) for t in pair] for pair in runs.tolist()]
 
 
 def sample_density(cas: NDArray[np.float32], channels: torch.Tensor, config: Config) -> NDArray[np.float64]:

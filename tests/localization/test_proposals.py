@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from amsx.localization.fusion import Activations
 from amsx.localization.options import PostProcessing
-from amsx.localization.proposals import predicted_classes, propose
+from amsx.localization.proposals import predicted_classes, propose, true_runs
 
 HALF = PostProcessing(class_threshold=0.5)
 
@@ -40,6 +40,13 @@ def test_neighbouring_videos_do_not_join():
     cas = np.array([[0.0], [1.0], [1.0], [0.0]], np.float32)
     found = propose(Activations(cas, np.ones((2, 1), np.float32), np.array([2, 2])), HALF)
     assert rows(found) == [(0, 0, 1, 2, 1.0), (1, 0, 0, 1, 1.0)]
+
+
+def test_runs_of_true_values():
+    inside = np.array([True, True, False, True, True, True])
+    assert true_runs(inside).tolist() == [[0, 2], [3, 6]]
+    assert true_runs(inside, np.array([0, 1, 4])).tolist() == [[0, 1], [1, 2], [3, 4], [4, 6]]
+    assert true_runs(np.zeros(3, bool)).tolist() == []
 
 
 def test_nothing_above_the_threshold():
