@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from amsx.cli.options import Commands
-from amsx.report.collect import Group, read_groups
+from amsx.experiments.reproduction import read_reproduced, told_apart
 from amsx.report.page import chosen_videos, write_report
-from amsx.report.reproduced import read_reproduced, told_apart
+from amsx.report.run_groups import Group, read_groups
 
 STILLS = 12  # videos drawn as pictures where nothing was chosen
 
@@ -48,7 +48,9 @@ def _report(options: argparse.Namespace) -> None:
 
 
 def _draw_stills(options: argparse.Namespace, groups: Sequence[Group], chosen: int | list[str] | None) -> None:
-    from amsx.report.pictures import draw_videos  # brings matplotlib, which commands that draw nothing do not wait for
+    from amsx.report.timeline_pictures import (
+        draw_videos,  # brings matplotlib, which commands that draw nothing do not wait for
+    )
 
     stills = chosen_videos(groups[0].runs[0].parts[0].ids, STILLS if chosen is None else chosen)
     if options.png is not None:

@@ -82,7 +82,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     result = explain(*files, **choices, cuts=cuts) if explained else evaluate(*files, **choices)
     plots: list[Path] = []
     if options.plots is not None:
-        from amsx.figures.evaluation import draw_explanation  # brings matplotlib: a score alone waits for none
+        from amsx.figures.explanation import draw_explanation  # brings matplotlib: a score alone waits for none
 
         plots = draw_explanation(options.plots, result, options.format or "png")
     if options.classification:

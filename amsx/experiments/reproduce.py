@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from amsx.data.videos import Dataset
+from amsx.experiments.cell_scores import Scorer
 from amsx.experiments.cells import unfinished
-from amsx.experiments.live import Live
+from amsx.experiments.paper import is_thumos14
 from amsx.experiments.parallel import default_jobs, train_cells
 from amsx.experiments.plans import ALL_OF_AMS, FIGURES, TABLES, Plan, cells_of, chosen_rows
-from amsx.experiments.scores import Scorer
+from amsx.experiments.progress import Live
 from amsx.experiments.single_videos import draw_videos
-from amsx.experiments.tables import as_markdown, as_text
-from amsx.figures.experiments import draw_eta, draw_iterations
+from amsx.experiments.table_text import as_markdown, as_text
+from amsx.figures.score_curves import draw_eta, draw_iterations
 from amsx.files import write_json, write_text
-from amsx.report.paper import is_thumos14
 from amsx.training.config import Config, differences, from_dict, override, to_dict
 from amsx.training.run import TRAINED, check_values, chosen_streams, describe_run, ground_truth, read_run
 from amsx.training.setup import choose_device

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+FUSED = "fused"  # what all streams together are called, beside the names of the streams
+
 
 @dataclass(frozen=True)
 class Activations:

@@ -8,8 +8,7 @@ import numpy as np
 
 from amsx.evaluation.explain import shown_threshold
 from amsx.report import charts
-from amsx.report.collect import summarize
-from amsx.report.section_parts import (
+from amsx.report.markup import (
     Numbered,
     cell,
     counted,
@@ -21,6 +20,7 @@ from amsx.report.section_parts import (
     rules,
     series_of,
 )
+from amsx.report.run_groups import summarize
 
 MAP_N = "mAP_N: as if every class had the same number of instances in a bucket (DETAD), so that buckets compare."
 

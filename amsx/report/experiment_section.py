@@ -6,9 +6,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from amsx.report import charts
-from amsx.report.charts import Series
-from amsx.report.experiment_curves import (
+from amsx.experiments.reproduction import Reproduced
+from amsx.experiments.results import (
     BRANCHES,
     Curve,
     curves_of_branches,
@@ -20,9 +19,10 @@ from amsx.report.experiment_curves import (
     paper_of,
     views_of_result,
 )
+from amsx.report import charts
+from amsx.report.charts import Series
 from amsx.report.experiment_tables import per_iteration, per_seed, per_tiou
-from amsx.report.reproduced import Reproduced
-from amsx.report.section_parts import facts, figure, rules_of
+from amsx.report.markup import facts, figure, rules_of
 
 PARTS = {
     "whole": "whole schedule",

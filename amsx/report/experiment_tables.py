@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from amsx.report import charts
-from amsx.report.collect import FUSED
-from amsx.report.experiment_curves import (
+from amsx.experiments.results import (
     Curve,
     Score,
     curves_of_rows,
@@ -16,7 +14,9 @@ from amsx.report.experiment_curves import (
     paper_of,
     views_of_result,
 )
-from amsx.report.section_parts import cell
+from amsx.localization.fusion import FUSED
+from amsx.report import charts
+from amsx.report.markup import cell
 
 Rows = Sequence[tuple[str, Sequence[str]]]  # label and cells, HTML
 

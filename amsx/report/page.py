@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import amsx
+from amsx.experiments.reproduction import Reproduced
 from amsx.files import write_text
-from amsx.report import sections
-from amsx.report.collect import Group, views_of
+from amsx.report import run_sections
 from amsx.report.error_section import errors
 from amsx.report.experiment_section import experiments
-from amsx.report.frames import check_frames, thumbnails
-from amsx.report.reproduced import Reproduced
-from amsx.report.section_parts import by_protocol, facts
+from amsx.report.markup import by_protocol, facts
+from amsx.report.run_groups import Group, views_of
+from amsx.report.thumbnails import check_frames, thumbnails
 from amsx.report.timelines import Timelines
 
 RUNS_LINKS = {  # section of runs.html -> its name in the bar
@@ -48,8 +48,9 @@ def write_report(
     """Write the report of what `read_groups` and `read_reproduced` found to `out`, as a whole or not at all.
 
     `videos` chooses whose timelines are in it: how many, evenly spread over the runs' test videos, or which; None: as
-    many as stay within `BUDGET` bytes. `frames`: a folder with a folder of images for every video (see `frames.py`).
-    ValueError for a video that was not tested, where there are no frames, or where there is nothing to report.
+    many as stay within `BUDGET` bytes. `frames`: a folder with a folder of images for every video (see
+    `amsx.report.thumbnails`). ValueError for a video that was not tested, where there are no frames, or where there is
+    nothing to report.
     """
     if not groups and not reproduced:
         raise ValueError("expected at least one run directory or folder of amsx reproduce")
@@ -163,11 +164,11 @@ def _run_sections(groups: Sequence[Group], timelines: Sequence[Timelines], entri
     }
     scored = by_protocol(groups)
     filled = {
-        "RESULTS": "".join(map(sections.results, scored)),
-        "CLASSES": "".join(map(sections.classes, scored)),
+        "RESULTS": "".join(map(run_sections.results, scored)),
+        "CLASSES": "".join(map(run_sections.classes, scored)),
         "ERRORS": "".join(map(errors, scored)),
-        "TRAINING": sections.training(groups),
-        "SETTINGS": sections.settings(groups),
+        "TRAINING": run_sections.training(groups),
+        "SETTINGS": run_sections.settings(groups),
         "VIDEO_NOTE": escape(note),
         "INDEX": embedded(index),
         "VIDEOS": "\n".join(f'<script type="application/json" class="video">{entry}</script>' for entry in entries),

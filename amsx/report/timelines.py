@@ -17,7 +17,7 @@ from amsx.localization.fusion import Activations, fuse, stream_weights
 from amsx.localization.proposals import true_runs
 from amsx.model.ams import predicted_classes
 from amsx.model.pseudo_labels import pseudo_labels
-from amsx.report.collect import Run, views_of
+from amsx.report.run_groups import Run, views_of
 from amsx.training.activations import StreamActivations
 from amsx.training.config import Config
 from amsx.training.phases import schedule

@@ -14,9 +14,9 @@ import pytest
 
 from amsx.cli import main
 from amsx.data.features import FeatureArray
-from amsx.experiments.live import Live
 from amsx.experiments.parallel import train_cells
 from amsx.experiments.plans import FIGURES, TABLES, cells_of, chosen_rows
+from amsx.experiments.progress import Live
 from amsx.experiments.reproduce import reproduce
 from amsx.experiments.single_videos import telling_videos
 from amsx.files import read_json

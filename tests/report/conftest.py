@@ -9,8 +9,8 @@ from amsx.data.synthetic import SyntheticConfig, make_dataset
 from amsx.data.videos import Dataset
 from amsx.experiments import single_videos
 from amsx.experiments.reproduce import reproduce
-from amsx.report.collect import read_groups
-from amsx.report.reproduced import read_reproduced
+from amsx.experiments.reproduction import read_reproduced
+from amsx.report.run_groups import read_groups
 from amsx.training.config import override
 from amsx.training.presets import for_dataset
 from amsx.training.run import train_run

@@ -109,7 +109,7 @@ def test_embedded_json_reads_back():
 def test_runs_of_different_rules_have_tables_of_their_own(dataset, runs, tmp_path):
     import shutil
 
-    from amsx.report.collect import read_groups
+    from amsx.report.run_groups import read_groups
     from amsx.training.run import test_run
 
     other = tmp_path / "half"

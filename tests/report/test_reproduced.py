@@ -7,7 +7,7 @@ import pytest
 from report.conftest import HOSTILE_FOLDER
 
 from amsx.cli import main
-from amsx.report.reproduced import read_reproduced, told_apart
+from amsx.experiments.reproduction import read_reproduced, told_apart
 
 
 def test_runs_and_reproduced_folders_are_told_apart(runs, experiments_folder):

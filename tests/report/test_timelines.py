@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from amsx.report.collect import read_groups
-from amsx.report.pictures import draw_videos
+from amsx.report.run_groups import read_groups
+from amsx.report.timeline_pictures import draw_videos
 from amsx.report.timelines import Timelines, pack, sample_density, unpack
 from amsx.training.config import Config, override
 

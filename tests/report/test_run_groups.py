@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from amsx.report.collect import read_groups, summarize, views_of
+from amsx.report.run_groups import read_groups, summarize, views_of
 
 
 def test_seeds_of_one_configuration_are_one_group(groups, runs):

@@ -8,7 +8,7 @@ import numpy as np
 
 from amsx.report import charts
 from amsx.report.charts import Series
-from amsx.report.collect import Group, Run, summarize, views_of
+from amsx.report.run_groups import Group, Run, summarize, views_of
 
 Numbered = list[tuple[int, Group]]  # groups of one protocol, each with its place in the report (colour and shape)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from amsx.data.synthetic import SyntheticConfig, make_dataset
-from amsx.report.paper import THUMOS14_CLASSES, is_thumos14, reported
+from amsx.experiments.paper import THUMOS14_CLASSES, is_thumos14, reported
 
 TIOU = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
 

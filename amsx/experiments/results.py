@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from amsx.report.collect import FUSED
-from amsx.report.paper import reported
+from amsx.experiments.paper import reported
+from amsx.localization.fusion import FUSED
 
 Score = Mapping[str, Any]  # {"mean", "deviation", "seeds", ...} of one entry
 BRANCHES = {"both branches": 4, "base": 0, "supplementary": 1}  # curve of Fig. 4 -> its style: the timelines' colours

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from amsx.report.paper import reported
+from amsx.experiments.paper import reported
 
 
 def headline(result: dict[str, Any]) -> str:

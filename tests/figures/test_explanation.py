@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from amsx.evaluation.explain import explain
-from amsx.figures.evaluation import draw_explanation
+from amsx.figures.explanation import draw_explanation
 
 NAMES = ["precision_recall", "errors", "sensitivity", "proposals"]
 

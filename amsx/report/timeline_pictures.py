@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from amsx.data.videos import Segment, Timebase
 from amsx.figures.localization import Strip, draw_localization
 from amsx.localization.proposals import true_runs
-from amsx.report.collect import Group
+from amsx.report.run_groups import Group
 from amsx.report.timelines import Timelines, unpack
 
 

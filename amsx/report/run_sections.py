@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from amsx.localization.fusion import FUSED
 from amsx.report import charts
 from amsx.report.charts import Bands, Series
-from amsx.report.collect import FUSED, Group, Run, summarize, views_of
-from amsx.report.section_parts import (
+from amsx.report.markup import (
     Numbered,
     cell,
     counted,
@@ -23,6 +23,7 @@ from amsx.report.section_parts import (
     series_of,
     without_nan,
 )
+from amsx.report.run_groups import Group, Run, summarize, views_of
 from amsx.training.config import to_dict
 from amsx.training.phases import schedule
 from amsx.training.trainer import TERMS

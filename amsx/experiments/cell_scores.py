@@ -8,6 +8,7 @@ import numpy as np
 
 from amsx.experiments.plans import Plan, Row, cell_of, row_config
 from amsx.files import read_json
+from amsx.localization.fusion import FUSED
 from amsx.training.activations import load_activations
 from amsx.training.config import Config, override
 from amsx.training.run import score
@@ -31,7 +32,7 @@ class Scorer:
     def views(self) -> dict[str, tuple[str, ...]]:
         """Each stream alone and, where there are several, all of them fused: name -> the streams."""
         alone: dict[str, tuple[str, ...]] = {stream: (stream,) for stream in self.streams}
-        return alone if len(alone) == 1 else {**alone, "fused": self.streams}
+        return alone if len(alone) == 1 else {**alone, FUSED: self.streams}
 
     def rows(self, plan: Plan) -> list[dict[str, Any]]:
         """The entries of a plan, one for every row and iteration that it shows.

@@ -1,6 +1,6 @@
 """The text of a table: the paper's figures beside ours on the paper's data, and only those that are known."""
 
-from amsx.experiments.tables import as_markdown, as_text
+from amsx.experiments.table_text import as_markdown, as_text
 
 TIOU = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
 

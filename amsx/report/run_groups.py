@@ -12,12 +12,11 @@ import numpy as np
 
 from amsx.evaluation.explain import explain
 from amsx.files import read_json
+from amsx.localization.fusion import FUSED
 from amsx.training.activations import StreamActivations, load_activations
 from amsx.training.config import Config, differences, from_dict, override
 from amsx.training.run import read_run, score
 from amsx.training.snapshots import load_snapshots
-
-FUSED = "fused"  # the view of all streams together, beside one for every stream alone
 
 
 @dataclass(frozen=True)
