@@ -1,6 +1,6 @@
-"""Every op and every adjoint on a device, at awkward sizes: what compute-sanitizer watches.
+"""Runs every op and every gradient on a device, at awkward sizes, for compute-sanitizer to watch.
 
-Inputs are made on the CPU, so that nearly all kernels that run on a GPU are those of amsx.
+The inputs are made on the CPU, so that nearly all kernels that run on the GPU are those of amsx.
 """
 
 import sys
@@ -17,7 +17,7 @@ DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
 
 def results(device: str) -> Iterator[tuple[str, Tensor]]:
-    """(op and size in words, output) for every op, size and dtype, in both modes, with and without lengths."""
+    """Yield (op and size in words, output) for every op, size and dtype, in both modes, with and without lengths."""
     for (B, T, D, C), dtype, mode in product(SIZES, DTYPES, ("grid", "continuous")):
         generator = torch.Generator().manual_seed(B * T + D)
         feats, grad = (torch.randn(B, T, D, generator=generator).to(dtype).to(device) for _ in range(2))
@@ -25,20 +25,20 @@ def results(device: str) -> Iterator[tuple[str, Tensor]]:
         labels = (torch.rand(B, C, generator=generator) > 0.3).to(device)
         lengths = torch.randint(1, T + 1, (B,), generator=generator).to(device) if T % 2 else None
         aggregate = "mean" if T % 3 == 0 else "max"
-        feats.requires_grad_(), cas.requires_grad_()
+        feats.requires_grad_()
+        cas.requires_grad_()
 
         weights = amsx.sampling_weights(cas, labels=labels, lengths=lengths, aggregate=aggregate)
         timestamps = amsx.sampling_timestamps(weights, lengths=lengths, mode=mode)
         gathered = amsx.gather(feats, timestamps, lengths)
         aligned = amsx.align_cas(cas, timestamps, lengths)
         parts = torch.autograd.grad([gathered, aligned], [feats, cas], [grad, grad_cas])
-        sampled = amsx.adaptive_sample(
-            feats, cas, labels=labels, lengths=lengths, aggregate=aggregate, mode=mode
-        )  # the same in one op
+        # The same in one op:
+        sampled = amsx.adaptive_sample(feats, cas, labels=labels, lengths=lengths, aggregate=aggregate, mode=mode)
         whole = torch.autograd.grad(sampled.feats, feats, grad)
 
-        where = f"{str(dtype).removeprefix('torch.')} B {B}, T {T}, D {D}, C {C}, {mode}"
-        named = {
+        size = f"{str(dtype).removeprefix('torch.')} B {B}, T {T}, D {D}, C {C}, {mode}"
+        outputs = {
             "weights": weights,
             "timestamps": timestamps,
             "gathered": gathered,
@@ -49,20 +49,20 @@ def results(device: str) -> Iterator[tuple[str, Tensor]]:
             "its timestamps": sampled.timestamps,
             "its gradient": whole[0],
         }
-        for name, output in named.items():
-            yield f"{name}, {where}", output.detach()
+        for name, output in outputs.items():
+            yield f"{name}, {size}", output.detach()
 
 
 def main(device: str = "cuda") -> int:
-    names, strange = [], []
+    count, not_finite = 0, []
     for name, output in results(device):
-        names.append(name)
+        count += 1
         if not torch.isfinite(output.cpu()).all():
-            strange.append(name)
-    for name in strange:
+            not_finite.append(name)
+    for name in not_finite:
         print(f"not finite: {name}", file=sys.stderr)
-    print(f"all ops: {len(names)} results on {device}, {len(strange)} not finite")
-    return 1 if strange else 0
+    print(f"all ops: {count} results on {device}, {len(not_finite)} not finite")
+    return 1 if not_finite else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Builds and calls the rival of binary_search.cu: nvcc and ctypes, no torch headers (those take a minute)."""
+"""Builds and calls the rival in binary_search.cu with nvcc and ctypes; with torch's headers it would take a minute."""
 
 import ctypes
 import functools
@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,7 +17,7 @@ _DTYPES = {torch.float32: 0, torch.float16: 1, torch.bfloat16: 2}
 
 
 def build(architecture: str, folder: Path) -> Path:
-    """Compile for an architecture ("sm_90") into `folder`; UnavailableError where nvcc is missing or fails."""
+    """Compile for an architecture such as "sm_90" into `folder`. UnavailableError where nvcc is missing or fails."""
     nvcc = shutil.which("nvcc")
     if nvcc is None:
         raise UnavailableError("no nvcc on PATH to compile the binary search with")
@@ -32,7 +31,7 @@ def build(architecture: str, folder: Path) -> Path:
 
 
 @functools.cache
-def _library() -> Any:
+def _library() -> ctypes.CDLL:
     if not torch.cuda.is_available():
         raise UnavailableError("the binary search is a CUDA kernel, and torch sees no GPU")
     major, minor = torch.cuda.get_device_capability()
@@ -44,12 +43,12 @@ def _library() -> Any:
 
 
 def forward(feats: Tensor, cas: Tensor) -> Tensor:
-    """Like `rivals.gathered`, on CUDA."""
+    """Eq. 4 to 6 on CUDA, as `rivals.gathered` computes them: (B, T, D) -> (B, T, D)."""
     return _call(0, feats, weights(cas).cumsum(dim=1))
 
 
 def backward(grad: Tensor, cumulated: Tensor) -> Tensor:
-    """The adjoint to the features, from the cumulated weights that the forward would have kept."""
+    """The gradient with respect to the features, from the cumulated weights that the forward would have kept."""
     return _call(1, grad, cumulated)
 
 

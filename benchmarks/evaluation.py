@@ -1,4 +1,4 @@
-"""Scoring: 31 thousand synthetic detections at 7 thresholds, 212 videos, 20 classes; and resampling their videos."""
+"""Scoring 31 thousand synthetic detections in 212 videos of 20 classes at 7 thresholds, and resampling their videos."""
 
 import json
 import tempfile
@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from amsx.evaluation import compare, evaluate
+from benchmarks.measuring import measure
 from benchmarks.pandas_evaluator import load_pandas, mean_ap
-from benchmarks.rows import Row, find, measure
+from benchmarks.rows import Row, find
 from benchmarks.settings import Settings
 from benchmarks.timing import Call, Contender, ready
 
@@ -22,7 +23,8 @@ RESAMPLES = 1000
 def run(settings: Settings) -> list[Row]:
     videos, detections, classes = (6, 60, 3) if settings.quick else (212, 31_000, 20)
     resamples = 10 if settings.quick else RESAMPLES
-    # As a parser leaves it in memory, file by file: built at random places, it is the caches that are timed.
+    # The way through JSON lays the objects out in memory as a parser does. Without it they lie at random places, and
+    # the processor's caches are what is timed.
     truth, predictions = json.loads(json.dumps(synthetic(videos, detections, classes)))
     with tempfile.TemporaryDirectory() as folder:
         truth_file, predictions_file = Path(folder, "truth.json"), Path(folder, "predictions.json")
@@ -34,7 +36,7 @@ def run(settings: Settings) -> list[Row]:
             Contender(PANDAS, lambda: _pandas(predictions, truth), limit=1),
         ]
         case = f"{detections} detections x {len(TIOU)} tIoU, {videos} videos, {classes} classes"
-        parameters = {"detections": detections, "videos": videos, "case": "mAP"}
+        parameters: dict[str, int | str] = {"detections": detections, "videos": videos, "case": "mAP"}
         rows = measure(GROUP, case, parameters, contenders, settings)
     ours, theirs = (find(rows, GROUP, rival) for rival in (AMSX, PANDAS))
     if ours and theirs and ours.spread and theirs.spread:
@@ -47,7 +49,7 @@ def run(settings: Settings) -> list[Row]:
 
 
 def _pandas(predictions: dict[str, Any], truth: dict[str, Any]) -> Call:
-    """The rival; whenever it is called, it is held to the same mAP."""
+    """A call of the rival, which also checks that it finds the same mAP."""
     pandas = load_pandas()
     expected = evaluate(predictions, truth, tiou=TIOU)["mAP"]
 
@@ -58,7 +60,7 @@ def _pandas(predictions: dict[str, Any], truth: dict[str, Any]) -> Call:
 
 
 def synthetic(videos: int, detections: int, classes: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Ground truth and predictions in the ActivityNet form: half of the detections near an instance, half anywhere."""
+    """Ground truth and predictions in the ActivityNet form; half of the detections lie near an instance."""
     rng = np.random.default_rng(0)
     database: dict[str, Any] = {}
     spans: list[tuple[str, str, float, float]] = []

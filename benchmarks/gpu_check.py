@@ -1,14 +1,13 @@
-"""`python -m benchmarks.gpu_check`: builds amsx for the GPU at hand, tests it there, and measures it, in five minutes.
+"""`python -m benchmarks.gpu_check`: builds amsx for the GPU at hand, tests it there and measures it, in five minutes.
 
-Offline, with what a CUDA and PyTorch image has: torch, pip, pybind11, scikit-build-core, ninja or make, nvcc, pytest,
-hypothesis. amsx is built into a temporary directory; nothing is installed. A record of what was measured goes to
-benchmarks/records/<device>-<date>.json, or to --out, which is written anew after every section, so that it is there
-whatever happens later. Where any section fails, the exit status is 1 and the record is written only where --out asks
-for it, marked as failed. Without a GPU nothing is done and the exit status is 2.
+It needs no network, only what a CUDA and PyTorch image has: torch, pip, pybind11, scikit-build-core, ninja or make,
+nvcc, pytest, hypothesis. amsx is built into a temporary directory; nothing is installed. A record of what was measured
+goes to benchmarks/records/<device>-<date>.json, or to --out, which is written anew after every section and so is there
+whatever happens later. If a section fails, the exit status is 1, and the record, marked as failed, is written only if
+--out asks for it. Without a GPU nothing is done and the exit status is 2.
 """
 
 import argparse
-import contextlib
 import datetime
 import functools
 import importlib.util
@@ -17,10 +16,8 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -28,35 +25,28 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from benchmarks import ROOT
+from benchmarks import ROOT, sanitizer
+from benchmarks.commands import FailedError, TimedOutError, environment_with, run
 
 NEEDED = ("torch", "numpy", "pip", "pybind11", "scikit_build_core", "pytest", "hypothesis")
-# What matters most first, should the time run out.
+# The benchmarks, the most important first in case the time runs out.
 MEASURED = ("launches", "sampler", "training", "scaling", "overhead", "alignment", "memory")
-ALLOWED_SKIPS = ("one CUDA device",)  # all other skips mean that something was not tested
-TOOLS = ("memcheck", "racecheck")
-TOTAL = 300  # seconds for everything
-LIMITS = {"build": 100, "tests": 120}  # of which these may take so much
-FOR_TOOLS = 30  # kept for each of the sanitizer's tools
-LEAST, SLACK = 60, 30  # the benchmarks get what is left, at least so much; what of it is kept for their last case
-
-
-class FailedError(Exception):
-    """A section failed; the message is what its log ends with."""
-
-
-class TimedOutError(FailedError):
-    """It was stopped at its time limit."""
+ALLOWED_SKIPS = ("one CUDA device",)  # what the reason of a skip may say; any other means that it was not tested
+TOTAL = 300  # seconds for all sections together
+LIMITS = {"build": 100, "tests": 120}  # seconds of it that these sections may take
+FOR_TOOL = 30  # seconds kept for each of the sanitizer's tools
+FOR_BENCHMARKS = 60  # seconds that the benchmarks get at least; they get all that the others leave
+FOR_LAST_CASE = 30  # seconds before their limit from which on the benchmarks start no further case
 
 
 @dataclass
 class Section:
-    """What became of one part of the check."""
+    """The result of one part of the check."""
 
     name: str
     outcome: str  # passed, failed, "absent: why", or "cut short: why"
-    seconds: float
-    details: dict[str, Any] = field(default_factory=dict)
+    seconds: float  # that it took
+    details: dict[str, Any] = field(default_factory=dict)  # for the record, JSON as they are
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -70,24 +60,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--scale-limits", type=float, default=1.0, help="all time limits times this (default: 1)")
     options = parser.parse_args(arguments)
     toolkit_on_path()
-    problem = obstacle()
-    if problem is not None:
-        print(f"gpu_check: nothing was checked: {problem}", file=sys.stderr)
+    missing = missing_requirement()
+    if missing is not None:
+        print(f"gpu_check: nothing was checked: {missing}", file=sys.stderr)
         return 2
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # whoever is stopped so stops what it runs, and tidies up
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(1)
+    )  # a normal exit, which stops the running command and removes the folder
     with tempfile.TemporaryDirectory(prefix="amsx-gpu-check-", ignore_cleanup_errors=True) as folder:
         return check(Path(folder), options.out, options.plots, options.scale_limits)
 
 
 def toolkit_on_path() -> None:
-    """Puts nvcc's folder on PATH where the toolkit is in one of its usual places and PATH does not say so."""
+    """Put nvcc's folder on PATH if it is not there and the toolkit is in one of its usual places."""
     for root in (os.environ.get("CUDA_HOME"), os.environ.get("CUDA_PATH"), "/usr/local/cuda"):
         if shutil.which("nvcc") is None and root and shutil.which("nvcc", path=str(Path(root, "bin"))):
             os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), str(Path(root, "bin"))])
 
 
-def obstacle() -> str | None:
-    """Why there is nothing to check here, or None."""
+def missing_requirement() -> str | None:
+    """What this machine lacks for the check, in words; None where it lacks nothing."""
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if "torch" in missing:
         return "torch is not installed"
@@ -105,7 +97,7 @@ def obstacle() -> str | None:
 
 
 def check(folder: Path, out: Path | None, plots: Path | None, scale: float) -> int:
-    """All sections one after the other, in `folder`; the exit status."""
+    """Run all sections one after the other, with their files in `folder`; return the exit status."""
     import torch
 
     major, minor = torch.cuda.get_device_capability()
@@ -131,20 +123,20 @@ def check(folder: Path, out: Path | None, plots: Path | None, scale: float) -> i
         sections.append(Section(name, outcome, round(time.monotonic() - began, 1), details))
         print(f"=== {name}: {outcome.upper() if outcome == 'failed' else outcome} after {sections[-1].seconds} s")
         if out is not None:
-            write_record(out, document(sections, figures, finished=False))
+            write_record(out, record_of(sections, figures, finished=False))
         return outcome != "failed"
 
     def left(kept: float) -> float:
         return TOTAL * scale - (time.monotonic() - started) - kept * scale
 
-    # Without a build there is nothing to go on with; every later section is worth a run whatever the others say.
+    # Without a build nothing else can run; every later section is worth running whatever became of the others.
     if section("build", lambda: build(f"{major}{minor}", folder, site, limits["build"])):
         section("tests", lambda: run_tests(site, folder, limits["tests"]))
-        limit = max(left(len(TOOLS) * FOR_TOOLS), LEAST * scale)
+        limit = max(left(len(sanitizer.TOOLS) * FOR_TOOL), FOR_BENCHMARKS * scale)
         section("benchmarks", lambda: run_benchmarks(site, figures, plots, limit))
-        for i, tool in enumerate(TOOLS):
-            limit = max(left(0) / (len(TOOLS) - i), FOR_TOOLS * scale)
-            section(tool, functools.partial(sanitize, tool, site, folder, limit))
+        for i, tool in enumerate(sanitizer.TOOLS):
+            limit = max(left(0) / (len(sanitizer.TOOLS) - i), FOR_TOOL * scale)
+            section(tool, functools.partial(sanitizer.sanitize, tool, site, folder, limit))
     failed = [s.name for s in sections if s.outcome == "failed"]
     finish(sections, failed, figures, out, device)
     print("\n" + "\n".join(f"{s.name:<12}{s.outcome} ({s.seconds} s)" for s in sections))
@@ -153,7 +145,7 @@ def check(folder: Path, out: Path | None, plots: Path | None, scale: float) -> i
 
 
 def build(architecture: str, folder: Path, site: Path, limit: float) -> dict[str, Any]:
-    """amsx with CUDA kernels for the one architecture, into `site`."""
+    """Build amsx with CUDA kernels for one architecture, such as "90", into `site`."""
     command = build_command(architecture, folder, site)
     run(command, folder, {"CMAKE_BUILD_PARALLEL_LEVEL": str(os.cpu_count() or 1)} | dict(os.environ), limit)
     return {"architecture": architecture, "command": " ".join(command[1:])}
@@ -170,80 +162,34 @@ def build_command(architecture: str, folder: Path, site: Path) -> list[str]:
 
 
 def run_tests(site: Path, folder: Path, limit: float, path: str = "tests/gpu") -> dict[str, Any]:
-    """tests/gpu against the amsx in `site`; a test that is skipped for any but an allowed reason is a failure."""
+    """Run tests/gpu against the amsx in `site`. A test that is skipped for a reason not allowed counts as failed."""
     report = folder / "tests.xml"
     command = [sys.executable, "-m", "pytest", "-q", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)]
     command += ["-p", "no:cacheprovider", f"--junitxml={report}", "--durations=5", str(ROOT / path)]
-    command += ["-W", "default::FutureWarning"]  # what the packages of an image warn of is not amsx's fault
+    command += ["-W", "default::FutureWarning"]  # the packages of an image may warn, for which amsx is not to blame
     run(command, folder, environment_with(site), limit)
-    return outcomes(report)
+    return test_counts(report)
 
 
-def outcomes(report: Path) -> dict[str, Any]:
-    """Counts from a JUnit report; FailedError where tests failed, were skipped for no good reason, or are missing."""
+def test_counts(report: Path) -> dict[str, Any]:
+    """The counts in a JUnit report. FailedError where one failed, was skipped for a reason not allowed, or none ran."""
     suites = list(ElementTree.parse(report).getroot().iter("testsuite"))
     counts = {key: sum(int(s.get(key, 0)) for s in suites) for key in ("tests", "failures", "errors", "skipped")}
     reasons = [skip.get("message", "") for suite in suites for skip in suite.iter("skipped")]
-    strange = sorted({reason for reason in reasons if not any(allowed in reason for allowed in ALLOWED_SKIPS)})
+    not_allowed = sorted({reason for reason in reasons if not any(allowed in reason for allowed in ALLOWED_SKIPS)})
     if counts["failures"] or counts["errors"]:
         raise FailedError(f"tests failed: {counts}")
-    if strange:
-        raise FailedError(f"tests were skipped that should run on a GPU: {'; '.join(strange)}")
+    if not_allowed:
+        raise FailedError(f"tests were skipped that should run on a GPU: {'; '.join(not_allowed)}")
     if counts["tests"] == counts["skipped"]:
         raise FailedError("no test ran")
     return counts | {"skip_reasons": sorted(set(reasons))}
 
 
-def sanitize(tool: str, site: Path, folder: Path, limit: float) -> dict[str, Any]:
-    """compute-sanitizer over every op at awkward sizes, every tensor in an allocation of its own."""
-    program = sanitizer()
-    if program is None:
-        return {"absent": "no compute-sanitizer on PATH or beside nvcc"}
-    command = sanitizer_command(program, tool)
-    environment = environment_with(site) | {"PYTORCH_NO_CUDA_MEMORY_CACHING": "1"}
-    try:
-        log = run(command, ROOT, environment, limit)
-    except TimedOutError:
-        return {"absent": f"not done within {limit:.0f} s (--scale-limits gives it more)"}
-    except FailedError as error:
-        if unsupported := re.search(r".*Device not supported.*", str(error)):
-            return {"absent": f"compute-sanitizer cannot work here: {unsupported[0].strip()}"}
-        raise
-    return verdict(tool, log)
-
-
-def sanitizer() -> str | None:
-    """The program: on PATH, or where a toolkit has it whose nvcc is."""
-    nvcc = shutil.which("nvcc")
-    toolkit = Path(nvcc).resolve().parent.parent if nvcc else Path()
-    places = (None, str(toolkit / "bin"), str(toolkit / "compute-sanitizer"))
-    return next((found for place in places if (found := shutil.which("compute-sanitizer", path=place))), None)
-
-
-def sanitizer_command(program: str, tool: str) -> list[str]:
-    """Of amsx's kernels alone, and of what they do alone: torch asks the driver for things that a driver may refuse."""
-    options = ["--tool", tool, "--error-exitcode", "9", "--report-api-errors", "no", "--kernel-name", "kns=amsx"]
-    options += [
-        "--launch-timeout",
-        "0",
-    ]  # it would wait ten seconds for CUDA's first use; importing torch may be slower
-    return [program, *options, sys.executable, "-m", "benchmarks.all_ops", "cuda"]
-
-
-def verdict(tool: str, log: str) -> dict[str, Any]:
-    """The sanitizer's own summary; FailedError where it has none, reports anything, or the ops did not run."""
-    pattern = {"memcheck": r"ERROR SUMMARY: (\d+) error", "racecheck": r"RACECHECK SUMMARY: (\d+) hazard"}[tool]
-    found = re.search(pattern, log)
-    results = re.search(r"all ops: (\d+) results on cuda, 0 not", log)
-    if found is None or results is None or int(found[1]) != 0:
-        raise FailedError(f"{tool} does not say that all is well:\n{log}")
-    return {"reported": int(found[1]), "results": int(results[1])}
-
-
 def run_benchmarks(site: Path, figures: Path, plots: Path | None, limit: float) -> dict[str, Any]:
-    """The CUDA benchmarks; they start no new case in the last seconds before the limit."""
+    """Run the CUDA benchmarks, which start no new case in the last seconds before the limit."""
     command = [sys.executable, "-m", "benchmarks", "run", *MEASURED, "--device", "cuda", "--json", str(figures)]
-    command += ["--case-seconds", "5", "--time-limit", f"{limit - SLACK:.0f}"]
+    command += ["--case-seconds", "5", "--time-limit", f"{limit - FOR_LAST_CASE:.0f}"]
     if plots is not None and importlib.util.find_spec("matplotlib") is None:
         print("no matplotlib: no pictures", file=sys.stderr)
     elif plots is not None:
@@ -259,21 +205,21 @@ def run_benchmarks(site: Path, figures: Path, plots: Path | None, limit: float) 
 
 
 def write_record(path: Path, record: dict[str, Any]) -> None:
-    """Write the record; amsx is imported only now, for where torch is missing this program says so itself."""
+    """Write the record. amsx is imported only here, so that without torch this program still runs and says so."""
     from amsx.files import write_json
 
     write_json(path, record, allow_nan=False)
 
 
-def document(sections: Sequence[Section], figures: Path, finished: bool) -> dict[str, Any]:
-    """The record of what is known by now."""
+def record_of(sections: Sequence[Section], figures: Path, finished: bool) -> dict[str, Any]:
+    """The record of what has been done so far."""
     passed = finished and not any(s.outcome == "failed" for s in sections)
     measured = json.loads(figures.read_text()) if figures.exists() else {}
     return {"passed": passed, "finished": finished, "sections": [vars(s) for s in sections], **measured}
 
 
 def finish(sections: Sequence[Section], failed: Sequence[str], figures: Path, out: Path | None, device: str) -> None:
-    """Writes the record, where it may be kept."""
+    """Write the final record, unless a section failed and nobody asked for the record."""
     if out is None and failed:
         print("a section failed: the record is not kept (--out FILE keeps it, marked as failed)", file=sys.stderr)
         return
@@ -281,59 +227,13 @@ def finish(sections: Sequence[Section], failed: Sequence[str], figures: Path, ou
         print("no figures were measured, so no record is written", file=sys.stderr)
         return
     path = out or default_record(device)
-    write_record(path, document(sections, figures, finished=True))
+    write_record(path, record_of(sections, figures, finished=True))
     print(f"record: {path}")
 
 
 def default_record(device: str) -> Path:
     name = re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-")
     return ROOT / "benchmarks" / "records" / f"{name}-{datetime.date.today().isoformat()}.json"
-
-
-def environment_with(site: Path) -> dict[str, str]:
-    """An environment in which `import amsx` finds the one in `site`."""
-    inherited = os.environ.get("PYTHONPATH")
-    return dict(os.environ) | {"PYTHONPATH": os.pathsep.join([str(site), *([inherited] if inherited else [])])}
-
-
-def run(command: Sequence[str], folder: Path, environment: dict[str, str], limit: float) -> str:
-    """Runs and shows a command, started in `folder`; its output. FailedError where it fails or takes too long."""
-    process = subprocess.Popen(
-        command,
-        cwd=folder,
-        env=environment | {"PYTHONUNBUFFERED": "1"},  # what was said before a stop is said
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,  # so that its children can be ended with it
-    )
-    lines: list[str] = []
-
-    def show() -> None:
-        for line in process.stdout or ():
-            lines.append(line)
-            print("  " + line, end="", flush=True)
-
-    reader = threading.Thread(target=show, daemon=True)
-    reader.start()
-    stopped = False
-    try:
-        process.wait(limit)
-    except subprocess.TimeoutExpired:
-        stopped = True
-    finally:
-        with contextlib.suppress(ProcessLookupError):  # workers that outlive it, too
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        reader.join(10)  # a grandchild of another session may still hold the pipe: it is not waited for
-    log = "".join(lines)
-    if stopped:
-        raise TimedOutError(f"stopped after {limit:.0f} s: {' '.join(command)}\n{log[-6000:]}")
-    if process.returncode != 0:
-        raise FailedError(f"exit status {process.returncode}: {' '.join(command)}\n{log[-6000:]}")
-    return log
 
 
 if __name__ == "__main__":

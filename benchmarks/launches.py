@@ -1,52 +1,53 @@
-"""Kernel launches of one call on CUDA, counted by the profiler: kernels, copies and clears alike."""
+"""Counts, with the profiler, what one call puts on a CUDA device: kernels, copies and clears alike."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from benchmarks.problems import Problem
-from benchmarks.rows import OUT_OF_TIME, Row, print_table
+from benchmarks.measuring import OUT_OF_TIME
+from benchmarks.rows import Row, print_table
 from benchmarks.sampler import backward, forward
 from benchmarks.settings import Settings
-from benchmarks.timing import Spread, UnavailableError
+from benchmarks.timing import Call, Spread, UnavailableError
+from benchmarks.workloads import QUICK, Workload
 
 GROUP = "launches"
 OTHERS = ("eager gather", "binary search")
 
 
 def run(settings: Settings) -> list[Row]:
-    problem = Problem(B=2, T=12, D=8, H=3) if settings.quick else Problem(B=16)
+    workload = QUICK if settings.quick else Workload(B=16)
     rows: list[Row] = []
     for direction, contenders in (("forward", forward), ("backward", backward)):
-        case, parameters = f"{direction} {problem.name}", problem.parameters(direction)
-        found = []
-        for contender in contenders(problem, settings, OTHERS):
-            row = Row(GROUP, case, contender.name, parameters, unit="launches")
-            found.append(_counted(row, contender.prepare, settings))
-        print_table(found)
-        rows += found
+        case, parameters = f"{direction} {workload.name}", workload.parameters(direction)
+        of_direction = [
+            _counted(Row(GROUP, case, contender.name, parameters, unit="launches"), contender.prepare, settings)
+            for contender in contenders(workload, settings, OTHERS)
+        ]
+        print_table(of_direction)
+        rows += of_direction
     return rows
 
 
-def _counted(row: Row, prepare: Callable[[], Callable[[], object]], settings: Settings) -> Row:
-    fields = {**vars(row)}
+def _counted(row: Row, prepare: Callable[[], Call], settings: Settings) -> Row:
+    """The row with the number of launches of the call that `prepare` makes, or with the reason for having none."""
     if not settings.cuda:
-        return Row(**{**fields, "note": "there are launches on CUDA alone"})
+        return replace(row, note="there are launches on CUDA alone")
     if settings.out_of_time:
-        return Row(**{**fields, "note": OUT_OF_TIME})
+        return replace(row, note=OUT_OF_TIME)
     try:
-        call = prepare()
-        count, kernels = of_call(call)
+        kernels = launches_of(prepare())
     except UnavailableError as reason:
-        return Row(**{**fields, "note": str(reason)})
-    if count == 0:
-        return Row(**{**fields, "note": "the profiler saw no launch (no CUPTI?)"})
-    return Row(**{**fields, "spread": Spread.of([count]), "details": {"kernels": kernels}})
+        return replace(row, note=str(reason))
+    if not kernels:
+        return replace(row, note="the profiler saw no launch (no CUPTI?)")
+    return replace(row, spread=Spread.of([len(kernels)]), details={"kernels": kernels})
 
 
-def of_call(call: Callable[[], object]) -> tuple[int, list[str]]:
-    """How much one call puts on the device, and the kernels' names."""
+def launches_of(call: Call) -> list[str]:
+    """The names of all that one call puts on the device, in order."""
     for _ in range(2):
         call()
     torch.cuda.synchronize()
@@ -54,5 +55,4 @@ def of_call(call: Callable[[], object]) -> tuple[int, list[str]]:
         call()
         torch.cuda.synchronize()
     on_device = [e for e in profiler.events() if e.device_type == torch.autograd.DeviceType.CUDA]
-    names = [e.name for e in on_device if not getattr(e, "is_user_annotation", False)]
-    return len(names), names
+    return [e.name for e in on_device if not getattr(e, "is_user_annotation", False)]

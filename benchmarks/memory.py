@@ -1,9 +1,13 @@
-"""Peak memory beyond inputs and outputs: resident set of a process of its own on the CPU, the allocator's on CUDA."""
+"""Peak memory of a call beyond its inputs and outputs.
+
+On the CPU it is read from the resident set of a process started for it, on CUDA from torch's allocator.
+"""
 
 import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,62 +16,58 @@ from torch import Tensor
 
 import amsx
 from benchmarks import ROOT, rivals
-from benchmarks.problems import Problem, declared_bytes
-from benchmarks.rows import OUT_OF_TIME, Row, print_table
+from benchmarks.calls import compiled, gradient
+from benchmarks.measuring import OUT_OF_TIME
+from benchmarks.rows import Row, print_table
 from benchmarks.settings import Settings
-from benchmarks.timing import Spread, UnavailableError
+from benchmarks.timing import Call, Spread, UnavailableError
+from benchmarks.workloads import DIRECTIONS, QUICK, Workload, declared_bytes
 
 GROUP = "memory"
 RIVALS = ("amsx", "eager gather", "compiled gather", "literal float32")
 
 
 def run(settings: Settings) -> list[Row]:
-    problem = Problem(B=2, T=12, D=8, H=3) if settings.quick else Problem()
+    workload = QUICK if settings.quick else Workload()
     rows: list[Row] = []
-    for direction in ("forward", "backward"):
-        case = f"{direction}, peak beyond inputs and outputs, {problem.name}"
+    for direction in DIRECTIONS:
+        case = f"{direction}, peak beyond inputs and outputs, {workload.name}"
         names = ("amsx", "literal float32") if settings.quick else RIVALS
-        found = [_row(case, direction, rival, problem, settings) for rival in names]
-        print_table(found)
-        rows += found
+        of_direction = [_row(case, direction, rival, workload, settings) for rival in names]
+        print_table(of_direction)
+        rows += of_direction
     return rows
 
 
-def _row(case: str, direction: str, rival: str, problem: Problem, settings: Settings) -> Row:
-    row: dict[str, Any] = {
-        "group": GROUP,
-        "case": case,
-        "rival": rival,
-        "parameters": problem.parameters(direction),
-        "unit": "B",
-    }
+def _row(case: str, direction: str, rival: str, workload: Workload, settings: Settings) -> Row:
+    row = Row(GROUP, case, rival, workload.parameters(direction), unit="B")
     if settings.out_of_time:
-        return Row(**row, note=OUT_OF_TIME)
+        return replace(row, note=OUT_OF_TIME)
     try:
         if settings.cuda:
-            extra, outputs = _on_cuda(problem, rival, direction)
+            extra, output = _on_cuda(workload, rival, direction)
         else:
-            extra, outputs = _in_a_process(problem, rival, direction, settings)
+            extra, output = _in_a_process(workload, rival, direction, settings)
     except UnavailableError as reason:
-        return Row(**row, note=str(reason))
-    details = {"output_bytes": outputs, "outputs": extra / outputs}
-    return Row(**row, spread=Spread.of([extra]), note=f"{extra / outputs:.2f} x the output", details=details)
+        return replace(row, note=str(reason))
+    details = {"output_bytes": output, "outputs": extra / output}
+    return replace(row, spread=Spread.of([extra]), note=f"{extra / output:.2f} x the output", details=details)
 
 
-def function_of(rival: str, problem: Problem, feats: Tensor, cas: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
+def _function_of(rival: str, workload: Workload, feats: Tensor, cas: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
     if rival == "amsx":
-        return lambda x, c: amsx.adaptive_sample(x, c, interp_factor=problem.H).feats
+        return lambda x, c: amsx.adaptive_sample(x, c, interp_factor=workload.H).feats
     if rival == "eager gather":
         return rivals.gathered
     if rival == "compiled gather":
-        return rivals.compiled(rivals.gathered, feats, cas)
-    return lambda x, c: rivals.literal(x, c, problem.H)
+        return compiled(rivals.gathered, feats, cas)
+    return lambda x, c: rivals.literal(x, c, workload.H)
 
 
-def _on_cuda(problem: Problem, rival: str, direction: str) -> tuple[int, int]:
+def _on_cuda(workload: Workload, rival: str, direction: str) -> tuple[int, int]:
     """(peak bytes beyond inputs and outputs, bytes of the output)."""
-    feats, cas = problem.inputs("cuda")
-    call, outputs = _call(problem, rival, direction, feats, cas)
+    feats, cas = workload.inputs("cuda")
+    call, outputs = _call(workload, rival, direction, feats, cas)
     call()
     torch.cuda.synchronize()
     torch.cuda.reset_peak_memory_stats()
@@ -78,8 +78,9 @@ def _on_cuda(problem: Problem, rival: str, direction: str) -> tuple[int, int]:
     return max(torch.cuda.max_memory_allocated() - before - outputs, 0), outputs
 
 
-def _in_a_process(problem: Problem, rival: str, direction: str, settings: Settings) -> tuple[int, int]:
-    question = {"problem": vars(problem), "rival": rival, "direction": direction, "threads": settings.threads}
+def _in_a_process(workload: Workload, rival: str, direction: str, settings: Settings) -> tuple[int, int]:
+    """The same two numbers, measured by this module run as a program in a process of its own."""
+    question = {"workload": vars(workload), "rival": rival, "direction": direction, "threads": settings.threads}
     command = [sys.executable, "-m", "benchmarks.memory", json.dumps(question)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     if done.returncode != 0:
@@ -90,29 +91,27 @@ def _in_a_process(problem: Problem, rival: str, direction: str, settings: Settin
     return answer["extra"], answer["outputs"]
 
 
-def _call(problem: Problem, rival: str, direction: str, feats: Tensor, cas: Tensor) -> tuple[Callable[[], object], int]:
+def _call(workload: Workload, rival: str, direction: str, feats: Tensor, cas: Tensor) -> tuple[Call, int]:
+    """The call to measure, and the bytes of its output."""
     if direction == "forward":
-        function = function_of(rival, problem, feats, cas)
+        function = _function_of(rival, workload, feats, cas)
         return (lambda: function(feats, cas)), declared_bytes(feats)
-    leaf = feats.requires_grad_()
-    function = function_of(rival, problem, leaf, cas)
-    out = function(leaf, cas)
-    grad = torch.ones_like(out)
-    return (lambda: torch.autograd.grad(out, leaf, grad, retain_graph=True)), declared_bytes(feats)
+    function = _function_of(rival, workload, feats.requires_grad_(), cas)
+    return gradient(lambda x: function(x, cas), feats, torch.ones_like(feats)), declared_bytes(feats)
 
 
 def _child(question: dict[str, Any]) -> dict[str, Any]:
-    """Of this process: the highest resident set during one call, less what was there before and the output."""
+    """Measure in this process: the highest resident set during one call, less that before it and the output."""
     import ctypes
 
     torch.set_num_threads(question["threads"])
-    problem = Problem(**question["problem"])
-    feats, cas = problem.inputs("cpu")
+    workload = Workload(**question["workload"])
+    feats, cas = workload.inputs("cpu")
     try:
-        call, outputs = _call(problem, question["rival"], question["direction"], feats, cas)
+        call, outputs = _call(workload, question["rival"], question["direction"], feats, cas)
     except UnavailableError as reason:
         return {"unavailable": str(reason)}
-    call()  # compiles, starts the threads; what it freed is given back below
+    call()  # compiles and starts the threads; the memory that it freed is given back below
     if hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
         libc.malloc_trim(0)
     try:
@@ -127,6 +126,7 @@ def _child(question: dict[str, Any]) -> dict[str, Any]:
 
 
 def _resident(key: str) -> int:
+    """Bytes of this process's resident set: VmRSS as it is now, VmHWM at its highest."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(key + ":"):
             return int(line.split()[1]) * 1024

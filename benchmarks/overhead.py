@@ -1,17 +1,18 @@
-"""What a call costs beside its work: tiny inputs (B 1, T 16, D 8)."""
+"""What a call costs beside its actual work, measured on tiny inputs (B 1, T 16, D 8)."""
 
 import torch
 
 import amsx
 from benchmarks import rivals
-from benchmarks.problems import Problem
-from benchmarks.rows import Row, measure
-from benchmarks.sampler import gradient
+from benchmarks.calls import gradient
+from benchmarks.measuring import measure
+from benchmarks.rows import Row
 from benchmarks.settings import Settings
 from benchmarks.timing import Contender, ready
+from benchmarks.workloads import Workload
 
 GROUP = "overhead"
-TINY = Problem(B=1, T=16, D=8)
+TINY = Workload(B=1, T=16, D=8)
 
 
 def run(settings: Settings) -> list[Row]:

@@ -1,40 +1,40 @@
-"""A detection evaluator built as the common ActivityNet one is: data frames, and Python loops over their rows.
+"""A detection evaluator built like the common ActivityNet one, from data frames and Python loops over their rows.
 
-Written for comparison: per class, a loop over the detections in order of score; for each, the ground truth of its video
-out of a `groupby`; for each threshold, a loop over that ground truth by falling tIoU.
+It is written for comparison. For each class it loops over the detections in order of score, fetches the ground truth of
+the detection's video from a `groupby`, and for each threshold loops over that ground truth in order of falling tIoU.
 """
 
 from types import ModuleType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.timing import UnavailableError
 
 
 def load_pandas() -> ModuleType:
-    """pandas, which nothing but this benchmark wants; UnavailableError where it is not installed."""
+    """pandas, which only this benchmark needs. UnavailableError where it is not installed."""
     try:
-        import pandas
+        import pandas  # type: ignore[import-untyped,unused-ignore]
     except ImportError:
         raise UnavailableError("pandas is not here; to compare with it: pip install pandas") from None
     return pandas
 
 
 def mean_ap(pandas: ModuleType, predictions: dict[str, Any], truth: dict[str, Any], tiou: list[float]) -> list[float]:
-    """mAP in percent at each threshold, under the ActivityNet rules. Both in the ActivityNet form, parsed."""
+    """mAP in percent at each threshold under the ActivityNet rules, from the parsed ActivityNet form."""
     annotations = {video: entry["annotations"] for video, entry in truth["database"].items()}
     instances = _frame(pandas, annotations)
     detections = _frame(pandas, predictions["results"])
-    found, true = detections.groupby("label"), instances.groupby("label")
+    detections_of, instances_of = detections.groupby("label"), instances.groupby("label")
     per_class = []
     for label in sorted(instances["label"].unique()):
-        if label not in found.groups:
+        if label not in detections_of.groups:
             per_class.append(np.zeros(len(tiou)))
             continue
-        per_class.append(
-            _class_ap(found.get_group(label).reset_index(drop=True), true.get_group(label).reset_index(drop=True), tiou)
-        )
+        of_class = [groups.get_group(label).reset_index(drop=True) for groups in (detections_of, instances_of)]
+        per_class.append(_class_ap(of_class[0], of_class[1], tiou))
     return list(100 * np.mean(per_class, axis=0))
 
 
@@ -47,7 +47,7 @@ def _frame(pandas: ModuleType, entries: dict[str, Any]) -> Any:
     return pandas.DataFrame(rows, columns=["video", "label", "start", "end", "score"])
 
 
-def _class_ap(detections: Any, instances: Any, tiou: list[float]) -> np.ndarray:
+def _class_ap(detections: Any, instances: Any, tiou: list[float]) -> NDArray[np.float64]:
     """(K,) average precision of one class."""
     order = detections["score"].values.argsort(kind="stable")[::-1]
     detections = detections.loc[order].reset_index(drop=True)
@@ -78,14 +78,15 @@ def _class_ap(detections: Any, instances: Any, tiou: list[float]) -> np.ndarray:
     return np.array([_area(precision[k], recall[k]) for k in range(len(tiou))])
 
 
-def _tiou(segment: np.ndarray, others: np.ndarray) -> np.ndarray:
+def _tiou(segment: NDArray[Any], others: NDArray[Any]) -> NDArray[np.float64]:
+    """(n,) tIoU of one segment (2,) with each of the others (n, 2)."""
     shared = np.minimum(segment[1], others[:, 1]) - np.maximum(segment[0], others[:, 0])
     shared = shared.clip(0).astype(float)
     return shared / ((others[:, 1] - others[:, 0]) + (segment[1] - segment[0]) - shared).astype(float)
 
 
-def _area(precision: np.ndarray, recall: np.ndarray) -> float:
-    """Under the envelope of the precision-recall curve."""
+def _area(precision: NDArray[np.float64], recall: NDArray[np.float64]) -> float:
+    """The area under the envelope of the precision-recall curve, from its points in order of rank."""
     precision = np.concatenate([[0], precision, [0]])
     recall = np.concatenate([[0], recall, [1]])
     for i in range(len(precision) - 1, 0, -1):

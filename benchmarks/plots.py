@@ -1,4 +1,4 @@
-"""The figures as pictures: growth along B, T, D and H, and bytes moved against time."""
+"""Draws what was measured: time against B, T, D and H, and time against the bytes moved."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,7 +33,7 @@ MARKS = (
 
 
 def draw(rows: Sequence[Row], folder: Path, environment: dict[str, Any]) -> list[Path]:
-    """scaling.png and roofline.png into `folder`, each where the run has figures for it; the paths written."""
+    """Draw scaling.png and roofline.png into `folder`, each if the run has figures for it; return the paths."""
     folder.mkdir(parents=True, exist_ok=True)
     device = environment["device"]
     where = f"{environment['cpu']}, {environment['threads']} threads" if device == "cpu" else device
@@ -70,25 +70,25 @@ def _scaling(rows: Sequence[Row], path: Path, where: str) -> Path:
 
 
 def _roofline(rows: Sequence[Row], path: Path, where: str) -> Path:
-    """Times above the copy's line are lost; on it, nothing but memory is waited for."""
+    """Time against bytes; a point on the copy's line waits for nothing but memory, one above it loses time."""
     figure, panels = plt.subplots(1, 2, figsize=(11, 4.4), sharey=True)
     clock = "cold" if any(row.clock == "cold" for row in rows) else "wall"
-    chosen = [
-        r for r in rows if r.group in ("sampler", "scaling") and r.bytes and r.spread is not None and r.clock == clock
+    measured = [  # rival, direction, bytes, seconds
+        (row.rival, row.parameters["direction"], row.bytes, row.spread.median)
+        for row in rows
+        if row.group in ("sampler", "scaling") and row.bytes and row.spread is not None and row.clock == clock
     ]
-    copies = [r.bytes / r.spread.median for r in chosen if r.rival == "clone" and r.bytes and r.spread]
+    bandwidths = [moved / seconds for rival, _, moved, seconds in measured if rival == "clone"]
     for panel, direction in zip(panels, ("forward", "backward"), strict=True):
-        points = [r for r in chosen if r.parameters["direction"] == direction]
+        points = [(rival, moved, seconds) for rival, way, moved, seconds in measured if way == direction]
         for rival, colour, marker in MARKS:
-            of_rival = [
-                (r.bytes / 1e6, r.spread.median * 1e3) for r in points if r.rival == rival and r.bytes and r.spread
-            ]
+            of_rival = [(moved / 1e6, seconds * 1e3) for name, moved, seconds in points if name == rival]
             if of_rival:
                 x, y = zip(*of_rival, strict=True)
                 panel.scatter(x, y, s=22, color=colour, marker=marker, label=rival, alpha=0.8)
-        if copies and points:
-            best = max(copies)
-            ends = [min(r.bytes for r in points if r.bytes), max(r.bytes for r in points if r.bytes)]
+        if bandwidths and points:
+            best = max(bandwidths)
+            ends = [limit(moved for _, moved, _ in points) for limit in (min, max)]
             line = [1e3 * b / best for b in ends]
             panel.plot([b / 1e6 for b in ends], line, "k--", lw=1, label=f"the copy at its best, {best / 1e9:.0f} GB/s")
         panel.set(xscale="log", yscale="log", xlabel="bytes moved (each row once) [MB]", title=direction)

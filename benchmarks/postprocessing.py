@@ -1,4 +1,4 @@
-"""From raw activations to detections in seconds: 210 videos of THUMOS14's lengths, two streams of two branches each."""
+"""From activations to detections in seconds, for 210 videos as long as THUMOS14's, two streams of two branches each."""
 
 from dataclasses import replace
 
@@ -8,13 +8,14 @@ from amsx.data.videos import Timebase
 from amsx.localization.detections import detect
 from amsx.localization.fusion import Activations, fuse
 from amsx.localization.options import PostProcessing
-from benchmarks.rows import Row, measure
+from benchmarks.measuring import measure
+from benchmarks.rows import Row
 from benchmarks.settings import Settings
 from benchmarks.timing import Contender, ready
 
 GROUP = "postprocessing"
-PAPER = PostProcessing(class_threshold=0.1)  # Dirichlet's probabilities of two or three classes per video reach it
-MANY = replace(  # the choices of BaS-Net and CoLA
+PAPER = PostProcessing(class_threshold=0.1)  # which the random probabilities of two or three classes per video reach
+MANY = replace(  # as BaS-Net and CoLA localize
     PAPER,
     thresholds=tuple(i / 40 for i in range(10)),
     threshold_of="range",
@@ -50,7 +51,7 @@ def run(settings: Settings) -> list[Row]:
 
 
 def synthetic(V: int, C: int, seed: int) -> Activations:
-    """Smooth random activations; lengths as THUMOS14's for every seed: median about 253 snippets, longest 2615."""
+    """Smooth random activations. The lengths are THUMOS14's for every seed: median about 253 snippets, longest 2615."""
     lengths = np.clip(np.random.default_rng(0).lognormal(np.log(253), 0.8, V), 20, 2615).astype(np.int64)
     lengths[lengths.argmax()] = 2615
     rng = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""What a run leaves behind: one JSON file with the machine, the versions, every figure and the goals."""
+"""The record of a run: one JSON file with the machine, the versions, every figure and the goals."""
 
 import datetime
 import os
@@ -21,7 +21,7 @@ from benchmarks.settings import Settings
 
 
 def environment(settings: Settings, allocator: str) -> dict[str, Any]:
-    """Where and with what the figures are measured."""
+    """The machine and the software that the figures are measured with."""
     build = native.build() if native.LOAD_ERROR is None else {"not loaded": str(native.LOAD_ERROR)}
     facts: dict[str, Any] = {
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
@@ -47,15 +47,29 @@ def environment(settings: Settings, allocator: str) -> dict[str, Any]:
     return facts
 
 
+def describe(environment: dict[str, Any], settings: Settings) -> None:
+    """Print what a reader must know before the figures."""
+    loads = ", ".join(f"{load:.2f}" for load in environment["load_average"])
+    machine = f"{environment['device']}; {environment['cpu']}, {environment['cores']} cores"
+    print(f"{machine}, {settings.threads} threads; load average {loads}")
+    versions = environment["versions"]
+    print(f"amsx {versions['amsx']} from {environment['amsx_from']}, torch {versions['torch']}")
+    print(f"allocator: {environment['allocator']}")
+    if environment["load_average"][0] > 0.5:
+        print("note: the load average is not near 0; where something else is running, the figures are noise")
+    if settings.quick:
+        print("quick: tiny sizes, the figures say nothing")
+
+
 def write(
     path: Path, facts: dict[str, Any], settings: Settings, rows: Sequence[Row], goals: Sequence[Goal]
 ) -> dict[str, Any]:
-    """Writes the record, whole or not at all, and returns it."""
+    """Write the record to `path`, whole or not at all, and return it."""
     document = {
         "environment": facts | {"load_average_at_the_end": list(os.getloadavg())},
-        "settings": {key: value for key, value in vars(settings).items() if key not in ("deadline", "keep")},
+        "settings": settings.to_json(),
         "rows": [row.to_json() for row in rows],
-        "goals": [{"goal": g.text, "measured": g.measured, "outcome": g.outcome} for g in goals],
+        "goals": [goal.to_json() for goal in goals],
     }
     write_json(path, document, allow_nan=False)
     return document
@@ -72,7 +86,7 @@ def cpu_model() -> str:
 
 
 def git_state() -> dict[str, Any] | None:
-    """The commit, and whether the files differ from it; None outside a repository."""
+    """The commit and whether the files differ from it; None outside a repository."""
     try:
         commit = _output("git", "-C", str(ROOT), "rev-parse", "HEAD")
         changed = _output("git", "-C", str(ROOT), "status", "--porcelain")

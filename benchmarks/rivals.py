@@ -1,20 +1,14 @@
 """The sampler and the alignment as people write them in PyTorch.
 
-`literal` is the paper's text. The `gathered` form never builds anything of size H T: it cumulates T weights, looks the
-sample points up with searchsorted, and mixes two indexed rows. It takes a snippet's weight as constant over the
-snippet, the simplest of such forms (amsx's is linear between centres); the work is the same.
+`literal` follows the paper's text and up-samples all features by H. `gathered` never builds anything of size H T: it
+cumulates T weights, looks up the sample points with searchsorted, and mixes two indexed rows. It takes a snippet's
+weight as constant over the snippet, the simplest of such forms (amsx's is linear between centres); the work is the
+same.
 """
-
-import os
-import shutil
-from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-
-from benchmarks.timing import UnavailableError
 
 
 def weights(cas: Tensor, eta: float = 0.75) -> Tensor:
@@ -68,26 +62,6 @@ def aligned(cas: Tensor, timestamps: Tensor) -> Tensor:
     a = cas.gather(1, left[:, :, None].expand(B, T, C))
     b = cas.gather(1, right[:, :, None].expand(B, T, C))
     return torch.lerp(a, b, fraction[:, :, None])
-
-
-def compiled(function: Callable[..., Any], *example: Tensor) -> Callable[..., Any]:
-    """torch.compile of `function` for the example's shapes, tried once; UnavailableError where it fails."""
-    if example[0].device.type == "cpu" and not (
-        os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
-    ):
-        raise UnavailableError("torch.compile needs a C++ compiler on the CPU, and none was found")
-    import torch._functorch.config as functorch_config
-
-    if hasattr(functorch_config, "donated_buffer"):
-        functorch_config.donated_buffer = False  # else a compiled backward cannot be timed with retain_graph
-    torch._dynamo.reset()
-    result = torch.compile(function, dynamic=False, fullgraph=True)
-    try:
-        result(*example)
-    except Exception as error:  # whatever the compiler stack throws: the row says it
-        lines = str(error).strip().splitlines() or [""]
-        raise UnavailableError(f"torch.compile failed: {type(error).__name__}: {lines[0][:120]}") from error
-    return result
 
 
 def _upsampled(x: Tensor, interp_factor: int) -> Tensor:

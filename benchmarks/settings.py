@@ -3,25 +3,24 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
 
-if TYPE_CHECKING:
-    from benchmarks.rows import Row
+from benchmarks.rows import Row
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The same for every benchmark of a run."""
+    """What all benchmarks of one run have in common. ValueError where the device is absent or a number is below 1."""
 
     device: str = "cpu"  # cpu or cuda
-    threads: int = 2  # torch's, and so amsx's, on the CPU
+    threads: int = 2  # threads of torch on the CPU, which are amsx's too
     repeats: int = 30  # rounds of a case; slow rivals take part in fewer
-    quick: bool = False  # tiny sizes: whether everything runs, no figures worth a look
-    case_seconds: float = 60.0  # after this long a case starts no further round (three are always measured)
+    quick: bool = False  # tiny sizes, which only show whether everything runs
+    case_seconds: float = 60.0  # after so many seconds a case starts no further round (three are always measured)
     deadline: float | None = None  # time.monotonic() at which no further case is started; None: never
-    keep: "Callable[[Sequence[Row]], None] | None" = None  # is given the rows of every case when it is over
+    keep: Callable[[Sequence[Row]], None] | None = None  # is called with the rows of every case when it is over
 
     def __post_init__(self) -> None:
         if self.device not in ("cpu", "cuda"):
@@ -39,3 +38,6 @@ class Settings:
     @property
     def out_of_time(self) -> bool:
         return self.deadline is not None and time.monotonic() >= self.deadline
+
+    def to_json(self) -> dict[str, Any]:
+        return {key: value for key, value in vars(self).items() if key not in ("deadline", "keep")}

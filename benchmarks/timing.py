@@ -1,4 +1,4 @@
-"""Contenders side by side in one process: A B C A B C ..., so that whatever the machine does befalls all alike."""
+"""Times contenders side by side in one process, in the order A B C A B C ..., so that a disturbance hits all alike."""
 
 import ctypes
 import gc
@@ -16,34 +16,34 @@ Clock = Literal["wall", "cold"]
 
 
 class UnavailableError(Exception):
-    """A rival cannot run here; the message says why. Its row is printed with that reason."""
+    """A contender cannot run here. The message says why, and its row shows that reason in place of a figure."""
 
 
 @dataclass(frozen=True)
 class Contender:
-    """One of those that are compared."""
+    """One of the implementations that are compared."""
 
-    name: str
-    prepare: Callable[[], Call]  # compiles, captures, builds the graph: outside of what is timed
-    bytes: int | None = None  # declared: inputs read once, outputs written once
-    limit: int | None = None  # at most so many rounds, for the slow
-    inner: int = 1  # calls per sample, for those too short to time alone
+    name: str  # what its rows are called
+    prepare: Callable[[], Call]  # makes the call that is timed; compiling or building a graph here is not
+    bytes: int | None = None  # declared bytes of a call: inputs read once, outputs written once
+    limit: int | None = None  # takes part in at most so many rounds, for what is slow; None: in all
+    inner: int = 1  # calls per sample, for calls too short to be timed one by one
 
 
 def ready(call: Call) -> Callable[[], Call]:
-    """The `prepare` of a call that needs no preparation."""
+    """The `Contender.prepare` of a call that needs no preparation."""
     return lambda: call
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Samples, summarized."""
+    """A summary of samples, in the unit of the samples."""
 
     minimum: float
     lower: float  # first quartile
     median: float
     upper: float  # third quartile
-    count: int
+    count: int  # of the samples
 
     @classmethod
     def of(cls, samples: Sequence[float]) -> "Spread":
@@ -60,11 +60,12 @@ class Spread:
 def compare(
     contenders: Sequence[Contender], *, repeats: int, clock: Clock, device: str, seconds: float = float("inf")
 ) -> dict[str, Spread | str]:
-    """Name -> spread of its seconds per call, or the reason why it could not run.
+    """Map each contender's name to the spread of its seconds per call, or to the reason why it could not run.
 
-    Clock "wall": the host's, until the result is there. "cold" (CUDA): the device's, between events, with the L2 cache
-    flushed before each call. In round k every contender with a `limit` above k is called once, in the given order;
-    rounds end when `seconds` have passed, but not before three.
+    The clock "wall" is the host's, read when the result is there. The clock "cold" (CUDA only, ValueError elsewhere) is
+    the device's, read by events, with the L2 cache flushed before each call. In round k every contender with a `limit`
+    above k is called once, in the given order. There are `repeats` rounds, or as many as begin within `seconds`, but
+    never fewer than three for want of time.
     """
     sample = _cold(device) if clock == "cold" else _wall(device)
     calls: dict[str, Call] = {}
@@ -72,7 +73,7 @@ def compare(
     for contender in contenders:
         try:
             call = contender.prepare()
-            call()  # once for what happens once: compilation, caches, the allocator's first growth
+            call()  # compiles, fills caches and lets the allocator grow, all of which happens once
         except UnavailableError as reason:
             results[contender.name] = str(reason)
             continue
@@ -99,10 +100,10 @@ def compare(
 
 
 def keep_freed_memory() -> str:
-    """Lets glibc reuse what is freed instead of returning it; says which allocator the figures stand on.
+    """Make glibc reuse freed memory instead of returning it to the system; return what allocates, in words.
 
-    By default an output of some megabytes may be mapped anew at every call, and page faults, several times as slow
-    as the copy, fall upon one contender and not the next. CUDA's caching allocator needs no such thing.
+    By default an output of a few megabytes may be mapped anew at every call, and page faults, several times as slow as
+    the copy, then hit one contender and not the next. CUDA's caching allocator keeps its memory by itself.
     """
     if not sys.platform.startswith("linux"):
         return "the platform's default"
@@ -120,7 +121,7 @@ def _wall(device: str) -> Callable[[Call, int], float]:
     def sample(call: Call, inner: int) -> float:
         began = time.perf_counter()
         for _ in range(inner):
-            result = call()  # held until the next: freeing is the next one's business, for all alike
+            result = call()  # freed only by the next call, for all contenders alike
         if device == "cuda":
             torch.cuda.synchronize()
         elapsed = time.perf_counter() - began
@@ -134,7 +135,7 @@ def _cold(device: str) -> Callable[[Call, int], float]:
     if device != "cuda":
         raise ValueError(f"the cold clock needs CUDA events, the device is {device!r}")
     cache = getattr(torch.cuda.get_device_properties(0), "L2_cache_size", 64 << 20)
-    # Large enough that the host has enqueued the call before the flush is over, so that its overhead does not show.
+    # So large that the host has enqueued the call before the flush is over: the host's overhead is not measured.
     size = min(max(1 << 30, 8 * cache), torch.cuda.mem_get_info()[0] // 4)
     flush = torch.empty(size, dtype=torch.int8, device=device)
 

@@ -1,4 +1,4 @@
-"""A whole AMS training step: its time in every phase, where it goes, and the sampler's share."""
+"""A whole AMS training step: its time in every phase, what takes that time, and the share of the sampler."""
 
 import dataclasses
 import importlib.util
@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from benchmarks.rows import OUT_OF_TIME, Row, print_table
+from benchmarks.measuring import OUT_OF_TIME
+from benchmarks.rows import Row, print_table
 from benchmarks.settings import Settings
 from benchmarks.timing import Spread
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from amsx.training.trainer import Trainer
 
 GROUP = "training"
-SAMPLER = "amsx::"  # all ops of the sampler, their adjoints, and of the alignment
+SAMPLER = "amsx::"  # what the names of all ops of the sampler and the alignment begin with, forward and backward
 KINDS = (
     ("sampler and alignment", (SAMPLER,)),
     ("matrix products", ("aten::addmm", "aten::mm", "aten::bmm", "aten::baddbmm", "aten::matmul", "aten::linear")),
@@ -26,12 +27,12 @@ KINDS = (
 
 
 def run(settings: Settings) -> list[Row]:
-    """One batch is an epoch, so the trainer's own seconds per epoch are those of a step."""
+    """One batch is an epoch here, so the seconds per epoch that the trainer records are those of a step."""
     B, T, D, C = _sizes(settings)
     case, parameters = f"a step, B {B}, T {T}, D {D}, C {C}", {"B": B, "T": T, "D": D, "C": C}
-    lacking = [name for name in ("safetensors", "tqdm") if importlib.util.find_spec(name) is None]
-    if lacking or settings.out_of_time:
-        note = f"left out: not installed: {', '.join(lacking)}" if lacking else OUT_OF_TIME
+    missing = [name for name in ("safetensors", "tqdm") if importlib.util.find_spec(name) is None]
+    if missing or settings.out_of_time:
+        note = f"left out: not installed: {', '.join(missing)}" if missing else OUT_OF_TIME
         rows = [Row(GROUP, case, "amsx", parameters, note=note)]
         print_table(rows)
         return rows
@@ -50,13 +51,13 @@ def run(settings: Settings) -> list[Row]:
 
 
 def _sizes(settings: Settings) -> tuple[int, int, int, int]:
-    """B, T, D, C: the paper's, but for the quick."""
+    """B, T, D and C: the paper's sizes, or tiny ones for a quick run."""
     return (4, 20, 16, 3) if settings.quick else (16, 1000, 1024, 20)
 
 
 def _trainer(settings: Settings, steps: int) -> "Trainer":
-    """A trainer on random features, with as many videos as a batch takes."""
-    from amsx.data.batching import FeatureSet  # here, for a machine without all that training needs
+    """A trainer on random features of as many videos as a batch takes."""
+    from amsx.data.batching import FeatureSet  # here, because what training needs may not be installed
     from amsx.training.config import Config, ModelConfig, OptimizationConfig, PhasesConfig
     from amsx.training.trainer import Trainer
 
@@ -80,7 +81,7 @@ def _trainer(settings: Settings, steps: int) -> "Trainer":
 
 
 def _shares(settings: Settings, steps: int) -> list[Row]:
-    """Where the time of phases one and two goes, in percent: of the host's time on the CPU, the device's on CUDA."""
+    """What takes the time of phases one and two, in percent of the host's time on the CPU, of the device's on CUDA."""
     trainer = _trainer(settings, steps)
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if settings.cuda else [])]
     profilers: list[Any] = []

@@ -7,13 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchmarks import ROOT
-from benchmarks.__main__ import GROUPS, main
+from benchmarks.__main__ import GROUPS, Group, main
 from benchmarks.plots import draw
-from benchmarks.problems import Problem
 from benchmarks.rows import Row
 from benchmarks.timing import Spread
+from benchmarks.workloads import Workload
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -25,7 +26,7 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_list_names_every_group(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == 0
     listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
-    assert listed == [name for name, _, _ in GROUPS]
+    assert listed == [group.name for group in GROUPS]
 
 
 def test_a_run_leaves_a_record(tmp_path: Path) -> None:
@@ -51,8 +52,8 @@ def test_goals_are_printed(capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     from benchmarks import __main__ as program
 
     monkeypatch.setattr(program, "keep_freed_memory", lambda: "left alone")
-    monkeypatch.setattr(program, "GROUPS", (("nothing", lambda settings: [], ""),))
-    monkeypatch.setattr(program.torch, "set_num_threads", lambda n: None)
+    monkeypatch.setattr(program, "GROUPS", (Group("nothing", lambda settings: [], ""),))
+    monkeypatch.setattr(torch, "set_num_threads", lambda n: None)
     assert main(["all"]) == 0
     goals = [line for line in capsys.readouterr().out.splitlines() if line.startswith("goal: ")]
     assert "goal: CPU forward <= 1.15 x clone: not measured" in goals
@@ -62,7 +63,7 @@ def test_a_group_that_fails_leaves_the_figures_of_the_others(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from benchmarks import __main__ as program
-    from benchmarks.rows import measure
+    from benchmarks.measuring import measure
     from benchmarks.settings import Settings
     from benchmarks.timing import Contender, ready
 
@@ -75,10 +76,10 @@ def test_a_group_that_fails_leaves_the_figures_of_the_others(
         raise RuntimeError("on purpose")
 
     path = tmp_path / "record.json"
-    groups = (("broken", broken, ""), ("fine", lambda settings: case(settings, "fine"), ""))
+    groups = (Group("broken", broken, ""), Group("fine", lambda settings: case(settings, "fine"), ""))
     monkeypatch.setattr(program, "keep_freed_memory", lambda: "left alone")
     monkeypatch.setattr(program, "GROUPS", groups)
-    monkeypatch.setattr(program.torch, "set_num_threads", lambda n: None)
+    monkeypatch.setattr(torch, "set_num_threads", lambda n: None)
     with pytest.raises(SystemExit, match="FAILED in broken"):
         main(["all", "--quick", "--json", str(path)])
     assert [row["group"] for row in json.loads(path.read_text())["rows"]] == ["broken", "fine"]
@@ -97,8 +98,8 @@ def test_pictures(tmp_path: Path) -> None:
     for axis, values in {"B": (1, 2, 4), "T": (10, 20), "D": (8, 16), "H": (1, 20)}.items():
         for value in values:
             for direction in ("forward", "backward"):
-                problem = Problem(**{axis: value})
-                parameters = {"axis": axis, **problem.parameters(direction)}
+                workload = Workload(**{**vars(Workload()), axis: value})
+                parameters = {"axis": axis, **workload.parameters(direction)}
                 for i, rival in enumerate(("clone", "amsx", "eager gather")):
                     spread = Spread.of([1e-4 * value * (i + 1)])
                     rows.append(Row("scaling", "", rival, parameters, clock="wall", spread=spread, bytes=1000 * value))

@@ -3,13 +3,13 @@
 import pytest
 
 from benchmarks.goals import curve, exponent, goals
-from benchmarks.problems import Problem
 from benchmarks.rows import Row
 from benchmarks.timing import Spread
+from benchmarks.workloads import Workload
 
 
 def sampler_row(rival: str, seconds: float, direction: str = "forward", ratio: float | None = None) -> Row:
-    parameters = Problem().parameters(direction)
+    parameters = Workload().parameters(direction)
     return Row("sampler", "", rival, parameters, clock="wall", spread=Spread.of([seconds]), ratio=ratio)
 
 
@@ -51,7 +51,7 @@ def test_figures_of_a_gpu_are_not_taken_for_the_cpus() -> None:
 def test_growth() -> None:
     def row(T: int, seconds: float) -> Row:
         return Row(
-            "scaling", "", "amsx", {"axis": "T", **Problem(T=T).parameters("forward")}, spread=Spread.of([seconds])
+            "scaling", "", "amsx", {"axis": "T", **Workload(T=T).parameters("forward")}, spread=Spread.of([seconds])
         )
 
     linear = [row(T, 1e-5 * T + 1e-4) for T in (100, 200, 400, 800, 1600)]

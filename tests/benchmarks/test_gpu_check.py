@@ -1,6 +1,7 @@
 """The check for a GPU: what it says without one, what it lets pass, and what becomes of the record."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -9,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import ROOT, all_ops, gpu_check
-from benchmarks.gpu_check import FailedError
+from benchmarks import ROOT, all_ops, commands, gpu_check, sanitizer
+from benchmarks.commands import FailedError, TimedOutError
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
@@ -44,20 +45,20 @@ def report(path: Path, cases: str, **counts: int) -> Path:
     return path
 
 
-def test_outcomes_of_tests(tmp_path: Path) -> None:
+def test_counts_of_a_report(tmp_path: Path) -> None:
     path = tmp_path / "report.xml"
-    assert gpu_check.outcomes(report(path, ""))["tests"] == 3
+    assert gpu_check.test_counts(report(path, ""))["tests"] == 3
     one = '<testcase><skipped message="one CUDA device: nothing to switch to"/></testcase>'
-    assert gpu_check.outcomes(report(path, one, skipped=1))["skipped"] == 1
+    assert gpu_check.test_counts(report(path, one, skipped=1))["skipped"] == 1
     with pytest.raises(FailedError, match="tests failed"):
-        gpu_check.outcomes(report(path, "", failures=1))
+        gpu_check.test_counts(report(path, "", failures=1))
     with pytest.raises(FailedError, match="tests failed"):
-        gpu_check.outcomes(report(path, "", errors=2))
+        gpu_check.test_counts(report(path, "", errors=2))
     none = '<testcase><skipped message="torch sees no CUDA device"/></testcase>'
     with pytest.raises(FailedError, match="skipped that should run on a GPU: torch sees no CUDA device"):
-        gpu_check.outcomes(report(path, none, skipped=1))
+        gpu_check.test_counts(report(path, none, skipped=1))
     with pytest.raises(FailedError, match="no test ran"):
-        gpu_check.outcomes(report(path, "", tests=0))
+        gpu_check.test_counts(report(path, "", tests=0))
 
 
 @pytest.mark.parametrize(
@@ -73,15 +74,15 @@ def test_outcomes_of_tests(tmp_path: Path) -> None:
 )
 def test_the_sanitizers_verdict(tool: str, summary: str, bad: str) -> None:
     ran = "all ops: 360 results on cuda, 0 not finite\n"
-    assert gpu_check.verdict(tool, ran + summary) == {"reported": 0, "results": 360}
+    assert sanitizer.counts_in(tool, ran + summary) == {"reported": 0, "results": 360}
     for log in (ran + bad, ran, summary, "all ops: 360 results on cuda, 1 not finite\n" + summary):
         with pytest.raises(FailedError, match="does not say that all is well"):
-            gpu_check.verdict(tool, log)
+            sanitizer.counts_in(tool, log)
 
 
 def test_without_the_sanitizer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gpu_check.shutil, "which", lambda name, path=None: None)
-    (absent,) = gpu_check.sanitize("memcheck", Path(), Path(), 1.0).values()
+    monkeypatch.setattr(shutil, "which", lambda name, path=None: None)
+    (absent,) = sanitizer.sanitize("memcheck", Path(), Path(), 1.0).values()
     assert absent == "no compute-sanitizer on PATH or beside nvcc"
 
 
@@ -92,12 +93,12 @@ def test_the_sanitizer_beside_nvcc(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     monkeypatch.setenv("PATH", "")
     monkeypatch.setenv("CUDA_HOME", str(tmp_path))
     gpu_check.toolkit_on_path()
-    assert gpu_check.shutil.which("nvcc") == str(tmp_path / "bin" / "nvcc")
-    assert gpu_check.sanitizer() == str(tmp_path / "compute-sanitizer" / "compute-sanitizer")
+    assert shutil.which("nvcc") == str(tmp_path / "bin" / "nvcc")
+    assert sanitizer.find_program() == str(tmp_path / "compute-sanitizer" / "compute-sanitizer")
 
 
 def test_the_sanitizer_looks_at_kernels_alone() -> None:
-    command = gpu_check.sanitizer_command("compute-sanitizer", "racecheck")
+    command = sanitizer.command_of("compute-sanitizer", "racecheck")
     options = command[: command.index(sys.executable)]
     # The driver's refusals that torch asks for and copes with would count as errors.
     assert options[options.index("--report-api-errors") + 1] == "no"
@@ -105,16 +106,14 @@ def test_the_sanitizer_looks_at_kernels_alone() -> None:
 
 
 def test_a_sanitizer_that_takes_too_long(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(gpu_check, "sanitizer", lambda: sys.executable)
-    monkeypatch.setattr(
-        gpu_check, "sanitizer_command", lambda *_: [sys.executable, "-c", "import time; time.sleep(60)"]
-    )
-    assert "not done within 1 s" in gpu_check.sanitize("memcheck", tmp_path, tmp_path, 1.0)["absent"]
+    monkeypatch.setattr(sanitizer, "find_program", lambda: sys.executable)
+    monkeypatch.setattr(sanitizer, "command_of", lambda *_: [sys.executable, "-c", "import time; time.sleep(60)"])
+    assert "not done within 1 s" in sanitizer.sanitize("memcheck", tmp_path, tmp_path, 1.0)["absent"]
 
 
 def test_benchmarks_that_are_cut_short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def stopped(*_: object) -> str:
-        raise gpu_check.TimedOutError("stopped after 9 s")
+        raise TimedOutError("stopped after 9 s")
 
     monkeypatch.setattr(gpu_check, "run", stopped)
     figures = tmp_path / "figures.json"
@@ -128,13 +127,13 @@ def test_a_device_that_the_sanitizer_does_not_know(monkeypatch: pytest.MonkeyPat
     def refused(*_: object) -> str:
         raise FailedError("exit status 1: ...\n========= Error: Device not supported. Please refer to ...")
 
-    monkeypatch.setattr(gpu_check, "sanitizer", lambda: "compute-sanitizer")
-    monkeypatch.setattr(gpu_check, "run", refused)
-    assert "Device not supported" in gpu_check.sanitize("memcheck", Path(), Path(), 1.0)["absent"]
+    monkeypatch.setattr(sanitizer, "find_program", lambda: "compute-sanitizer")
+    monkeypatch.setattr(sanitizer, "run", refused)
+    assert "Device not supported" in sanitizer.sanitize("memcheck", Path(), Path(), 1.0)["absent"]
 
 
 def test_commands_that_fail_or_hang(tmp_path: Path) -> None:
-    environment = gpu_check.environment_with(tmp_path)
+    environment = commands.environment_with(tmp_path)
     assert gpu_check.run([sys.executable, "-c", "print('fine')"], tmp_path, environment, 60) == "fine\n"
     with pytest.raises(FailedError, match=r"exit status 3(?s:.*)this went wrong"):
         gpu_check.run([sys.executable, "-c", "print('this went wrong'); exit(3)"], tmp_path, environment, 60)
@@ -153,7 +152,7 @@ def test_the_built_amsx_comes_first(tmp_path: Path) -> None:
     (tmp_path / "amsx").mkdir()
     (tmp_path / "amsx" / "__init__.py").write_text("print('the one in the folder')")
     command = [sys.executable, "-c", "import benchmarks, amsx"]
-    assert "the one in the folder" in gpu_check.run(command, ROOT, gpu_check.environment_with(tmp_path), 60)
+    assert "the one in the folder" in gpu_check.run(command, ROOT, commands.environment_with(tmp_path), 60)
 
 
 @pytest.fixture
@@ -162,19 +161,19 @@ def pretended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (9, 0))
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: "Pretended GPU")
 
-    def benchmarks(site: Path, figures: Path, plots: Path | None, limit: float) -> dict:
+    def benchmarks(site: Path, figures: Path, plots: Path | None, limit: float) -> dict[str, object]:
         figures.write_text(json.dumps({"environment": {}, "rows": []}))
         return {}
 
     monkeypatch.setattr(gpu_check, "build", lambda *_: {"architecture": "90"})
     monkeypatch.setattr(gpu_check, "run_tests", lambda *_: {"tests": 80})
-    monkeypatch.setattr(gpu_check, "sanitize", lambda *_: {"absent": "no compute-sanitizer on PATH"})
+    monkeypatch.setattr(sanitizer, "sanitize", lambda *_: {"absent": "no compute-sanitizer on PATH"})
     monkeypatch.setattr(gpu_check, "run_benchmarks", benchmarks)
     monkeypatch.setattr(gpu_check, "ROOT", tmp_path)
     return tmp_path / "benchmarks" / "records"
 
 
-def fail(*_: object) -> dict:
+def fail(*_: object) -> dict[str, object]:
     raise FailedError("broken on purpose")
 
 
@@ -196,7 +195,7 @@ def test_a_section_that_fails(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(gpu_check, broken, fail)
+    monkeypatch.setattr(sanitizer if broken == "sanitize" else gpu_check, broken, fail)
     out = tmp_path / "kept.json"
     assert gpu_check.check(tmp_path, None, None, 1.0) == 1
     assert not pretended.exists()
@@ -212,10 +211,10 @@ def test_a_section_that_fails(
 
 
 def test_the_record_is_there_before_the_end(pretended: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def killed(*_: object) -> dict:
+    def killed(*_: object) -> dict[str, object]:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(gpu_check, "sanitize", killed)
+    monkeypatch.setattr(sanitizer, "sanitize", killed)
     out = tmp_path / "kept.json"
     with pytest.raises(KeyboardInterrupt):
         gpu_check.check(tmp_path, out, None, 1.0)
@@ -225,6 +224,6 @@ def test_the_record_is_there_before_the_end(pretended: Path, tmp_path: Path, mon
 
 
 def test_what_a_section_may_take_leaves_time_for_the_rest() -> None:
-    limits, tools = gpu_check.LIMITS, len(gpu_check.TOOLS) * gpu_check.FOR_TOOLS
-    assert limits["build"] + gpu_check.LEAST + tools < gpu_check.TOTAL
-    assert gpu_check.LEAST > gpu_check.SLACK
+    limits, tools = gpu_check.LIMITS, len(sanitizer.TOOLS) * gpu_check.FOR_TOOL
+    assert limits["build"] + gpu_check.FOR_BENCHMARKS + tools < gpu_check.TOTAL
+    assert gpu_check.FOR_BENCHMARKS > gpu_check.FOR_LAST_CASE

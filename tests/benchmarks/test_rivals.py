@@ -7,15 +7,16 @@ import torch
 
 import amsx
 from benchmarks import rivals
-from benchmarks.problems import Problem
-from benchmarks.sampler import compiled_gradient, gradient
+from benchmarks.calls import compiled, compiled_gradient, gradient
+from benchmarks.timing import UnavailableError
+from benchmarks.workloads import Workload
 
-PROBLEM = Problem(B=3, T=50, D=16, H=20, C=5)
+WORKLOAD = Workload(B=3, T=50, D=16, H=20, C=5)
 COMPILER = pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
 
 
 def test_literal_is_the_sampler() -> None:
-    feats, cas = PROBLEM.inputs("cpu")
+    feats, cas = WORKLOAD.inputs("cpu")
     sampled = amsx.adaptive_sample(feats, cas)
     off = (rivals.literal(feats, cas) - sampled.feats).abs().amax(dim=2) > 1e-4
     # In float32 a point on the edge of two sub-positions may fall to either side.
@@ -23,7 +24,7 @@ def test_literal_is_the_sampler() -> None:
 
 
 def test_gathered_reads_where_its_timestamps_say() -> None:
-    feats, cas = PROBLEM.inputs("cpu")
+    feats, cas = WORKLOAD.inputs("cpu")
     timestamps = rivals.gathered_timestamps(cas)
     torch.testing.assert_close(rivals.gathered(feats, cas), amsx.gather(feats, timestamps), rtol=1e-5, atol=1e-5)
     ours = amsx.adaptive_sample(feats, cas, mode="continuous").timestamps
@@ -33,7 +34,7 @@ def test_gathered_reads_where_its_timestamps_say() -> None:
 
 
 def test_aligned_is_the_alignment() -> None:
-    feats, cas = PROBLEM.inputs("cpu")
+    feats, cas = WORKLOAD.inputs("cpu")
     for mode in ("grid", "continuous"):
         timestamps = amsx.adaptive_sample(feats, cas, mode=mode).timestamps
         expected = amsx.align_cas(cas, timestamps)
@@ -41,7 +42,7 @@ def test_aligned_is_the_alignment() -> None:
 
 
 def test_gradients_are_those_of_the_forward() -> None:
-    feats, cas = PROBLEM.inputs("cpu")
+    feats, cas = WORKLOAD.inputs("cpu")
     grad = torch.randn_like(feats)
     timestamps = rivals.gathered_timestamps(cas)
     call = gradient(lambda x: rivals.gathered(x, cas), feats, grad)
@@ -56,8 +57,8 @@ def test_gradients_are_those_of_the_forward() -> None:
 
 @COMPILER
 def test_compiled_does_the_same() -> None:
-    feats, cas = PROBLEM.inputs("cpu")
-    fast = rivals.compiled(rivals.gathered, feats, cas)
+    feats, cas = WORKLOAD.inputs("cpu")
+    fast = compiled(rivals.gathered, feats, cas)
     # Compiled code may round otherwise: torch 2.4's sample points differ in the last bit, 4e-6 of a snippet near T.
     torch.testing.assert_close(fast(feats, cas), rivals.gathered(feats, cas), rtol=1e-4, atol=1e-4)
     grad = torch.randn_like(feats)
@@ -70,8 +71,8 @@ def test_compiled_does_the_same() -> None:
 def test_without_a_compiler_the_reason_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
     monkeypatch.delenv("CXX", raising=False)
-    with pytest.raises(rivals.UnavailableError, match="needs a C"):
-        rivals.compiled(rivals.gathered, *PROBLEM.inputs("cpu"))
+    with pytest.raises(UnavailableError, match="needs a C"):
+        compiled(rivals.gathered, *WORKLOAD.inputs("cpu"))
 
 
 def test_what_does_not_compile_says_so() -> None:
@@ -80,5 +81,5 @@ def test_what_does_not_compile_says_so() -> None:
 
     if shutil.which("g++") is None:
         pytest.skip("torch.compile needs a C++ compiler")
-    with pytest.raises(rivals.UnavailableError, match=r"torch\.compile failed"):
-        rivals.compiled(untraceable, torch.ones(3))
+    with pytest.raises(UnavailableError, match=r"torch\.compile failed"):
+        compiled(untraceable, torch.ones(3))

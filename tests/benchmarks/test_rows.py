@@ -6,11 +6,12 @@ import time
 import pytest
 import torch
 
-from benchmarks import rows
-from benchmarks.problems import Problem, declared_bytes
-from benchmarks.rows import Row, find, formatted, measure
+from benchmarks import measuring
+from benchmarks.measuring import measure
+from benchmarks.rows import Row, find, formatted
 from benchmarks.settings import Settings
-from benchmarks.timing import Contender, Spread, UnavailableError, ready
+from benchmarks.timing import Call, Contender, Spread, UnavailableError, ready
+from benchmarks.workloads import Workload, declared_bytes
 
 
 def test_declared_bytes() -> None:
@@ -20,8 +21,8 @@ def test_declared_bytes() -> None:
 
 
 def test_inputs_are_the_same_on_every_call() -> None:
-    problem = Problem(B=2, T=6, D=4, C=3, dtype="bfloat16")
-    (feats, cas), (again, _) = problem.inputs("cpu"), problem.inputs("cpu")
+    workload = Workload(B=2, T=6, D=4, C=3, dtype="bfloat16")
+    (feats, cas), (again, _) = workload.inputs("cpu"), workload.inputs("cpu")
     assert feats.shape == (2, 6, 4)
     assert cas.shape == (2, 6, 3)
     assert feats.dtype == torch.bfloat16
@@ -32,7 +33,7 @@ def fixed(monkeypatch: pytest.MonkeyPatch, medians: dict[str, float | str]) -> N
     def compare(contenders: list[Contender], **_: object) -> dict[str, Spread | str]:
         return {c.name: m if isinstance(m := medians[c.name], str) else Spread.of([m]) for c in contenders}
 
-    monkeypatch.setattr(rows, "compare", compare)
+    monkeypatch.setattr(measuring, "compare", compare)
 
 
 def contender(name: str, size: int | None) -> Contender:
@@ -61,16 +62,17 @@ def test_no_ratio_without_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_out_of_time_nothing_is_prepared() -> None:
-    def prepare() -> None:
+    def prepare() -> Call:
         raise AssertionError("prepared after the deadline")
 
     (row,) = measure("g", "case", {}, [Contender("amsx", prepare)], Settings(deadline=time.monotonic() - 1))
     assert row.spread is None
+    assert row.note is not None
     assert "time limit" in row.note
 
 
 def test_unavailable_in_a_whole_case() -> None:
-    def absent() -> None:
+    def absent() -> Call:
         raise UnavailableError("no nvcc")
 
     clone, amsx = measure(
@@ -78,6 +80,7 @@ def test_unavailable_in_a_whole_case() -> None:
     )
     assert clone.note == "no nvcc"
     assert amsx.ratio is None
+    assert amsx.spread is not None
     assert amsx.spread.count == 2
 
 

@@ -1,31 +1,32 @@
-"""Sizes and inputs, the same for all rivals."""
+"""The sizes that are measured, and inputs of these sizes that are the same for all contenders."""
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+DIRECTIONS = ("forward", "backward")
 
 
 @dataclass(frozen=True)
-class Problem:
-    """A batch to sample."""
+class Workload:
+    """The size and element type of a batch that is sampled or aligned; the default is the CPU's headline case."""
 
     B: int = 8  # videos
-    T: int = 1000  # snippets
+    T: int = 1000  # snippets of each video
     D: int = 1024  # feature columns
-    H: int = 20  # up-sampling factor
-    C: int = 20  # classes
-    dtype: str = "float32"
+    H: int = 20  # up-sampling factor of grid mode
+    C: int = 20  # classes of the CAS
+    dtype: str = "float32"  # a key of DTYPES, of the features and of the CAS
 
     @property
     def name(self) -> str:
         return f"{self.dtype} B {self.B}, T {self.T}, D {self.D}, H {self.H}"
 
-    def parameters(self, direction: str) -> dict[str, Any]:
+    def parameters(self, direction: str) -> dict[str, int | str]:
+        """The `Row.parameters` of this workload; `direction` is "forward" or "backward"."""
         return {"direction": direction, **vars(self)}
 
     @property
@@ -34,13 +35,16 @@ class Problem:
         return self.B * self.T * self.D * self.H * 4
 
     def inputs(self, device: str) -> tuple[Tensor, Tensor]:
-        """`feats` (B, T, D) and a random `cas` (B, T, C), alike on every call with a device."""
+        """Random `feats` (B, T, D) and `cas` (B, T, C); every call on the same device gives the same values."""
         generator = torch.Generator(device).manual_seed(0)
         feats = torch.randn(self.B, self.T, self.D, generator=generator, device=device)
         cas = torch.rand(self.B, self.T, self.C, generator=generator, device=device)
         return feats.to(DTYPES[self.dtype]), cas.to(DTYPES[self.dtype])
 
 
+QUICK = Workload(B=2, T=12, D=8, H=3)  # takes no time; its figures say nothing
+
+
 def declared_bytes(*tensors: Tensor) -> int:
-    """Every input row read once, every output row written once."""
+    """The bytes of all the tensors together: what is moved if every row is read or written exactly once."""
     return sum(math.prod(x.shape) * x.element_size() for x in tensors)
