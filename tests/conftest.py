@@ -1,8 +1,10 @@
 """Fixtures that several test folders share."""
 
+import multiprocessing
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from multiprocessing.context import BaseContext
 from pathlib import Path
 
 import pytest
@@ -28,3 +30,21 @@ def shared_data() -> Callable[[str], Path]:
         return folder
 
     return find
+
+
+@pytest.fixture(scope="session")
+def forked_workers() -> Iterator[Callable[..., BaseContext]]:
+    """Start the workers of experiments from one process that has imported torch, where each would import it for itself.
+
+    Like spawned processes, they share nothing with the tests' process. The fixture is the function that it replaces.
+    """
+    context_for = multiprocessing.get_context
+
+    def forking(method: str | None = None) -> BaseContext:
+        return context_for("forkserver" if method == "spawn" else method)
+
+    # torch imports torch._dynamo at an optimizer's first step.
+    multiprocessing.set_forkserver_preload(["amsx.experiments.parallel", "torch._dynamo"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(multiprocessing, "get_context", forking)
+        yield context_for

@@ -24,3 +24,8 @@ def dataset():
 @pytest.fixture(scope="session")
 def config(dataset):
     return override(for_dataset(dataset)[0], SETTINGS)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_start(forked_workers: object) -> None:
+    """The workers of all tests in this folder start quickly."""

@@ -8,6 +8,7 @@ import signal
 import xml.etree.ElementTree
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,8 +23,8 @@ from amsx.experiments.single_videos import telling_videos
 from amsx.files import read_json
 from amsx.training.config import override
 
-ASKED = {"tables": (3, 4, 5), "figures": (4, 5), "seeds": 2, "streams": ["rgb"]}
-QUIET = {"jobs": 2, "quiet": True, "say": lambda _: None}
+ASKED: dict[str, Any] = {"tables": (3, 4, 5), "figures": (4, 5), "seeds": 2, "streams": ["rgb"]}
+QUIET: dict[str, Any] = {"jobs": 2, "quiet": True, "say": lambda _: None}
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +174,8 @@ def test_a_failure_names_its_cell_and_spares_the_others(dataset, short, tmp_path
     assert reproduce(dataset, short, tmp_path, tables=[3], seeds=1, streams=["rgb"], **QUIET)["table3"]["rows"]
 
 
-def test_a_killed_worker_loses_its_own_cell_alone(dataset, short, tmp_path):
+def test_a_killed_worker_loses_its_own_cell_alone(dataset, short, tmp_path, monkeypatch, forked_workers):
+    monkeypatch.setattr(multiprocessing, "get_context", forked_workers)  # spawned, as outside of tests
     plan = chosen_rows(TABLES[3], ["A", "B"])
     cells = cells_of([plan], override(short, ["phases.iterations=3"]), 1, ["rgb"])
     kinds, killed = [], None

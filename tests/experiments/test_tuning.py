@@ -3,6 +3,7 @@
 import builtins
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import optuna
@@ -17,7 +18,7 @@ from amsx.training.activations import load_activations
 from amsx.training.config import from_dict, override, to_dict
 from amsx.training.run import ground_truth, score
 
-QUIET = {"streams": ["rgb"], "jobs": 2, "say": lambda _: None}
+QUIET: dict[str, Any] = {"streams": ["rgb"], "jobs": 2, "say": lambda _: None}
 
 
 @pytest.fixture(scope="module")

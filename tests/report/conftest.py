@@ -68,7 +68,7 @@ def groups(runs):
 
 
 @pytest.fixture(scope="session")
-def experiments_folder(dataset, tmp_path_factory):
+def experiments_folder(dataset, tmp_path_factory, forked_workers):
     """What `amsx reproduce` leaves of three rows of Table III, Fig. 4 and Fig. 6; two seeds, two streams."""
     out = tmp_path_factory.mktemp("reproduced") / HOSTILE_FOLDER
     config = override(for_dataset(dataset)[0], [*SETTINGS, "phases.base_epochs=1"])
