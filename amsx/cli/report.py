@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from amsx.cli.options import Commands
-from amsx.experiments.reproduction import read_reproduced, told_apart
+from amsx.experiments.reproduction import read_reproduction, sort_folders
 from amsx.report.page import chosen_videos, write_report
 from amsx.report.run_groups import Group, read_groups
 
@@ -34,13 +34,13 @@ def add_to(commands: Commands) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
-    runs, reproduced = told_apart(options.folders)
+    runs, reproduced = sort_folders(options.folders)
     about_runs = ("videos", "video", "frames", "png", "svg")
     if not runs and (given := [f"--{name}" for name in about_runs if getattr(options, name) is not None]):
         raise ValueError(f"{', '.join(given)}: expected a run directory of amsx train to draw videos of")
     groups = read_groups(runs) if runs else []
     chosen = options.videos if options.video is None else options.video
-    found = [read_reproduced(folder) for folder in reproduced]
+    found = [read_reproduction(folder) for folder in reproduced]
     out = write_report(groups, options.out, reproduced=found, videos=chosen, frames=options.frames)
     if options.png is not None or options.svg is not None:
         _draw_stills(options, groups, chosen)
@@ -48,12 +48,12 @@ def _report(options: argparse.Namespace) -> None:
 
 
 def _draw_stills(options: argparse.Namespace, groups: Sequence[Group], chosen: int | list[str] | None) -> None:
-    from amsx.report.timeline_pictures import (
-        draw_videos,  # brings matplotlib, which commands that draw nothing do not wait for
-    )
+
+    # matplotlib is imported here, because commands that draw nothing need not wait for it.
+    from amsx.report.timeline_pictures import draw_timelines
 
     stills = chosen_videos(groups[0].runs[0].parts[0].ids, STILLS if chosen is None else chosen)
     if options.png is not None:
-        print(f"{options.png}: {len(draw_videos(options.png, groups, stills, 'png'))} pictures")
+        print(f"{options.png}: {len(draw_timelines(options.png, groups, stills, 'png'))} pictures")
     if options.svg is not None:
-        print(f"{options.svg}: {len(draw_videos(options.svg, groups, stills, 'svg'))} pictures")
+        print(f"{options.svg}: {len(draw_timelines(options.svg, groups, stills, 'svg'))} pictures")

@@ -5,7 +5,7 @@ OUT/cells/<stream>/seed<n>/<part>-<digest>/
     checkpoint.safetensors  where its training stands; of a beginning, where it ended
     iteration<i>.safetensors   the activations of the test videos after iteration i
     model.safetensors       the weights at the end
-    finished.json           written last: {"iterations": [...], "seconds": ..., "log": [...]}
+    finished.json           written last, see `Finished`
 
 A cell is named after the settings that its training depends on, so whoever wants the same training finds it. Phase
 zero is a cell of its own (a "beginning"), which all cells that begin the same way continue. Settings that are the
@@ -14,22 +14,18 @@ defaults are left out of the name: a setting added to the configuration later do
 
 import hashlib
 import json
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from amsx.data.batching import FeatureSet
-from amsx.data.videos import Dataset
-from amsx.files import read_json, write_json
-from amsx.training import checkpoint
-from amsx.training.activations import save_activations
+from amsx.files import read_json
 from amsx.training.config import Config, to_dict
-from amsx.training.phases import iteration_ends, total_epochs
-from amsx.training.run import TRAINED, stream_activations
-from amsx.training.setup import choose_device
-from amsx.training.trainer import Trainer
+from amsx.training.run import TRAINED
+
+CELLS = "cells"  # the folder in OUT
+SETTINGS_FILE, FINISHED_FILE = "cell.json", "finished.json"
+CHECKPOINT_FILE, MODEL_FILE = "checkpoint.safetensors", "model.safetensors"
 
 Part = Literal["base", "supplementary", "whole"]
 
@@ -58,26 +54,30 @@ class Cell:
             if value != default[section][name]
         }
         digest = hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:12]
-        return Path("cells", self.stream, f"seed{self.seed}", f"{self.part}-{digest}")
+        return Path(CELLS, self.stream, f"seed{self.seed}", f"{self.part}-{digest}")
+
+    @property
+    def label(self) -> str:
+        """The cell in a message."""
+        return f"{self.stream}, seed {self.seed}, {self.folder.name}"
 
     @property
     def settings(self) -> dict[str, dict[str, Any]]:
         """The settings that the cell's training and its activations depend on, by section."""
         config = self.config
-        values = to_dict(config)
-        found = {section: dict(values[section]) for section in TRAINED}
+        trained = {section: dict(fields) for section, fields in to_dict(config).items() if section in TRAINED}
         unused: set[str] = set()
         if not self._samples:
-            unused |= {f"sampling.{name}" for name in found["sampling"]}
+            unused |= {f"sampling.{name}" for name in trained["sampling"]}
         if config.sampling.weights != "adaptive":
             unused |= {"sampling.eta", "sampling.aggregate"}
         if config.sampling.weights != "erase":
             unused |= {"sampling.erase_threshold"}
         if config.sampling.mode == "continuous":
             unused |= {"sampling.interp_factor"}
-        if self.part != "whole":  # nobody teaches yet, and nothing is tested
+        if self.part != "whole":  # there are no pseudo-labels yet, and nothing is tested
             unused |= {"sampling.class_threshold", "phases.alternate_epochs", "phases.iterations"}
-        if not self._teaches:
+        if not self._pseudo_labels:
             unused |= {"loss.localization_weight", "loss.pseudo_threshold", "loss.exclusive_targets"}
             unused |= {"phases.supervision"} if self.part != "whole" else set()
         if self._base_alone:
@@ -86,7 +86,7 @@ class Cell:
             unused |= {"phases.branches"}
         return {
             section: {name: value for name, value in fields.items() if f"{section}.{name}" not in unused}
-            for section, fields in found.items()
+            for section, fields in trained.items()
         }
 
     @property
@@ -106,18 +106,59 @@ class Cell:
         return not self._base_alone and self.config.phases.sampler
 
     @property
-    def _teaches(self) -> bool:
+    def _pseudo_labels(self) -> bool:
         return self.part == "whole" and not self._base_alone and self.config.phases.supervision != "none"
 
 
-def name_of(cell: Cell) -> str:
-    """The cell in a message."""
-    return f"{cell.stream}, seed {cell.seed}, {cell.folder.name}"
+@dataclass(frozen=True)
+class Finished:
+    """What finished.json says of a cell's training."""
+
+    iterations: tuple[int, ...]  # those that the test videos' activations were kept of, in order
+    seconds: float  # that the training took
+    log: Sequence[Mapping[str, Any]]  # a line for every epoch, as of `amsx train`
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of finished.json."""
+        return {"iterations": list(self.iterations), "seconds": self.seconds, "log": list(self.log)}
+
+
+@dataclass(frozen=True)
+class CellFolder:
+    """A cell as it is found on disk, whatever the configuration that it was trained with."""
+
+    folder: Path  # relative to OUT
+    stream: str
+    part: str
+    settings: Mapping[str, Mapping[str, Any]]  # of `Cell.settings`
+    finished: Finished | None  # None: its training did not end yet
+
+
+def iteration_file(folder: Path, iteration: int) -> Path:
+    """Where a cell's folder has the test videos' activations after an iteration."""
+    return folder / f"iteration{iteration}.safetensors"
+
+
+def read_finished(folder: Path) -> Finished:
+    """Read the finished.json of a cell's folder; FileNotFoundError where its training did not end yet."""
+    values = read_json(folder / FINISHED_FILE)
+    return Finished(tuple(values["iterations"]), values["seconds"], values["log"])
+
+
+def read_cells(out: Path) -> list[CellFolder]:
+    """Every cell in `out`, by stream, seed and name."""
+    cells = []
+    for path in sorted((out / CELLS).glob(f"*/seed*/*/{SETTINGS_FILE}")):
+        folder = path.parent
+        finished = read_finished(folder) if (folder / FINISHED_FILE).exists() else None
+        stream, part = folder.parents[1].name, folder.name.partition("-")[0]
+        cells.append(CellFolder(folder.relative_to(out), stream, part, read_json(path), finished))
+    return cells
 
 
 def is_finished(cell: Cell, out: Path) -> bool:
     """Whether the cell needs no training; ValueError where its folder holds other settings."""
-    path = out / cell.folder / "cell.json"
+    path = out / cell.folder / SETTINGS_FILE
     if not path.exists():
         return False
     kept, wanted = read_json(path), cell.settings
@@ -125,89 +166,20 @@ def is_finished(cell: Cell, out: Path) -> bool:
         for name, value in fields.items():
             if wanted.get(section, {}).get(name) != value:
                 raise ValueError(f"{path.parent} holds another cell: {section}.{name} is {value!r} there")
-    return (path.parent / "finished.json").exists()
+    return (path.parent / FINISHED_FILE).exists()
 
 
 def unfinished(cells: Sequence[Cell], out: Path) -> list[Cell]:
-    """What has to be trained for `cells`, beginnings first, each once."""
-    wanted: dict[Path, Cell] = {}
+    """The trainings that `cells` still need, each once, beginnings before what continues them."""
+    needed: dict[Path, Cell] = {}
 
-    def want(cell: Cell) -> None:
-        if cell.folder in wanted or is_finished(cell, out):
+    def add(cell: Cell) -> None:
+        if cell.folder in needed or is_finished(cell, out):
             return
         if cell.beginning is not None:
-            want(cell.beginning)
-        wanted[cell.folder] = cell
+            add(cell.beginning)
+        needed[cell.folder] = cell
 
     for cell in cells:
-        want(cell)
-    return list(wanted.values())
-
-
-class Workshop:
-    """A data set's features, read once for all the cells that are trained in a process."""
-
-    def __init__(self, dataset: Dataset, device: str | None = None) -> None:
-        self.dataset = dataset
-        self.device = choose_device(device)
-        self.test = dataset.subset("test")
-        self._features: dict[tuple[str, str], FeatureSet] = {}
-
-    def trainer(self, cell: Cell) -> Trainer:
-        """A trainer for the cell, at the beginning of the schedule."""
-        classes = self.dataset.classes
-        storage = cell.config.optimization.storage
-        if (cell.stream, storage) not in self._features:
-            self._features.clear()  # one stream at a time: they are large
-            train = self.dataset.subset("train")
-            self._features[cell.stream, storage] = FeatureSet.load(train, cell.stream, classes, storage=storage)
-        features = self._features[cell.stream, storage]
-        return Trainer(features, cell.config, stream=cell.stream, classes=classes, device=self.device, progress=False)
-
-    def train(self, cell: Cell, out: Path, after_epoch: Callable[[int, int], None] = lambda done, goal: None) -> float:
-        """Train a cell whose beginning is finished, from where it stands; returns the seconds this took.
-
-        `after_epoch(done, goal)` is told of every epoch, in epochs of the schedule.
-        """
-        began = time.perf_counter()
-        folder = out / cell.folder
-        write_json(folder / "cell.json", cell.settings)
-        trainer = self.trainer(cell)
-        standing = folder / "checkpoint.safetensors"
-        if standing.exists():
-            trainer.restore(*checkpoint.load(standing, kind="checkpoint"))
-        elif cell.beginning is not None:
-            start = out / cell.beginning.folder / "checkpoint.safetensors"
-            trainer.restore(*checkpoint.load(start, kind="checkpoint"))
-        goal, stops = self._schedule(cell, trainer)
-
-        def keep(trainer: Trainer) -> None:
-            if trainer.epoch in stops:
-                path = folder / f"iteration{stops[trainer.epoch]}.safetensors"
-                save_activations(path, stream_activations(trainer, self.test))
-            checkpoint.save(standing, *trainer.state(), kind="checkpoint")
-            after_epoch(trainer.epoch, goal)
-
-        keep(trainer)  # what the beginning ended with counts, too
-        trainer.train(after_epoch=keep, until=goal)
-        if cell.part == "whole":
-            tensors, header = trainer.state()
-            weights = {name: value for name, value in tensors.items() if name.startswith("model.")}
-            checkpoint.save(folder / "model.safetensors", weights, header, kind="checkpoint")
-        seconds = time.perf_counter() - began
-        finished = {"iterations": sorted(stops.values()), "seconds": seconds, "log": trainer.history}
-        write_json(folder / "finished.json", finished)
-        if cell.part == "whole":
-            standing.unlink()
-        return seconds
-
-    @staticmethod
-    def _schedule(cell: Cell, trainer: Trainer) -> tuple[int, dict[int, int]]:
-        """The epoch at which the cell ends, and the epochs after which it is tested -> their iteration."""
-        phases = cell.config.phases
-        if cell.part == "base":
-            return phases.base_epochs, {}
-        if cell.part == "supplementary":
-            return phases.base_epochs + phases.supplementary_epochs, {}
-        stops = {epoch: iteration for iteration, epoch in iteration_ends(trainer.phases).items()}
-        return total_epochs(trainer.phases), stops
+        add(cell)
+    return list(needed.values())

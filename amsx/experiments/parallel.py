@@ -13,31 +13,39 @@ from typing import Literal
 import torch
 
 from amsx.data.videos import Dataset
-from amsx.experiments.cells import Cell, Workshop, unfinished
+from amsx.experiments.cell_trainer import CellTrainer
+from amsx.experiments.cells import Cell, unfinished
 
 
 @dataclass(frozen=True)
 class Event:
-    """What became of a cell."""
+    """Something that happened to a cell."""
 
     cell: Cell
     kind: Literal["begun", "epoch", "finished", "failed"]
-    done: int = 0  # epochs of the schedule, of an "epoch"
-    goal: int = 0  # as many are the cell's
-    seconds: float = 0.0  # that a "finished" one took
-    error: str = ""  # why one "failed"
+    done: int = 0  # of an "epoch": how many epochs of the schedule are trained
+    goal: int = 0  # of an "epoch": after how many the cell ends
+    seconds: float = 0.0  # of "finished": how long the training took
+    error: str = ""  # of "failed": why
 
 
-def default_jobs(device: str | None) -> int:
-    """Worker processes where nobody says: one per core up to four, and one where there is a GPU."""
-    on_gpu = device.startswith("cuda") if device else torch.cuda.is_available()
-    return 1 if on_gpu else min(_cores(), 4)
+def chosen_jobs(jobs: int | None, device: str | None) -> int:
+    """`jobs`, or where it is None one process for every core up to four, and one where there is a GPU.
+
+    ValueError for less than one.
+    """
+    if jobs is None:
+        on_gpu = device.startswith("cuda") if device else torch.cuda.is_available()
+        return 1 if on_gpu else min(_cores(), 4)
+    if jobs < 1:
+        raise ValueError(f"jobs must be at least 1, got {jobs}")
+    return jobs
 
 
 def train_cells(
     cells: Sequence[Cell], dataset: Dataset, out: Path, *, jobs: int, device: str | None = None
 ) -> Iterator[Event]:
-    """Train what of `cells` is not finished in `out`, beginnings first, and tell of it as it happens.
+    """Train those of `cells` that are not finished in `out`, beginnings first; yields what happens as it happens.
 
     At most `jobs` processes work at once and share the cores evenly. A cell that raises, or whose process dies, has
     "failed", and so have the cells that would have continued it; the others go on. Processes are spawned, so a script
@@ -88,7 +96,7 @@ def _continues(cell: Cell, other: Cell) -> bool:
 
 
 class _Worker:
-    """A process that trains the cells it is sent, and what it says of them."""
+    """A process that trains the cells it is sent and reports their events."""
 
     def __init__(
         self,
@@ -105,11 +113,12 @@ class _Worker:
         theirs.close()
 
     def begin(self, cell: Cell) -> None:
+        """Send the idle process a cell to train."""
         self.cell = cell
         self.pipe.send(cell)
 
     def event(self) -> Event:
-        """The next event of its cell; a process that died has failed it."""
+        """Wait for the next event of its cell; where the process died, the cell has failed."""
         assert self.cell is not None  # asked of busy workers only
         try:
             event: Event = self.pipe.recv()
@@ -121,7 +130,7 @@ class _Worker:
         return event
 
     def end(self) -> None:
-        """Let an idle process go, stop one at work."""
+        """Let an idle process end, and stop one that trains."""
         self.pipe.close()
         if self.cell is not None:
             self.process.terminate()
@@ -129,29 +138,28 @@ class _Worker:
 
 
 def _serve(pipe: Connection, dataset: Dataset, out: Path, device: str | None, threads: int) -> None:
-    """What a worker's process does until its pipe is closed."""
+    """The work of a worker's process: train the cells that come through `pipe` until it is closed."""
     torch.set_num_threads(threads)
-    workshop: Workshop | None = None
+    trainer: CellTrainer | None = None
     while True:
         try:
             cell: Cell = pipe.recv()
         except (EOFError, KeyboardInterrupt):
             return
-        said = partial(_say_epoch, pipe, cell)
         try:
-            workshop = workshop or Workshop(dataset, device)
-            seconds = workshop.train(cell, out, said)
+            trainer = trainer or CellTrainer(dataset, device)
+            seconds = trainer.train(cell, out, partial(_send_epoch, pipe, cell))
             event = Event(cell, "finished", seconds=seconds)
         except KeyboardInterrupt:
             return
-        except BrokenPipeError:  # whoever asked is gone
+        except BrokenPipeError:  # the process that asked is gone
             return
         except Exception:
             event = Event(cell, "failed", error=traceback.format_exc())
         pipe.send(event)
 
 
-def _say_epoch(pipe: Connection, cell: Cell, done: int, goal: int) -> None:
+def _send_epoch(pipe: Connection, cell: Cell, done: int, goal: int) -> None:
     pipe.send(Event(cell, "epoch", done, goal))
 
 

@@ -1,4 +1,4 @@
-"""What one sees while cells are trained: a table drawn anew on a terminal, plain lines elsewhere."""
+"""Progress while cells are trained: a table that is drawn anew on a terminal, plain lines elsewhere."""
 
 import shutil
 import sys
@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
-from amsx.experiments.cells import Cell, is_finished, name_of
+from amsx.experiments.cells import Cell, is_finished
 from amsx.experiments.parallel import Event
 from amsx.experiments.plans import Plan, cell_of
 from amsx.training.config import Config
 
 
-class Live:
-    """A line for every row of the plans, a column for every stream and seed, an entry for how far that cell is."""
+class ProgressDisplay:
+    """Shows how far every cell is: a line for every row of the plans, a column for every stream and seed."""
 
     def __init__(
         self,
@@ -29,13 +29,13 @@ class Live:
     ) -> None:
         self.file = file or sys.stdout
         self.drawn = 0  # lines of the table on the terminal
-        self.live = self.file.isatty() and not quiet
+        self.redraws = self.file.isatty() and not quiet
         self.quiet = quiet
         self.began = time.perf_counter()
         self.columns = [(stream, seed) for stream in streams for seed in range(seeds)]
         self.lines: dict[str, list[Path]] = {}
         self.state: dict[Path, str] = {}  # of the cells in the table
-        self.begun: dict[Path, str] = {}  # cells at work -> what to say of them
+        self.at_work: dict[Path, str] = {}  # the cells that are being trained -> their name and epoch
         for plan in plans:
             for row in plan.rows:
                 cells = [cell_of(config, row, seed, stream) for stream, seed in self.columns]
@@ -48,34 +48,34 @@ class Live:
         if not quiet:
             print(f"{self.total} cells, {self.done} of them already trained", file=self.file, flush=True)
 
-    def show(self, event: Event) -> None:
-        """Take note of an event, and say so."""
+    def update(self, event: Event) -> None:
+        """Take note of an event and show it."""
         folder = event.cell.folder
         if event.kind in ("finished", "failed"):
-            self.begun.pop(folder, None)
+            self.at_work.pop(folder, None)
         else:
             progress = f"{event.done}/{event.goal}" if event.goal else "begins"
-            self.begun[folder] = f"{name_of(event.cell)} {progress}"
+            self.at_work[folder] = f"{event.cell.label} {progress}"
         if folder in self.state:
             percent = f"{100 * event.done // event.goal}%" if event.goal else "0%"
             self.state[folder] = {"finished": "done", "failed": "FAILED"}.get(event.kind, percent)
             self.done += event.kind == "finished"
-        if self.live:
+        if self.redraws:
             self._draw()
         if event.kind == "failed":
-            self._say(f"FAILED: {name_of(event.cell)}: {event.error}")
-        elif event.kind == "finished" and not self.live and not self.quiet:
+            self._print(f"FAILED: {event.cell.label}: {event.error}")
+        elif event.kind == "finished" and not self.redraws and not self.quiet:
             elapsed = time.perf_counter() - self.began
-            what = self._what(event.cell)
-            self._say(f"{self.done}/{self.total} cells, {elapsed:.0f} s: {what} took {event.seconds:.1f} s")
+            what = self._description(event.cell)
+            self._print(f"{self.done}/{self.total} cells, {elapsed:.0f} s: {what} took {event.seconds:.1f} s")
 
-    def _what(self, cell: Cell) -> str:
+    def _description(self, cell: Cell) -> str:
         for line, folders in self.lines.items():
             if cell.folder in folders:
                 return f"{line}, {cell.stream}, seed {cell.seed}"
         return f"beginning ({cell.part}), {cell.stream}, seed {cell.seed}"
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         print(text, file=self.file, flush=True)
         self.drawn = 0  # the table is drawn anew below
 
@@ -88,7 +88,7 @@ class Live:
         for name, folders in self.lines.items():
             lines.append(name.ljust(first) + "".join(f"{self.state[folder]:>{width + 1}}" for folder in folders))
         lines.append(f"{self.done}/{self.total} cells, {time.perf_counter() - self.began:.0f} s")
-        lines += sorted(self.begun.values())
+        lines += sorted(self.at_work.values())
         room = shutil.get_terminal_size().columns - 1  # a line that wraps would throw off the way back up
         lines = [line[:room] for line in lines]
         if self.drawn:

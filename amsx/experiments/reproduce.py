@@ -1,13 +1,9 @@
-"""The paper's tables and figures from one's own features: train what they want, score it, write it down.
+"""The paper's tables and figures from one's own features: train what they need, score it, write it down.
 
-OUT/config.json           the data and the settings that all rows have in common
-OUT/cells/...             what is trained; see amsx.experiments.cells
-OUT/table3.json, .txt, .md   a table's numbers: JSON with every seed, text, Markdown
-OUT/figure4.json, .png, .svg   a figure's numbers and its picture
-OUT/figure6/<video>.png, .svg  the strips of single videos
+What is written where: `amsx.experiments.reproduction`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +11,18 @@ from amsx.data.videos import Dataset
 from amsx.experiments.cell_scores import Scorer
 from amsx.experiments.cells import unfinished
 from amsx.experiments.paper import is_thumos14
-from amsx.experiments.parallel import default_jobs, train_cells
+from amsx.experiments.parallel import chosen_jobs, train_cells
 from amsx.experiments.plans import ALL_OF_AMS, FIGURES, TABLES, Plan, cells_of, chosen_rows
-from amsx.experiments.progress import Live
-from amsx.experiments.single_videos import draw_videos
+from amsx.experiments.progress import ProgressDisplay
+from amsx.experiments.reproduction import result_file
+from amsx.experiments.results import BOTH, Result, SeedScores, branch_curves, eta_curve
+from amsx.experiments.single_videos import draw_single_videos
 from amsx.experiments.table_text import as_markdown, as_text
-from amsx.figures.score_curves import draw_eta, draw_iterations
+from amsx.figures.score_curves import ScoreCurve, draw_score_curves
 from amsx.files import write_json, write_text
-from amsx.training.config import Config, differences, from_dict, override, to_dict
+from amsx.training.config import Config, differences, from_dict, override
 from amsx.training.run import TRAINED, check_values, chosen_streams, describe_run, ground_truth, read_run
 from amsx.training.setup import choose_device
-
-DRAWN = {"figure4": draw_iterations, "figure5": draw_eta}
 
 
 def reproduce(
@@ -43,14 +39,14 @@ def reproduce(
     device: str | None = None,
     quiet: bool = False,
     say: Callable[[str], None] = print,
-) -> dict[str, dict[str, Any]]:
-    """Tables (3, 4, 5) and figures (4, 5, 6) over seeds 0 to `seeds` - 1; returns what their JSON files then hold
-    (figure 6 has none).
+) -> dict[str, Result]:
+    """Measure tables (3, 4, 5) and figures (4, 5, 6) over seeds 0 to `seeds` - 1; the results by key, such as "table3".
 
-    All rows have `config`'s settings but for their own; each stream is trained apart. A cell that is finished in `out`
-    is not trained again, so a killed run continues, and tables, seeds or streams can be added later. `rows`: these of
-    Table III alone. Cells are trained by `jobs` processes (see `train_cells` for what that asks of a script); the bits
-    of a result depend on how many cores each has.
+    Figure 6 is pictures alone and has no result. All rows have `config`'s settings but for their own; each stream is
+    trained apart. A cell that is finished in `out` is not trained again, so a killed run continues, and tables, seeds
+    or streams can be added later. `rows` are the keys of the rows of Table III to measure (None: all). Cells are
+    trained by `jobs` processes (see `train_cells` for what that asks of a script); the bits of a result depend on how
+    many cores each has.
 
     ValueError where `out` was begun with other settings or data, where something unknown is asked for, or where the
     data has no annotated test video; RuntimeError, naming the cells, where some failed: the others are kept.
@@ -59,10 +55,7 @@ def reproduce(
     plans = _plans(tables, figures, rows)
     if seeds < 1:
         raise ValueError(f"seeds must be at least 1, got {seeds}")
-    if jobs is None:
-        jobs = default_jobs(device)
-    if jobs < 1:
-        raise ValueError(f"jobs must be at least 1, got {jobs}")
+    jobs = chosen_jobs(jobs, device)
     choose_device(device)
     names = chosen_streams(dataset, streams)
     truth = ground_truth(dataset.subset("test"))
@@ -78,41 +71,68 @@ def reproduce(
     cells = cells_of(plans, config, seeds, names)
     if unfinished(cells, out):
         check_values(dataset, names)
-        live = Live(plans, config, seeds, names, out, quiet=quiet)
+        display = ProgressDisplay(plans, config, seeds, names, out, quiet=quiet)
         failed = []
         for event in train_cells(cells, dataset, out, jobs=jobs, device=device):
-            live.show(event)
+            display.update(event)
             failed += [event] if event.kind == "failed" else []
         if failed:
             listed = "; ".join(f"{e.cell.folder}: {e.error.strip().splitlines()[-1]}" for e in failed)
             raise RuntimeError(f"{len(failed)} cells failed, run again to try them again: {listed}")
 
     scorer = Scorer(config, out, names, seeds, truth)
-    results = {}
+    results: dict[str, Result] = {}
     for plan in plans:
         if plan == FIGURES[6]:
-            drawn = draw_videos(dataset, config, out, names)
+            drawn = draw_single_videos(dataset, config, out, names)
             say(f"\n{plan.title}: {len(drawn)} files in {out / plan.key}")
             continue
-        result = {
-            "key": plan.key,
-            "title": plan.title,
-            "protocol": config.evaluation.protocol,
-            "tiou": list(config.evaluation.tiou),
-            "data": described["data"],
-            "thumos14": is_thumos14(dataset),
-            "config": to_dict(config),
-            "seeds": seeds,
-            "rows": scorer.rows(plan),
-        }
-        write_json(out / f"{plan.key}.json", result)
-        write_text(out / f"{plan.key}.txt", as_text(result) + "\n")
-        write_text(out / f"{plan.key}.md", as_markdown(result) + "\n")
-        if plan.key in DRAWN:
-            DRAWN[plan.key](out / plan.key, result)
+        result = Result(
+            key=plan.key,
+            title=plan.title,
+            protocol=config.evaluation.protocol,
+            tiou=config.evaluation.tiou,
+            data=described["data"],
+            thumos14=is_thumos14(dataset),
+            config=config,
+            seeds=seeds,
+            rows=scorer.rows(plan),
+        )
+        write_json(result_file(out, plan.key), result.to_json())
+        write_text(result_file(out, plan.key, "txt"), as_text(result) + "\n")
+        write_text(result_file(out, plan.key, "md"), as_markdown(result) + "\n")
+        _draw(out, result)
         say("\n" + as_text(result))
         results[plan.key] = result
     return results
+
+
+def _draw(out: Path, result: Result) -> None:
+    """Draw figure 4 or 5, a panel for every view; tables have no picture."""
+    ticks: dict[float, str] | None = None
+    if result.key == "figure4":
+        panels = {
+            view: [_score_curve(curve.name, curve.points) for curve in branch_curves(result, view)]
+            for view in result.views
+        }
+        label = "iteration"
+        ticks = {i: str(i) if i else "phase zero" for i in result.iterations}
+    elif result.key == "figure5":
+        panels = {view: [_score_curve(BOTH, eta_curve(result, view).points)] for view in result.views}
+        label = "eta"
+    else:
+        return
+    data = Path(result.data["root"] or result.data["layout"]).name
+    title = (
+        f"{data}, tIoU {result.tiou[0]:g} to {result.tiou[-1]:g}\nprotocol {result.protocol}, seeds: {result.seeds}, "
+        "± standard deviation"
+    )
+    draw_score_curves(out / result.key, title, panels, x_label=label, x_ticks=ticks)
+
+
+def _score_curve(name: str, points: Mapping[float, SeedScores]) -> ScoreCurve:
+    scores = list(points.values())
+    return ScoreCurve(name, list(points), [s.mean for s in scores], [s.deviation for s in scores])
 
 
 def _plans(tables: Sequence[int], figures: Sequence[int], rows: Sequence[str] | None) -> list[Plan]:
@@ -130,7 +150,7 @@ def _plans(tables: Sequence[int], figures: Sequence[int], rows: Sequence[str] | 
 
 
 def _check_same(out: Path, described: dict[str, Any]) -> None:
-    """ValueError unless what is trained in `out` has the same data and training settings; late ones may change."""
+    """ValueError unless what is trained in `out` has the same data and training settings; later settings may change."""
     if not (out / "config.json").exists():
         return
     found = read_run(out)

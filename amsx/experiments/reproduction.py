@@ -1,15 +1,26 @@
-"""What `amsx reproduce` left in a folder, gathered for a report: tables and figures with every seed, and trainings."""
+"""A folder of `amsx reproduce`: where its files lie, and its content read back.
+
+OUT/config.json                the data and the settings that all rows have in common
+OUT/ground_truth.json          the test videos' annotation, ActivityNet form
+OUT/cells/...                  what is trained; see `amsx.experiments.cells`
+OUT/table3.json, .txt, .md     a table's scores: JSON with every seed, text, Markdown
+OUT/figure4.json, .png, .svg   a figure's scores, as those of a table, and its picture
+OUT/figure6/<stream>/<video>.png, .svg   the strips of single videos
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from amsx.experiments.cells import CELLS, CellFolder, read_cells
+from amsx.experiments.plans import FIGURES, TABLES
+from amsx.experiments.results import Result, read_result
+from amsx.experiments.tuning import SEARCH_FILE
 from amsx.files import read_json
 
-RESULTS = ("table3", "table4", "table5", "figure4", "figure5")
-KEYS = {"key", "title", "protocol", "tiou", "data", "thumos14", "config", "seeds", "rows"}  # of a result's JSON file
-STRIPS = "figure6"  # a folder with a folder of pictures for every stream
+STRIPS = FIGURES[6].key
+SCORED = tuple(plan.key for plan in (*TABLES.values(), *FIGURES.values()) if plan.key != STRIPS)
 
 
 @dataclass(frozen=True)
@@ -19,93 +30,89 @@ class Training:
     stream: str
     part: str  # "whole", or what of the schedule's beginning it is
     settings: tuple[str, ...]  # "section.key=value" where it differs from what all rows have in common
-    folders: tuple[Path, ...]  # one a seed, relative to the reproduced folder
-    seconds: tuple[float, ...]  # of the finished ones
+    folders: tuple[Path, ...]  # of the cells, one a seed, relative to OUT
+    seconds: tuple[float, ...]  # that the finished ones took
 
 
 @dataclass(frozen=True)
-class Reproduced:
-    """One folder of `amsx reproduce`."""
+class Reproduction:
+    """The content of one folder of `amsx reproduce`."""
 
     folder: Path
-    data: Mapping[str, Any]  # config.json's
-    results: tuple[Mapping[str, Any], ...]  # as table3.json and its like hold them
+    data: Mapping[str, Any]  # what config.json says of the data
+    results: tuple[Result, ...]  # the tables, then the figures
     strips: Mapping[str, Sequence[Path]]  # stream -> the pictures of single videos, SVG
     trainings: tuple[Training, ...]
 
 
-def told_apart(folders: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+def result_file(out: Path, key: str, suffix: str = "json") -> Path:
+    """Where a folder of `amsx reproduce` has a table or figure ("table3") in one of its forms."""
+    return out / f"{key}.{suffix}"
+
+
+def strips_folder(out: Path, stream: str) -> Path:
+    """Where a folder of `amsx reproduce` has the pictures of Fig. 6 of a stream."""
+    return out / STRIPS / stream
+
+
+def sort_folders(folders: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     """Run directories, and folders of `amsx reproduce`; FileNotFoundError for a folder that is neither."""
-    runs, reproduced = [], []
+    runs, reproductions = [], []
     for folder in folders:
         if _has_results(folder) or _has_cells(folder):
-            reproduced.append(folder)
-        elif (folder / "config.json").is_file() and not (folder / "cells").exists():
+            reproductions.append(folder)
+        elif (folder / "config.json").is_file() and not (folder / CELLS).exists():
             runs.append(folder)
         else:
             raise FileNotFoundError(
                 f"{folder} is neither a run directory of amsx train (no config.json and streams) nor a folder of amsx "
                 "reproduce (no table3.json, figure4.json, ...)"
             )
-    return runs, reproduced
+    return runs, reproductions
 
 
-def read_reproduced(folder: Path) -> Reproduced:
-    """Read a folder that `told_apart` takes for one of `amsx reproduce`.
+def read_reproduction(folder: Path) -> Reproduction:
+    """Read a folder that `sort_folders` takes for one of `amsx reproduce`.
 
     FileNotFoundError where no table or figure is finished in it; ValueError where a file in it is another program's.
     """
     if not _has_results(folder):
         raise FileNotFoundError(f"{folder} has no finished table or figure; amsx reproduce goes on where it stood")
     described = read_json(folder / "config.json")
-    return Reproduced(
+    pictures = {stream: sorted(strips_folder(folder, stream).rglob("*.svg")) for stream in described["data"]["streams"]}
+    return Reproduction(
         folder=folder,
         data=described["data"],
-        results=tuple(_result(path) for key in RESULTS if (path := folder / f"{key}.json").exists()),
-        strips={
-            stream: found
-            for stream in described["data"]["streams"]
-            if (found := sorted((folder / STRIPS / stream).rglob("*.svg")))
-        },
-        trainings=_trainings(folder, described["config"]),
+        results=tuple(read_result(path) for key in SCORED if (path := result_file(folder, key)).exists()),
+        strips={stream: paths for stream, paths in pictures.items() if paths},
+        trainings=_trainings(read_cells(folder), described["config"]),
     )
 
 
 def _has_results(folder: Path) -> bool:
-    return any((folder / name).exists() for name in (*(f"{key}.json" for key in RESULTS), STRIPS))
+    return (folder / STRIPS).exists() or any(result_file(folder, key).exists() for key in SCORED)
 
 
 def _has_cells(folder: Path) -> bool:
-    return (folder / "cells").is_dir() and not (folder / "search.json").exists()  # that is amsx tune's
+    return (folder / CELLS).is_dir() and not (folder / SEARCH_FILE).exists()  # `amsx tune` has cells, too
 
 
-def _result(path: Path) -> Mapping[str, Any]:
-    result = read_json(path)
-    if not isinstance(result, dict) or not result.keys() >= KEYS:
-        raise ValueError(f"{path} was not written by amsx reproduce; expected the keys {', '.join(sorted(KEYS))}")
-    return result
-
-
-def _trainings(folder: Path, config: Mapping[str, Mapping[str, Any]]) -> tuple[Training, ...]:
-    gathered: dict[tuple[str, str, tuple[str, ...]], list[Path]] = {}
-    for path in sorted((folder / "cells").glob("*/seed*/*/cell.json")):
-        cell = path.parent
-        kept = read_json(path)
+def _trainings(cells: Sequence[CellFolder], config: Mapping[str, Mapping[str, Any]]) -> tuple[Training, ...]:
+    """The cells gathered over their seeds; `config` is what all rows have in common."""
+    gathered: dict[tuple[str, str, tuple[str, ...]], list[CellFolder]] = {}
+    for cell in cells:
         settings = tuple(
             f"{section}.{name}={value}"
-            for section, fields in kept.items()
+            for section, fields in cell.settings.items()
             for name, value in fields.items()
             if name != "seed" and value != config[section].get(name)
         )
-        key = (cell.parents[1].name, cell.name.partition("-")[0], settings)
-        gathered.setdefault(key, []).append(cell)
+        gathered.setdefault((cell.stream, cell.part, settings), []).append(cell)
     return tuple(
         Training(
             *key,
-            folders=tuple(cell.relative_to(folder) for cell in cells),
-            seconds=tuple(
-                read_json(cell / "finished.json")["seconds"] for cell in cells if (cell / "finished.json").exists()
-            ),
+            folders=tuple(cell.folder for cell in members),
+            seconds=tuple(cell.finished.seconds for cell in members if cell.finished is not None),
         )
-        for key, cells in sorted(gathered.items(), key=lambda item: (item[0][0], item[0][1] != "whole", item[0][1:]))
+        for key, members in sorted(gathered.items(), key=lambda item: (item[0][0], item[0][1] != "whole", item[0][1:]))
     )

@@ -1,75 +1,201 @@
-"""A result of `amsx reproduce` (what table3.json and its like hold) taken apart: its views, its rows, its curves."""
+"""What a table or figure of `amsx reproduce` holds: every row's scores over the seeds, and its form in JSON."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from amsx.experiments.paper import reported
-from amsx.localization.fusion import FUSED
+import numpy as np
 
-Score = Mapping[str, Any]  # {"mean", "deviation", "seeds", ...} of one entry
-BRANCHES = {"both branches": 4, "base": 0, "supplementary": 1}  # curve of Fig. 4 -> its style: the timelines' colours
+from amsx.experiments.paper import reported
+from amsx.files import read_json
+from amsx.training.config import Config, from_dict, to_dict
+
+BRANCHES = ("base", "supplementary")
+BOTH = "both branches"  # the curve of both branches fused, beside one for each of BRANCHES
+
+
+@dataclass(frozen=True)
+class SeedScores:
+    """One score of several trainings that differ in their seed alone, percent."""
+
+    mean: float
+    deviation: float  # sample standard deviation; 0 for a single seed
+    seeds: tuple[float, ...]  # the score of every seed
+
+    @classmethod
+    def of(cls, seeds: Sequence[float]) -> "SeedScores":
+        """The scores of every seed with their mean and deviation."""
+        deviation = float(np.std(seeds, ddof=1)) if len(seeds) > 1 else 0.0
+        return cls(float(np.mean(seeds)), deviation, tuple(seeds))
+
+    def to_json(self) -> dict[str, Any]:
+        """The scores as in the result's JSON file."""
+        return {"mean": self.mean, "deviation": self.deviation, "seeds": list(self.seeds)}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "SeedScores":
+        """The inverse of `to_json`; other keys are ignored."""
+        return cls(values["mean"], values["deviation"], tuple(values["seeds"]))
+
+
+@dataclass(frozen=True)
+class Score:
+    """The mAP of a row in one view after one iteration."""
+
+    average: SeedScores  # over the T-IoU thresholds
+    per_tiou: tuple[SeedScores, ...]  # at each T-IoU threshold
+    branches: Mapping[str, "Score"]  # a name of BRANCHES -> the score of this branch alone; empty for one branch
+
+    def to_json(self) -> dict[str, Any]:
+        """The score as in the result's JSON file."""
+        values = {**self.average.to_json(), "mAP": [scores.to_json() for scores in self.per_tiou]}
+        branches = {name: score.to_json() for name, score in self.branches.items()}
+        return {**values, "branches": branches} if branches else values
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Score":
+        """The inverse of `to_json`."""
+        return cls(
+            SeedScores.from_json(values),
+            tuple(map(SeedScores.from_json, values["mAP"])),
+            {name: cls.from_json(score) for name, score in values.get("branches", {}).items()},
+        )
+
+
+@dataclass(frozen=True)
+class ResultRow:
+    """A row of a table, or a point of a figure, after one iteration."""
+
+    key: str  # of the plan's row
+    name: str  # of the plan's row
+    iteration: int  # 0 is phase zero
+    scores: Mapping[str, Score]  # view (a stream alone, or all of them fused) -> score
+
+    @property
+    def letter(self) -> str:
+        """The key of a row that goes by a letter, as those of Table III do; empty for other rows."""
+        return self.key if len(self.key) == 1 and self.key.isalpha() else ""
+
+    @property
+    def full_name(self) -> str:
+        """The name, after the row's letter if it has one."""
+        return f"{self.letter}: {self.name}" if self.letter else self.name
+
+    def to_json(self) -> dict[str, Any]:
+        """The row as in the result's JSON file."""
+        scores = {view: score.to_json() for view, score in self.scores.items()}
+        return {"key": self.key, "name": self.name, "iteration": self.iteration, "scores": scores}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "ResultRow":
+        """The inverse of `to_json`."""
+        scores = {view: Score.from_json(score) for view, score in values["scores"].items()}
+        return cls(values["key"], values["name"], values["iteration"], scores)
+
+
+@dataclass(frozen=True)
+class Result:
+    """A table or figure of the paper, measured."""
+
+    key: str  # of the plan: "table3"
+    title: str  # of the plan
+    protocol: str  # that the detections were scored under
+    tiou: tuple[float, ...]  # the T-IoU thresholds
+    data: Mapping[str, Any]  # what config.json says of the data
+    thumos14: bool  # whether the data is the paper's, so that the paper's figures can be compared
+    config: Config  # what all rows have in common
+    seeds: int  # how many trainings a row's scores are of
+    rows: tuple[ResultRow, ...]  # in the order of the plan; the iterations of a row after each other
+
+    @property
+    def views(self) -> list[str]:
+        """What was scored: each stream alone and, where there are several, all of them fused, last."""
+        return list(self.rows[0].scores)
+
+    @property
+    def iterations(self) -> list[int]:
+        """The iterations after which some row was scored, in order."""
+        return sorted({row.iteration for row in self.rows})
+
+    @property
+    def last_rows(self) -> list[ResultRow]:
+        """The last iteration of every row."""
+        return list({row.key: row for row in self.rows}.values())
+
+    def paper(self, key: str) -> tuple[list[float | None], float | None] | None:
+        """What the paper reports of a row, all streams fused: mAP at every T-IoU and on average.
+
+        None in place of what is not known, and where nothing is known or the data is another.
+        """
+        if not self.thumos14:
+            return None
+        each, average = reported(self.key, key, self.tiou)
+        return (each, average) if any(value is not None for value in (*each, average)) else None
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of the result's JSON file."""
+        return {
+            "key": self.key,
+            "title": self.title,
+            "protocol": self.protocol,
+            "tiou": list(self.tiou),
+            "data": dict(self.data),
+            "thumos14": self.thumos14,
+            "config": to_dict(self.config),
+            "seeds": self.seeds,
+            "rows": [row.to_json() for row in self.rows],
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Result":
+        """The inverse of `to_json`."""
+        return cls(
+            key=values["key"],
+            title=values["title"],
+            protocol=values["protocol"],
+            tiou=tuple(values["tiou"]),
+            data=values["data"],
+            thumos14=values["thumos14"],
+            config=from_dict(values["config"]),
+            seeds=values["seeds"],
+            rows=tuple(map(ResultRow.from_json, values["rows"])),
+        )
+
+
+def read_result(path: Path) -> Result:
+    """Read the JSON file of a table or figure; ValueError where another program wrote it."""
+    values = read_json(path)
+    keys = Result.__dataclass_fields__.keys()
+    if not isinstance(values, dict) or not values.keys() >= keys:
+        raise ValueError(f"{path} was not written by amsx reproduce; expected the keys {', '.join(sorted(keys))}")
+    return Result.from_json(values)
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A row's scores over iterations or over eta."""
+    """Scores over iterations, or over eta."""
 
-    key: str
+    key: str  # of the row; the name where the curve is not one row's
     name: str
-    style: int  # which colour and shape
-    points: Mapping[float, Score]
+    points: Mapping[float, SeedScores]  # iteration or eta -> mAP averaged over T-IoU
 
 
-def views_of_result(result: Mapping[str, Any]) -> list[str]:
-    """All streams fused first, where there are several, then each alone."""
-    return sorted(result["rows"][0]["scores"], key=lambda view: view != FUSED)
-
-
-def last_rows(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The last iteration of every row."""
-    return list({row["key"]: row for row in result["rows"]}.values())
-
-
-def deviation_of(result: Mapping[str, Any], score: Score) -> float | None:
-    """None where a single seed leaves nothing to deviate."""
-    return score["deviation"] if result["seeds"] > 1 else None
-
-
-def paper_of(result: Mapping[str, Any], key: str) -> tuple[list[float | None], float | None] | None:
-    """What the paper reports for a row, streams fused: at every tIoU and on average; None where nothing is known."""
-    if not result["thumos14"]:
-        return None
-    each, average = reported(result["key"], key, result["tiou"])
-    return (each, average) if any(value is not None for value in (*each, average)) else None
-
-
-def curves_of_rows(result: Mapping[str, Any], view: str) -> list[Curve]:
+def row_curves(result: Result, view: str) -> list[Curve]:
     """A curve for every row of a table, over iterations."""
-    points: dict[str, dict[float, Score]] = {}
-    for row in result["rows"]:
-        points.setdefault(row["key"], {})[row["iteration"]] = row["scores"][view]
-    return [Curve(row["key"], _name(row), i, points[row["key"]]) for i, row in enumerate(last_rows(result))]
+    points: dict[str, dict[float, SeedScores]] = {}
+    for row in result.rows:
+        points.setdefault(row.key, {})[row.iteration] = row.scores[view].average
+    return [Curve(row.key, row.full_name, points[row.key]) for row in result.last_rows]
 
 
-def curves_of_branches(result: Mapping[str, Any], view: str) -> list[Curve]:
-    """Fig. 4's: both branches fused, and each alone, over iterations."""
-    scores = {row["iteration"]: row["scores"][view] for row in result["rows"]}
-    return [
-        Curve(name, name, style, {i: s["branches"].get(name, s) for i, s in scores.items()})
-        for name, style in BRANCHES.items()
-    ]
+def branch_curves(result: Result, view: str) -> list[Curve]:
+    """The curves of Fig. 4, over iterations: both branches fused, then each alone."""
+    scores = {row.iteration: row.scores[view] for row in result.rows}
+    alone = [Curve(name, name, {i: s.branches[name].average for i, s in scores.items()}) for name in BRANCHES]
+    return [Curve(BOTH, BOTH, {i: s.average for i, s in scores.items()}), *alone]
 
 
-def curves_of_eta(result: Mapping[str, Any], view: str) -> list[Curve]:
-    """Fig. 5's only one, over eta."""
-    return [Curve("eta", "all of AMS", 0, {float(row["key"]): row["scores"][view] for row in last_rows(result)})]
-
-
-def names_of_rows(result: Mapping[str, Any]) -> Sequence[str]:
-    return [_name(row) for row in last_rows(result)]
-
-
-def _name(row: Mapping[str, Any]) -> str:
-    """The rows of Table III go by their letters, too."""
-    return f"{row['key']}: {row['name']}" if len(row["key"]) == 1 and row["key"].isalpha() else str(row["name"])
+def eta_curve(result: Result, view: str) -> Curve:
+    """The curve of Fig. 5, over eta: both branches fused."""
+    return Curve("eta", "all of AMS", {float(row.key): row.scores[view].average for row in result.last_rows})

@@ -1,63 +1,62 @@
-"""A table's result as text for a terminal and as Markdown."""
+"""A result of `amsx reproduce` as text for a terminal and as Markdown."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from amsx.experiments.paper import reported
+from amsx.experiments.results import Result, ResultRow, SeedScores
+from amsx.localization.fusion import FUSED
 
 
-def headline(result: dict[str, Any]) -> str:
-    """What was measured, under which protocol, on what, how often."""
-    tiou, data, config = ", ".join(f"{t:g}" for t in result["tiou"]), result["data"], result["config"]
-    views = result["rows"][0]["scores"]
-    beta = f"; beta {config['localization']['beta']:g}" if {"rgb", "fused"} <= views.keys() else ""
+def as_text(result: Result) -> str:
+    """Both tables of the result under their headline, columns aligned."""
+    return "\n\n".join([f"{headline(result)}\n{_aligned(*average_table(result))}", _aligned(*tiou_table(result))])
+
+
+def as_markdown(result: Result) -> str:
+    """The same as Markdown."""
+    parts = [headline(result)]
+    for heads, rows in (average_table(result), tiou_table(result)):
+        lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
+        parts.append("\n".join("| " + " | ".join(cell.strip() for cell in line) + " |" for line in lines))
+    return "\n\n".join(parts)
+
+
+def headline(result: Result) -> str:
+    """What was measured, under which protocol, on which data, with how many seeds."""
+    tiou, data = ", ".join(f"{t:g}" for t in result.tiou), result.data
+    beta = f"; beta {result.config.localization.beta:g}" if {"rgb", FUSED} <= set(result.views) else ""
+    seeds = f"{result.seeds} seed" + "s" * (result.seeds > 1)
     return (
-        f"{result['title']}, on {data['root'] or data['layout']}: mean mAP (%) over tIoU {tiou}; protocol "
-        f"{result['protocol']}; {data['videos']['test']} test videos{beta}; {_seeds(result['seeds'])}, "
-        "mean ± standard deviation"
+        f"{result.title}, on {data['root'] or data['layout']}: mean mAP (%) over tIoU {tiou}; protocol "
+        f"{result.protocol}; {data['videos']['test']} test videos{beta}; {seeds}, mean ± standard deviation"
     )
 
 
-def averages(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Heads and rows: the average over tIoU for every row, iteration and view; the paper's where it is known."""
-    views = list(result["rows"][0]["scores"])
-    heads = ["", *views, *(["paper, fused"] if result["thumos14"] else [])]
+def average_table(result: Result) -> tuple[list[str], list[list[str]]]:
+    """Heads and rows: mAP averaged over T-IoU of every row and iteration, by view; the paper's where it is known."""
+    heads = ["", *result.views, *(["paper, fused"] if result.thumos14 else [])]
+    last = result.last_rows
     rows = []
-    for row in result["rows"]:
-        cells = [_with_deviation(score) for score in row["scores"].values()]
-        if result["thumos14"]:
-            paper = reported(result["key"], row["key"], result["tiou"])[1]
-            cells.append(_or_nothing(paper if row in _last(result["rows"]) else None))
+    for row in result.rows:
+        cells = [_with_deviation(score.average) for score in row.scores.values()]
+        if result.thumos14:
+            paper = result.paper(row.key) if row in last else None
+            cells.append("" if paper is None else _or_empty(paper[1]))
         rows.append([_label(row), *cells])
     return heads, rows
 
 
-def per_tiou(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Heads and rows: mAP at every tIoU after the last iteration, the last view (all streams fused)."""
-    view = list(result["rows"][0]["scores"])[-1]
-    heads = [f"{view}, at tIoU", *(f"{t:g}" for t in result["tiou"]), "average"]
+def tiou_table(result: Result) -> tuple[list[str], list[list[str]]]:
+    """Heads and rows: mAP at every T-IoU after the last iteration, of the last view (all streams fused)."""
+    view = result.views[-1]
+    heads = [f"{view}, at tIoU", *(f"{t:g}" for t in result.tiou), "average"]
     rows = []
-    for row in _last(result["rows"]):
-        score = row["scores"][view]
-        rows.append([_label(row), *map(_with_deviation, [*score["mAP"], score])])
-        if result["thumos14"]:
-            each, average = reported(result["key"], row["key"], result["tiou"])
-            rows.append(["   the paper", *map(_or_nothing, [*each, average])])
+    for row in result.last_rows:
+        score = row.scores[view]
+        rows.append([_label(row), *map(_with_deviation, [*score.per_tiou, score.average])])
+        if result.thumos14:
+            each, average = result.paper(row.key) or ([None] * len(result.tiou), None)
+            rows.append(["   the paper", *map(_or_empty, [*each, average])])
     return heads, rows
-
-
-def as_text(result: dict[str, Any]) -> str:
-    """Both parts of the table, columns aligned."""
-    return "\n\n".join([headline(result) + "\n" + _aligned(*averages(result)), _aligned(*per_tiou(result))])
-
-
-def as_markdown(result: dict[str, Any]) -> str:
-    """Both parts of the table as Markdown."""
-    parts = [headline(result)]
-    for heads, rows in (averages(result), per_tiou(result)):
-        lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
-        parts.append("\n".join("| " + " | ".join(cell.strip() for cell in line) + " |" for line in lines))
-    return "\n\n".join(parts)
 
 
 def _aligned(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -69,24 +68,14 @@ def _aligned(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def _seeds(count: int) -> str:
-    return f"{count} seed" + "s" * (count > 1)
+def _label(row: ResultRow) -> str:
+    when = f"iteration {row.iteration}" if row.iteration else "phase zero"
+    return f"{row.letter}  {row.name}, {when}" if row.letter else f"{row.name}, {when}"
 
 
-def _last(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The last iteration of every row."""
-    return list({row["key"]: row for row in rows}.values())
+def _with_deviation(scores: SeedScores) -> str:
+    return f"{scores.mean:.1f} ± {scores.deviation:.1f}"
 
 
-def _label(row: dict[str, Any]) -> str:
-    when = f"iteration {row['iteration']}" if row["iteration"] else "phase zero"
-    short = f"{row['key']}  " if row["key"] in "ABCDEF" else ""
-    return f"{short}{row['name']}, {when}"
-
-
-def _with_deviation(score: dict[str, Any]) -> str:
-    return f"{score['mean']:.1f} ± {score['deviation']:.1f}"
-
-
-def _or_nothing(value: float | None) -> str:
+def _or_empty(value: float | None) -> str:
     return "" if value is None else f"{value:.1f}"

@@ -13,11 +13,11 @@ videos the best of many is optimistic: it says which settings to take, not how w
 from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from amsx.data.videos import Dataset
-from amsx.experiments.cells import Cell, unfinished
-from amsx.experiments.parallel import default_jobs, train_cells
+from amsx.experiments.cells import Cell, iteration_file, unfinished
+from amsx.experiments.parallel import chosen_jobs, train_cells
 from amsx.experiments.validation import carve
 from amsx.files import read_json, write_json
 from amsx.training.activations import load_activations
@@ -29,8 +29,9 @@ from amsx.training.setup import choose_device
 if TYPE_CHECKING:
     import optuna
 
-LAMBDA = 2.0  # from 0 to
-ETA = 2.0  # from 0 to, as in Fig. 5
+SEARCH_FILE = "search.json"
+LAMBDA = 2.0  # the upper end of the search, which begins at 0
+ETA = 2.0  # likewise, as in Fig. 5
 FACTOR = (1, 5, 10, 20, 40)  # H
 BETA = tuple(round(0.05 * i, 2) for i in range(1, 20))
 CLASS_THRESHOLD = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)  # theta_cls
@@ -63,9 +64,7 @@ def tune(
     out = Path(out)
     if trials < 1 or seeds < 1:
         raise ValueError(f"trials and seeds must be at least 1, got {trials} and {seeds}")
-    jobs = default_jobs(device) if jobs is None else jobs
-    if jobs < 1:
-        raise ValueError(f"jobs must be at least 1, got {jobs}")
+    jobs = chosen_jobs(jobs, device)
     choose_device(device)
     held_out = carve(dataset, share=share, group=group)
     names = chosen_streams(held_out, streams)
@@ -75,17 +74,17 @@ def tune(
         "held_out": [video.id for video in held_out.subset("test")],
         "seeds": seeds,
     }
-    if (out / "search.json").exists():
-        found = read_json(out / "search.json")
-        other = [key for key, value in described.items() if key != "config" and found.get(key) != value]
-        other += differences(from_dict(found.get("config", {})), config)
+    if (out / SEARCH_FILE).exists():
+        before = read_json(out / SEARCH_FILE)
+        other = [key for key, value in described.items() if key != "config" and before.get(key) != value]
+        other += differences(from_dict(before.get("config", {})), config)
         if other:
             raise ValueError(f"{out} holds another search, so it cannot be continued; other are: {'; '.join(other)}")
     else:
-        write_json(out / "search.json", described)
+        write_json(out / SEARCH_FILE, described)
     say(held_out.notes[-1])
-    study = _study(optuna, out, config)
-    bench = _Bench(held_out, names, seeds, out, jobs, device)
+    study = _study(out, config)
+    scorer = _TrialScorer(held_out, names, seeds, out, jobs, device)
     while True:
         complete = study.get_trials(states=[optuna.trial.TrialState.COMPLETE])
         if complete:
@@ -97,15 +96,17 @@ def tune(
             say(f"best: trial {best.number}, mean mAP {best.value:.1f}: {' '.join(best.user_attrs['settings'])}")
             return chosen
         trial = study.ask()
-        settings = _drawn(trial, config)
-        value, late = bench.measure(override(config, settings))
+        settings = _draw(trial, config)
+        value, late = scorer.measure(override(config, settings))
         trial.set_user_attr("settings", [*settings, *late])
         study.tell(trial, value)
         say(f"trial {trial.number}: mean mAP {value:.1f} on held-out videos: {' '.join([*settings, *late])}")
 
 
-def _study(optuna: Any, out: Path, config: Config) -> "optuna.Study":
-    """The study in `out`; what a killed search was at is tried again first, and `config` before everything."""
+def _study(out: Path, config: Config) -> "optuna.Study":
+    """The study in `out`. Its first trial is `config`; a trial that a killed search did not finish comes next again."""
+    import optuna
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         storage=f"sqlite:///{(out / 'study.db').resolve()}",
@@ -123,8 +124,8 @@ def _study(optuna: Any, out: Path, config: Config) -> "optuna.Study":
     return study
 
 
-def _drawn(trial: "optuna.Trial", config: Config) -> list[str]:
-    """The trial's draw as assignments."""
+def _draw(trial: "optuna.Trial", config: Config) -> list[str]:
+    """Draw the trial's settings, as assignments."""
     weight = trial.suggest_float("lambda", 0.0, max(LAMBDA, config.loss.localization_weight))
     eta = trial.suggest_float("eta", 0.0, max(ETA, config.sampling.eta))
     factor = trial.suggest_categorical("H", sorted({*FACTOR, config.sampling.interp_factor}))
@@ -135,8 +136,8 @@ def _drawn(trial: "optuna.Trial", config: Config) -> list[str]:
     ]
 
 
-class _Bench:
-    """Trains settings on the training part and scores them on the held-out part."""
+class _TrialScorer:
+    """Trains with some settings on the training part and scores the result on the held-out part."""
 
     def __init__(
         self, held_out: Dataset, streams: Sequence[str], seeds: int, out: Path, jobs: int, device: str | None
@@ -146,7 +147,7 @@ class _Bench:
         self.truth = ground_truth(held_out.subset("test"))
 
     def measure(self, config: Config) -> tuple[float, list[str]]:
-        """Mean over the seeds of the fused streams' average mAP, with the late settings that make it highest."""
+        """The fused streams' average mAP, mean over the seeds, and the late settings that make it highest."""
         runs = [
             [Cell(stream, override(config, [f"optimization.seed={seed}"])) for stream in self.streams]
             for seed in range(self.seeds)
@@ -157,19 +158,18 @@ class _Bench:
                 if event.kind == "failed":
                     raise RuntimeError(f"{event.cell.folder} failed: {event.error}")
         last = max(iteration_ends(schedule(config.phases)))
-        kept = f"iteration{last}.safetensors"
-        parts = [[load_activations(self.out / cell.folder / kept) for cell in run] for run in runs]
+        parts = [[load_activations(iteration_file(self.out / cell.folder, last)) for cell in run] for run in runs]
         scored = []
-        for late in self._late(config):
+        for late in self._late_settings(config):
             tried = override(config, late)
             metrics = [score(run, tried, self.truth) for run in parts]
             scored.append((sum(m["average"] for m in metrics if m) / len(metrics), late))
         return max(scored, key=lambda pair: pair[0])
 
-    def _late(self, config: Config) -> list[list[str]]:
+    def _late_settings(self, config: Config) -> list[list[str]]:
         """Every pair of the late settings' grids, the given one first, so that it wins where others are no better."""
         own = config.localization
         thresholds = dict.fromkeys([own.class_threshold, *CLASS_THRESHOLD])
-        weighs = len(self.streams) > 1 and "rgb" in self.streams  # else beta has nothing to weigh
+        weighs = len(self.streams) > 1 and "rgb" in self.streams  # else there is nothing to weigh with beta
         betas = dict.fromkeys([own.beta, *BETA]) if weighs else [own.beta]
         return [[f"localization.beta={b}", f"localization.class_threshold={t}"] for b, t in product(betas, thresholds)]

@@ -7,25 +7,12 @@ from typing import Any
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from amsx.evaluation.explain import shown_threshold
-from amsx.files import written_whole
+from amsx.figures.canvas import BLUE, ERRORS, FORMATS, GREY, GRID, INK, VERMILLION, new_figure, plain, save
 
-FORMATS = ("png", "svg")
-
-# Okabe and Ito's palette, which the colour-blind can tell apart; true positives stand out from the errors.
-_ERROR_COLORS = {
-    "true positive": "#009E73",
-    "double detection": "#56B4E9",
-    "wrong label": "#CC79A7",
-    "localization": "#0072B2",
-    "confusion": "#E69F00",
-    "background": "#BBBBBB",
-}
-_BLUE, _VERMILLION, _GREY, _INK = "#0072B2", "#D55E00", "#9A9A9A", "#333333"
 _UNITS = {
     "length": "in the ground truth's unit of time",
     "coverage": "length / duration of the video",
@@ -42,33 +29,34 @@ _MOST_PANELS = 24  # classes with a panel of their own; beyond, all of them as f
 
 
 def draw_explanation(folder: Path | str, result: Mapping[str, Any], format: str = "png") -> list[Path]:
-    """Write all pictures of what `explain` returned to `folder`; the paths, in the order of the text tables.
+    """Write all pictures of what `explain` returned to `folder`; their paths, in the order of the text tables.
 
-    format: "png" or "svg"; ValueError for another.
+    `format` is "png" or "svg"; ValueError for another.
     """
     if format not in FORMATS:
         raise ValueError(f"format {format!r} of the plots; expected one of {', '.join(FORMATS)}")
-    folder = Path(folder)
-    return [
-        draw_curves(folder / f"precision_recall.{format}", result),
-        draw_errors(folder / f"errors.{format}", result),
-        draw_sensitivity(folder / f"sensitivity.{format}", result),
-        draw_proposals(folder / f"proposals.{format}", result),
-    ]
+    figures = {
+        "precision_recall": _precision_recall(result),
+        "errors": _errors(result),
+        "sensitivity": _sensitivity(result),
+        "proposals": _proposals(result),
+    }
+    return [file for name, figure in figures.items() for file in save(figure, Path(folder) / name, [format])]
 
 
-def draw_curves(path: Path | str, result: Mapping[str, Any]) -> Path:
+def _precision_recall(result: Mapping[str, Any]) -> Figure:
     """Precision-recall curves at the threshold nearest to 0.5, a panel per class, or all in one where they are many."""
     k, curves = shown_threshold(result["tiou"]), result["curves"]
     ap = {label: entry["AP"][k] for label, entry in result["per_class"].items()}
     labels = sorted(ap, key=lambda label: -ap[label])
     mean = (curves["recall"], curves["mean"][k])
     if len(labels) > _MOST_PANELS:
-        figure, axes = _figure(6.4, 5.2)
+        figure = new_figure(6.4, 5.2)
+        axes = figure.subplots()
         for label in labels:
-            _curve(axes, curves["per_class"][label][k], "envelope", color=_GREY, alpha=0.35, linewidth=0.8)
-        axes.plot([], [], color=_GREY, linewidth=0.8, label=f"the {len(labels)} classes, interpolated")
-        axes.plot(*mean, color=_VERMILLION, linewidth=2.2, label="their mean")
+            _curve(axes, curves["per_class"][label][k], "envelope", color=GREY, alpha=0.35, linewidth=0.8)
+        axes.plot([], [], color=GREY, linewidth=0.8, label=f"the {len(labels)} classes, interpolated")
+        axes.plot(*mean, color=VERMILLION, linewidth=2.2, label="their mean")
         _percent_square(axes)
         figure.legend(loc="outside lower center", ncols=2, fontsize=9, frameon=False)
         axes.set_xlabel("recall (%)")
@@ -76,13 +64,13 @@ def draw_curves(path: Path | str, result: Mapping[str, Any]) -> Path:
     else:
         rows = -(-len(labels) // 5)
         columns = -(-len(labels) // rows)
-        figure = Figure(figsize=(max(2.1 * columns, 4.2), 2.05 * rows + 1.0), layout="constrained")
+        figure = new_figure(max(2.1 * columns, 4.2), 2.05 * rows + 1.0)
         panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
         for axes, label in zip(panels, labels, strict=False):
             points = curves["per_class"][label][k]
-            axes.plot(*mean, color=_GREY, linewidth=1.1, label="mean over classes")
-            _curve(axes, points, "precision", color=_BLUE, linewidth=0.7, alpha=0.55, label="precision")
-            _curve(axes, points, "envelope", color=_BLUE, linewidth=1.7, label="interpolated")
+            axes.plot(*mean, color=GREY, linewidth=1.1, label="mean over classes")
+            _curve(axes, points, "precision", color=BLUE, linewidth=0.7, alpha=0.55, label="precision")
+            _curve(axes, points, "envelope", color=BLUE, linewidth=1.7, label="interpolated")
             _percent_square(axes)
             axes.set_title(f"{_short(label, 17)}, AP {ap[label]:.1f}", fontsize=9)
         for axes in panels[len(labels) :]:
@@ -94,18 +82,19 @@ def draw_curves(path: Path | str, result: Mapping[str, Any]) -> Path:
             axes.set_ylabel("precision (%)", fontsize=9)
         handles, names = panels[0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower center", ncols=3, fontsize=9, frameon=False)
-    return _save(figure, path, f"Precision and recall at tIoU {result['tiou'][k]:g}; mAP {result['mAP'][k]:.1f}")
+    figure.suptitle(f"Precision and recall at tIoU {result['tiou'][k]:g}; mAP {result['mAP'][k]:.1f}", fontsize=11)
+    return figure
 
 
-def draw_errors(path: Path | str, result: Mapping[str, Any]) -> Path:
+def _errors(result: Mapping[str, Any]) -> Figure:
     """DETAD's two pictures: kinds of detections by rank, and what mAP would gain without each kind of error."""
     k, errors = shown_threshold(result["tiou"]), result["errors"]
-    figure = Figure(figsize=(10.5, 4.6), layout="constrained")
+    figure = new_figure(10.5, 4.6)
     left, right = figure.subplots(1, 2, width_ratios=[1.5, 1])
     shares = np.array([row for row in errors["shares"][k] if row]).reshape(-1, len(errors["types"]))
     place, bottom = np.arange(1, len(shares) + 1), np.zeros(len(shares))
     for kind, name in enumerate(errors["types"]):
-        left.bar(place, shares[:, kind], 0.82, bottom, color=_ERROR_COLORS[name], label=name, edgecolor="white", lw=0.5)
+        left.bar(place, shares[:, kind], 0.82, bottom, color=ERRORS[name], label=name, edgecolor="white", lw=0.5)
         bottom += shares[:, kind]
     left.set_xticks(place, [f"{g}G" for g in place])
     left.set_ylim(0, 100)
@@ -116,12 +105,13 @@ def draw_errors(path: Path | str, result: Mapping[str, Any]) -> Path:
     _draw_gains(right, result, k)
     for axes in (left, right):
         _plain(axes)
-    right.xaxis.grid(True, color="#E3E3E3", linewidth=0.8)
-    left.yaxis.grid(True, color="#E3E3E3", linewidth=0.8)
+    right.xaxis.grid(True, color=GRID, linewidth=0.8)
+    left.yaxis.grid(True, color=GRID, linewidth=0.8)
     handles, labels = left.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=9, frameon=False)
     missed = errors["missed"]["share"][k]
-    return _save(figure, path, f"Detections at tIoU {result['tiou'][k]:g}; {missed:.1f} % of the instances missed")
+    figure.suptitle(f"Detections at tIoU {result['tiou'][k]:g}; {missed:.1f} % of the instances missed", fontsize=11)
+    return figure
 
 
 def _draw_gains(axes: Axes, result: Mapping[str, Any], k: int) -> None:
@@ -132,10 +122,10 @@ def _draw_gains(axes: Axes, result: Mapping[str, Any], k: int) -> None:
     widest = max(1.0, *here, *average)
     for values, shift, strength in ((here, 0.2, 1.0), (average, -0.2, 0.45))[: 1 + several]:
         place = row + shift * several
-        colors = [[1 - strength * (1 - part) for part in to_rgb(_ERROR_COLORS[name])] for name in gain]
-        axes.barh(place, values, 0.38 if several else 0.6, color=colors, edgecolor=_INK, lw=0.5)
+        colors = [[1 - strength * (1 - part) for part in to_rgb(ERRORS[name])] for name in gain]
+        axes.barh(place, values, 0.38 if several else 0.6, color=colors, edgecolor=INK, lw=0.5)
         for y, value in zip(place, values, strict=True):
-            axes.text(value + 0.015 * widest, y, f"+{value:.1f}", va="center", fontsize=8, color=_INK)
+            axes.text(value + 0.015 * widest, y, f"+{value:.1f}", va="center", fontsize=8, color=INK)
     axes.set_yticks(row, list(gain))
     axes.set_xlim(0, 1.16 * widest)
     axes.set_xlabel("mAP points to gain without it")
@@ -143,22 +133,22 @@ def _draw_gains(axes: Axes, result: Mapping[str, Any], k: int) -> None:
     axes.set_title(f"What each kind costs{pale}", fontsize=10)
 
 
-def draw_sensitivity(path: Path | str, result: Mapping[str, Any]) -> Path:
+def _sensitivity(result: Mapping[str, Any]) -> Figure:
     """mAP_N and the share missed per bucket of each characteristic; the dashed line is all instances together."""
     k, sensitive = shown_threshold(result["tiou"]), result["sensitivity"]
     known = {name: entry["buckets"] for name, entry in sensitive["characteristics"].items() if entry}
-    figure = Figure(figsize=(0.9 + 3.5 * len(known), 5.4), layout="constrained")
+    figure = new_figure(0.9 + 3.5 * len(known), 5.4)
     panels = figure.subplots(2, len(known), sharex="col", sharey="row", squeeze=False)
     overall = sensitive["overall"]
     for column, (name, buckets) in enumerate(known.items()):
         place = np.arange(len(buckets))
-        for axes, key, color in ((panels[0, column], "mAP_N", _BLUE), (panels[1, column], "missed", _VERMILLION)):
+        for axes, key, color in ((panels[0, column], "mAP_N", BLUE), (panels[1, column], "missed", VERMILLION)):
             values = [bucket[key][k] if bucket[key] else 0.0 for bucket in buckets]
             axes.bar(place, values, 0.72, color=color)
             for x, value, bucket in zip(place, values, buckets, strict=True):
                 text = f"{value:.1f}" if bucket[key] else "none"
                 axes.annotate(text, (x, value), (0, 4), **_NUMBER)
-            axes.axhline(overall[key][k], color=_INK, linewidth=1, linestyle="--", zorder=1.5)
+            axes.axhline(overall[key][k], color=INK, linewidth=1, linestyle="--", zorder=1.5)
             _plain(axes)
         ticks = [f"{bucket['name']}\n{_range(bucket)}\nn={bucket['instances']}" for bucket in buckets]
         panels[1, column].set_xticks(place, ticks, fontsize=8)
@@ -167,15 +157,17 @@ def draw_sensitivity(path: Path | str, result: Mapping[str, Any]) -> Path:
     panels[1, 0].set_ylabel("instances missed (%)")
     for axes in panels[:, 0]:
         axes.set_ylim(0, 1.12 * max(axes.get_ylim()[1], 1.0))
-    return _save(figure, path, f"Sensitivity at tIoU {result['tiou'][k]:g}; dashed: all instances together")
+    figure.suptitle(f"Sensitivity at tIoU {result['tiou'][k]:g}; dashed: all instances together", fontsize=11)
+    return figure
 
 
-def draw_proposals(path: Path | str, result: Mapping[str, Any]) -> Path:
+def _proposals(result: Mapping[str, Any]) -> Figure:
     """Recall whatever the label against the average number of proposals per video."""
     proposals = result["proposals"]
     number, tiou, available = proposals["number"], proposals["tiou"], proposals["available"]
     end = min(number[-1], max(10, 1.3 * available))  # beyond what there is, all curves are level
-    figure, axes = _figure(6.8, 4.8)
+    figure = new_figure(6.8, 4.8)
+    axes = figure.subplots()
     colors = colormaps["viridis_r"](np.linspace(0.25, 1, len(tiou)))
     for i, recall in enumerate(proposals["per_tiou"]):
         axes.plot(number, recall, color=colors[i], linewidth=0.9)
@@ -183,10 +175,10 @@ def draw_proposals(path: Path | str, result: Mapping[str, Any]) -> Path:
             level = float(np.interp(end, number, recall))
             axes.annotate(f"{tiou[i]:g}", (end, level), (4, 0), textcoords="offset points", fontsize=8, va="center")
     name = f"average (area up to {number[-1]}: {proposals['area']:.1f})"
-    axes.plot(number, proposals["recall"], color=_VERMILLION, linewidth=2.4, label=name)
+    axes.plot(number, proposals["recall"], color=VERMILLION, linewidth=2.4, label=name)
     axes.plot([], [], color=colors[len(tiou) // 2], linewidth=0.9, label=f"at tIoU {tiou[0]:g} to {tiou[-1]:g}")
     if available < end:
-        axes.axvline(available, color=_INK, linewidth=0.9, linestyle=":")
+        axes.axvline(available, color=INK, linewidth=0.9, linestyle=":")
         place: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
         axes.annotate(f"{available:.1f} per video in all", (available, 1), (4, -3), fontsize=8, va="top", **place)
     axes.set_xlim(0, end)
@@ -195,12 +187,8 @@ def draw_proposals(path: Path | str, result: Mapping[str, Any]) -> Path:
     axes.set_ylabel("recall (%)")
     _plain(axes)
     figure.legend(loc="outside lower center", ncols=2, fontsize=9, frameon=False)
-    return _save(figure, path, "Recall of proposals, whatever their label")
-
-
-def _figure(width: float, height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots()
+    figure.suptitle("Recall of proposals, whatever their label", fontsize=11)
+    return figure
 
 
 def _curve(axes: Axes, points: Mapping[str, Sequence[float]], key: str, **style: Any) -> None:
@@ -231,16 +219,5 @@ def _percent_square(axes: Axes) -> None:
 
 
 def _plain(axes: Axes) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=8)
+    plain(axes)
     axes.set_axisbelow(True)
-
-
-def _save(figure: Figure, path: Path | str, title: str) -> Path:
-    """The picture appears whole or not at all: it is written beside its place, then moved there."""
-    FigureCanvasAgg(figure)
-    figure.suptitle(title, fontsize=11)
-    path = Path(path)
-    with written_whole(path) as temporary:
-        figure.savefig(temporary, dpi=150)
-    return path

@@ -1,85 +1,55 @@
-"""Pictures of the paper's Fig. 4 and 5: mAP after every iteration, and against eta, with deviations over seeds."""
+"""Scores over iterations or over a setting, with their deviations over seeds, as in the paper's Fig. 4 and 5."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from amsx.figures import canvas
 
-CURVES = {"both branches": ("#222222", "o"), "base": ("#2a6f97", "s"), "supplementary": ("#b5651d", "^")}
+STYLES = {  # name of a curve -> colour and marker
+    "both branches": (canvas.BOTH_BRANCHES, "o"),
+    "base": (canvas.BASE, "s"),
+    "supplementary": (canvas.SUPPLEMENTARY, "^"),
+}
 
 
-def draw_iterations(path: Path, result: Mapping[str, Any]) -> list[Path]:
-    """Fig. 4: one panel per view, mAP of both branches fused and of each alone after every iteration.
+@dataclass(frozen=True)
+class ScoreCurve:
+    """One curve of a panel."""
 
-    `result` is what `amsx.experiments.reproduce` says of figure 4. Writes `path` as PNG and as SVG.
+    name: str  # a key of STYLES
+    x: Sequence[float]
+    mean: Sequence[float]  # over seeds, percent, at every x
+    deviation: Sequence[float]  # over seeds, percent, at every x
+
+
+def draw_score_curves(
+    path: Path | str,
+    title: str,
+    panels: Mapping[str, Sequence[ScoreCurve]],
+    *,
+    x_label: str,
+    x_ticks: Mapping[float, str] | None = None,
+    formats: Sequence[str] = canvas.FORMATS,
+) -> list[Path]:
+    """Write a picture with a panel of curves for every entry of `panels`; the files written, `path` with a suffix.
+
+    `x_ticks`: what stands at which x; None leaves it to matplotlib. Panels of several curves have a legend.
     """
-    rows = result["rows"]
-    iterations = [row["iteration"] for row in rows]
-    figure, panels = _panels(result)
-    for view, axes in panels.items():
-        scores = [row["scores"][view] for row in rows]
-        _curve(axes, iterations, scores, "both branches")
-        for branch in ("base", "supplementary"):
-            _curve(axes, iterations, [score["branches"][branch] for score in scores], branch)
-        axes.set_xlabel("iteration")
-        axes.set_xticks(iterations, ["phase zero" if i == 0 else str(i) for i in iterations])
-        axes.legend(fontsize=8, frameon=False)
-    return _write(figure, path)
-
-
-def draw_eta(path: Path, result: Mapping[str, Any]) -> list[Path]:
-    """Fig. 5: one panel per view, mAP against eta. `result` and files as of `draw_iterations`."""
-    rows = result["rows"]
-    figure, panels = _panels(result)
-    for view, axes in panels.items():
-        _curve(axes, [float(row["key"]) for row in rows], [row["scores"][view] for row in rows], "both branches")
-        axes.set_xlabel("eta")
-    return _write(figure, path)
-
-
-def _panels(result: Mapping[str, Any]) -> tuple[Figure, dict[str, Axes]]:
-    """A figure with a panel for every view, titled with what was measured."""
-    views = list(result["rows"][0]["scores"])
-    figure = Figure(figsize=(1 + 3.4 * len(views), 3.6), layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = dict(zip(views, figure.subplots(1, len(views), squeeze=False)[0], strict=True))
-    for view, axes in panels.items():
-        axes.set_title(view, fontsize=10)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.tick_params(labelsize=8)
-        axes.grid(axis="y", color="#dddddd", linewidth=0.6)
-    next(iter(panels.values())).set_ylabel("mean mAP (%)")
-    tiou = result["tiou"]
-    data = Path(result["data"]["root"] or result["data"]["layout"]).name
-    figure.suptitle(
-        f"{data}, tIoU {tiou[0]:g} to {tiou[-1]:g}\nprotocol {result['protocol']}, seeds: {result['seeds']}, "
-        "± standard deviation",
-        fontsize=9,
-    )
-    return figure, panels
-
-
-def _curve(axes: Axes, x: Sequence[float], scores: Sequence[Mapping[str, Any]], name: str) -> None:
-    color, marker = CURVES[name]
-    axes.errorbar(
-        x,
-        [score["mean"] for score in scores],
-        [score["deviation"] for score in scores],
-        color=color,
-        marker=marker,
-        markersize=4,
-        linewidth=1.3,
-        capsize=2.5,
-        label=name,
-    )
-
-
-def _write(figure: Figure, path: Path) -> list[Path]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    written = [path.with_suffix(suffix) for suffix in (".png", ".svg")]
-    for file in written:
-        figure.savefig(file, dpi=150)
-    return written
+    figure = canvas.new_figure(1 + 3.4 * len(panels), 3.6)
+    for axes, (name, curves) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        for curve in curves:
+            color, marker = STYLES[curve.name]
+            style = {"color": color, "marker": marker, "markersize": 4, "linewidth": 1.3, "capsize": 2.5}
+            axes.errorbar(curve.x, curve.mean, curve.deviation, label=curve.name, **style)
+        axes.set_title(name, fontsize=10)
+        canvas.plain(axes)
+        axes.grid(axis="y", color=canvas.GRID, linewidth=0.6)
+        axes.set_xlabel(x_label)
+        if x_ticks is not None:
+            axes.set_xticks(list(x_ticks), list(x_ticks.values()))
+        if len(curves) > 1:
+            axes.legend(fontsize=8, frameon=False)
+    figure.axes[0].set_ylabel("mean mAP (%)")
+    figure.suptitle(title, fontsize=9)
+    return canvas.save(figure, path, formats)

@@ -1,4 +1,4 @@
-"""The paper's Fig. 6: strips of one video above each other, curves and bars on the axis of seconds."""
+"""Strips of one video above each other, in the manner of the paper's Fig. 6: curves and bars on the axis of seconds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,74 +6,104 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from amsx.data.videos import Timebase
+from amsx.figures import canvas
 
-CURVE, LEVEL, SHADE = "#444444", "#b5651d", "#3a7d44"
-BARS = {"truth": "#3a7d44", "proposals": "#2a6f97", "base": "#2a6f97", "supplementary": "#b5651d"}
+Intervals = Sequence[tuple[float, float]]  # (start, end) in seconds
+BARS = {  # kind of bars -> their colour
+    "truth": canvas.TRUTH,
+    "proposals": canvas.PROPOSALS,
+    "base": canvas.BASE,
+    "supplementary": canvas.SUPPLEMENTARY,
+}
 
 
 @dataclass(frozen=True)
 class Strip:
-    """A name, and a curve over the snippets, bars of intervals, or both."""
+    """One row of a picture: a curve over the snippets, bars that stand for intervals, or both."""
 
-    name: str
-    curve: ArrayLike | None = None  # (n,), non-negative
-    level: float | None = None  # a threshold, drawn as a dashed line
-    bars: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)  # a key of BARS -> seconds
-    shade: Sequence[tuple[float, float]] | None = None  # what is shaded, in seconds; None: the ground truth
+    name: str  # stands to the left of the strip; may have several lines
+    curve: ArrayLike | None = None  # (n,), non-negative, a value for every snippet
+    threshold: float | None = None  # in units of the curve, drawn as a dashed line
+    bars: Mapping[str, Intervals] = field(default_factory=dict)  # a key of BARS -> the intervals of that kind
+    shade: Intervals | None = None  # what is shaded; None: the ground truth
+    height: float = 1.0  # as a multiple of the other strips' height
+
+
+def truth_strip(truth: Intervals) -> Strip:
+    """A low strip with the ground truth as bars, to stand beneath the others."""
+    return Strip("ground truth", bars={"truth": truth}, shade=(), height=0.28)
 
 
 def draw_strips(
-    path: Path, title: str, strips: Sequence[Strip], truth: Sequence[tuple[float, float]], timebase: Timebase
+    path: Path | str,
+    title: str,
+    strips: Sequence[Strip],
+    truth: Intervals,
+    timebase: Timebase,
+    *,
+    formats: Sequence[str] = canvas.FORMATS,
+    row_height: float = 1.0,
+    font_size: float = 9,
 ) -> list[Path]:
-    """Write the strips as PNG and SVG beside `path`; the ground truth is shaded where a strip shades nothing else."""
-    figure = Figure(figsize=(9, 0.8 + 0.72 * len(strips)), layout="constrained")
-    FigureCanvasAgg(figure)
-    rows = figure.subplots(len(strips), 1, sharex=True, squeeze=False)[:, 0]
+    """Write the strips of one video to `path` with ".png" and the like appended, for every format; the files written.
+
+    `truth` is shaded behind every strip that shades nothing else. `row_height` is the height of a strip in inches.
+    ValueError where no strip has a curve, or curves differ in length.
+    """
+    lengths = {strip.name: len(np.asarray(strip.curve)) for strip in strips if strip.curve is not None}
+    if not lengths:
+        raise ValueError("expected at least one strip with a curve to draw")
+    first, snippets = next(iter(lengths.items()))
+    for name, length in lengths.items():
+        if length != snippets:
+            raise ValueError(f"strip {name!r} has {length} snippets, {first!r} has {snippets}")
+    heights = [strip.height for strip in strips]
+    figure = canvas.new_figure(9, 0.8 + row_height * sum(heights))
+    rows = figure.subplots(len(strips), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
     for axes, strip in zip(rows, strips, strict=True):
-        for first, last in truth if strip.shade is None else strip.shade:
-            axes.axvspan(first, last, color=SHADE, alpha=0.10, linewidth=0)
-        top = 1.0
-        if strip.curve is not None:
-            curve = np.asarray(strip.curve, dtype=np.float64)
-            seconds = timebase.to_seconds(np.arange(len(curve)) + 0.5)
-            top = max(1e-9, float(curve.max()), strip.level or 0.0) * 1.1
-            axes.fill_between(seconds, curve, color=CURVE, alpha=0.15, linewidth=0)
-            axes.plot(seconds, curve, color=CURVE, linewidth=1.0)
-            axes.set_yticks([0, float(f"{top / 1.1:.2g}")])
-        else:
-            axes.set_yticks([])
-        if strip.level is not None:
-            axes.axhline(strip.level, color=LEVEL, linewidth=0.9, linestyle="--")
-        _bars(axes, strip, top)
-        axes.set_ylabel(strip.name, rotation=0, ha="right", va="center", fontsize=8)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.tick_params(labelsize=7)
-    end = timebase.to_seconds(len(np.asarray(next(s.curve for s in strips if s.curve is not None))))
-    rows[-1].set_xlim(float(timebase.to_seconds(0)), float(end))
-    rows[-1].set_xlabel("seconds", fontsize=8)
+        for start, end in truth if strip.shade is None else strip.shade:
+            axes.axvspan(start, end, color=canvas.TRUTH, alpha=0.10, linewidth=0)
+        _draw_bars(axes, strip, _draw_curve(axes, strip, timebase))
+        axes.set_ylabel(strip.name, rotation=0, ha="right", va="center", fontsize=font_size)
+        canvas.plain(axes, font_size - 1)
+    rows[-1].set_xlim(float(timebase.to_seconds(0)), float(timebase.to_seconds(snippets)))
+    rows[-1].set_xlabel("seconds", fontsize=font_size)
     figure.suptitle(title, fontsize=10)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    written = [path.with_name(path.name + suffix) for suffix in (".png", ".svg")]
-    for file in written:
-        figure.savefig(file, dpi=150)
-    return written
+    return canvas.save(figure, path, formats)
 
 
-def _bars(axes: Axes, strip: Strip, top: float) -> None:
-    """Beneath the curve, or in its place; several kinds of bars one above the other."""
+def _draw_curve(axes: Axes, strip: Strip, timebase: Timebase) -> float:
+    """Draw the strip's curve and threshold, if any; returns the upper end of its y axis."""
+    top = 1.0
+    if strip.curve is None:
+        axes.set_yticks([])
+    else:
+        curve = np.asarray(strip.curve, dtype=np.float64)
+        centres = timebase.to_seconds(np.arange(len(curve)) + 0.5)
+        top = max(1e-9, float(curve.max()), strip.threshold or 0.0) * 1.1
+        axes.fill_between(centres, curve, color=canvas.CURVE, alpha=0.15, linewidth=0)
+        axes.plot(centres, curve, color=canvas.CURVE, linewidth=1.0)
+        highest = top / 1.1
+        axes.set_yticks([0, round(highest, 2) if highest >= 1 else float(f"{highest:.2g}")])
+    if strip.threshold is not None:
+        axes.axhline(strip.threshold, color=canvas.THRESHOLD, linewidth=0.9, linestyle="--")
+    return top
+
+
+def _draw_bars(axes: Axes, strip: Strip, top: float) -> None:
+    """Draw the strip's bars beneath its curve, or in its place; several kinds of bars one above the other."""
     count = len(strip.bars)
-    below = 0.35 * top if strip.curve is not None and count else 0.0
+    below = 0.32 * top if strip.curve is not None and count else 0.0
     axes.set_ylim(-below, top)
     low, room = (-below, below) if below else (0.0, top)
     for i, (kind, intervals) in enumerate(strip.bars.items()):
-        bottom = low + room * (count - 1 - i + 0.15) / count
+        bottom = low + room * (count - 1 - i + 0.16) / count
         spans = [(start, end - start) for start, end in intervals]
-        axes.broken_barh(spans, (bottom, 0.7 * room / count), facecolors=BARS[kind])
+        axes.broken_barh(spans, (bottom, 0.68 * room / count), facecolors=BARS[kind])
         if count > 1:
-            axes.annotate(kind, (1.002, bottom + 0.35 * room / count), xycoords=("axes fraction", "data"), fontsize=6,
-                          va="center", color=BARS[kind])  # fmt: skip
+            place = (1.002, bottom + 0.34 * room / count)
+            where = ("axes fraction", "data")
+            axes.annotate(kind, place, xycoords=where, fontsize=6, va="center", color=BARS[kind])

@@ -52,6 +52,14 @@ def propose(activations: Activations, options: PostProcessing) -> Proposals:
     return Proposals(tracks.video[owner], tracks.label[owner], starts - first, ends - first, scores)
 
 
+def thresholds(cas: NDArray[np.float32], options: PostProcessing) -> list[float]:
+    """What the CAS (n,) of one class in one video is cut at, one for each of `options.levels`."""
+    if options.threshold_of == "mean":
+        return [level * float(cas.mean(dtype=np.float64)) for level in options.levels]
+    low, high = float(cas.min()), float(cas.max())
+    return [low + level * (high - low) for level in options.levels]
+
+
 def true_runs(inside: NDArray[np.bool_], begins: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
     """(R, 2): the first index and one past the last of every run of true values in `inside` (M,).
 

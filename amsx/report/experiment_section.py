@@ -4,51 +4,45 @@ import base64
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
 
-from amsx.experiments.reproduction import Reproduced
-from amsx.experiments.results import (
-    BRANCHES,
-    Curve,
-    curves_of_branches,
-    curves_of_eta,
-    curves_of_rows,
-    deviation_of,
-    last_rows,
-    names_of_rows,
-    paper_of,
-    views_of_result,
-)
+from amsx.experiments.reproduction import Reproduction
+from amsx.experiments.results import BOTH, Curve, Result, SeedScores, branch_curves, eta_curve, row_curves
 from amsx.report import charts
 from amsx.report.charts import Series
-from amsx.report.experiment_tables import per_iteration, per_seed, per_tiou
+from amsx.report.experiment_tables import fused_first, per_iteration, per_seed, per_tiou, shown_deviation
 from amsx.report.markup import facts, figure, rules_of
+from amsx.training.config import to_dict
 
 PARTS = {
     "whole": "whole schedule",
     "base": "phase zero, base branch",
     "supplementary": "phase zero, supplementary branch",
 }
+BRANCH_STYLES = {BOTH: 4, "base": 0, "supplementary": 1}  # curve of Fig. 4 -> its style: the timelines' colours
 CHOSE_NOTHING = "0 is phase zero. No iteration is chosen by its score: the result is the last."
 REPEATS = "Phase zero has no pseudo-labels yet: a row that uses them begins as the row without (\u2013)."
 
 
-def experiments(found: Reproduced, name: str) -> str:
+def experiments(reproduction: Reproduction, name: str) -> str:
     """The section element with the id `name` about one folder."""
-    parts = [_result(result, apart) for result, apart in zip(found.results, _apart(found.results), strict=True)]
-    parts += [_strips(found.strips)] if found.strips else []
+    results = reproduction.results
+    parts = [_result(*pair) for pair in zip(results, differing_settings(results), strict=True)]
+    parts += [_strips(reproduction.strips)] if reproduction.strips else []
     return (
         f'<section id="{name}"><h2>The paper\'s experiments</h2>'
-        f'<dl class="facts">{facts(found.data, "trainings", _trained(found))}</dl>'
-        f"{''.join(parts)}{_trainings(found)}</section>"
+        f'<dl class="facts">{facts(reproduction.data, "trainings", _trained(reproduction))}</dl>'
+        f"{''.join(parts)}{_trainings(reproduction)}</section>"
     )
 
 
-def _apart(results: Sequence[Mapping[str, Any]]) -> list[list[str]]:
-    """For every result the settings, as "section.key=value", that not all of them have: of a folder scored anew."""
+def differing_settings(results: Sequence[Result]) -> list[list[str]]:
+    """For every result its settings, as "section.key=value", that not all of them share.
+
+    Results differ in settings where some of a folder's tables were scored again with others.
+    """
     settings = [
-        {f"{section}.{name}": value for section, fields in result["config"].items() for name, value in fields.items()}
-        for result in results
+        {f"{section}.{name}": value for section, fields in to_dict(r.config).items() for name, value in fields.items()}
+        for r in results
     ]
     return [
         [f"{name}={value}" for name, value in own.items() if any(other.get(name) != value for other in settings)]
@@ -56,89 +50,91 @@ def _apart(results: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     ]
 
 
-def _result(result: Mapping[str, Any], apart: Sequence[str]) -> str:
-    """One table or figure: what was measured, the figures as a table and as a chart, every seed."""
-    if result["key"] == "figure4":
-        curves = {view: curves_of_branches(result, view) for view in views_of_result(result)}
-        legend = charts.legend(list(BRANCHES), list(BRANCHES.values()))
-        body = legend + _lines(result, curves, "iteration") + _same_as_table(per_iteration(result, curves))
-    elif result["key"] == "figure5":
-        curves = {view: curves_of_eta(result, view) for view in views_of_result(result)}
-        body = _lines(result, curves, "eta") + _same_as_table(per_tiou(result))
-    elif len({row["iteration"] for row in result["rows"]}) > 1:
-        curves = {view: curves_of_rows(result, view) for view in views_of_result(result)}
-        names = names_of_rows(result)
+def _result(result: Result, differing: Sequence[str]) -> str:
+    """One table or figure: what was measured, the scores as a table and as a chart, every seed."""
+    views = fused_first(result)
+    if result.key == "figure4":
+        names, styles = list(BRANCH_STYLES), list(BRANCH_STYLES.values())
+        curves = {view: branch_curves(result, view) for view in views}
+        table = _folded("The same as a table", per_iteration(result, curves, styles))
+        body = charts.legend(names, styles) + _lines(result, curves, styles, "iteration") + table
+    elif result.key == "figure5":
+        curves = {view: [eta_curve(result, view)] for view in views}
+        body = _lines(result, curves, [0], "eta") + _folded("The same as a table", per_tiou(result))
+    elif len(result.iterations) > 1:
+        curves = {view: row_curves(result, view) for view in views}
+        names, styles = [row.full_name for row in result.last_rows], list(range(len(result.last_rows)))
         body = (
-            f"{per_iteration(result, curves)}{charts.legend(names, range(len(names)))}"
-            f"{_lines(result, curves, 'iteration')}<h4>After the last iteration</h4>{per_tiou(result)}"
+            f"{per_iteration(result, curves, styles)}{charts.legend(names, styles)}"
+            f"{_lines(result, curves, styles, 'iteration')}<h4>After the last iteration</h4>{per_tiou(result)}"
         )
     else:
         body = per_tiou(result) + _marks(result)
-    seeds = _folded("Every seed", per_seed(result)) if result["seeds"] > 1 else ""
-    return f"<h3>{escape(result['title'])}</h3><p class='under'>{_measured(result, apart)}</p>{body}{seeds}"
+    seeds = _folded("Every seed", per_seed(result)) if result.seeds > 1 else ""
+    return f"<h3>{escape(result.title)}</h3><p class='under'>{_introduction(result, differing)}</p>{body}{seeds}"
 
 
-def _measured(result: Mapping[str, Any], apart: Sequence[str]) -> str:
-    """What stands above a result: the rules, what was scored, how often, and how to read it."""
-    views, seeds = views_of_result(result), result["seeds"]
-    said = [
-        rules_of(result),
-        f"{result['data']['videos']['test']} test videos.",
-        f"{seeds} seeds: mean ± standard deviation." if seeds > 1 else "One seed: no deviation, no error bars.",
+def _introduction(result: Result, differing: Sequence[str]) -> str:
+    """What stands above a result: the protocol, what was scored, how often, and how to read it."""
+    sentences = [
+        rules_of(result.protocol, result.tiou),
+        f"{result.data['videos']['test']} test videos.",
+        f"{result.seeds} seeds: mean ± standard deviation."
+        if result.seeds > 1
+        else "One seed: no deviation, no error bars.",
     ]
-    if len(views) > 1:
-        said.append(f"Streams fused with beta {result['config']['localization']['beta']:g}.")
-    if apart:
-        said.append(f"Not all tables and figures here have the same settings; this one has {escape(', '.join(apart))}.")
-    if len({row["iteration"] for row in result["rows"]}) > 1:
-        said += [CHOSE_NOTHING, REPEATS] if result["key"].startswith("table") else [CHOSE_NOTHING]
-    if any(paper_of(result, row["key"]) is not None for row in last_rows(result)):
-        said.append("Beside them stand the paper's figures, as far as they are known, RGB and flow fused.")
-    return " ".join(said)
+    if len(result.views) > 1:
+        sentences.append(f"Streams fused with beta {result.config.localization.beta:g}.")
+    if differing:
+        sentences.append(
+            f"Not all tables and figures here have the same settings; this one has {escape(', '.join(differing))}."
+        )
+    if len(result.iterations) > 1:
+        sentences += [CHOSE_NOTHING, REPEATS] if result.key.startswith("table") else [CHOSE_NOTHING]
+    if any(result.paper(row.key) is not None for row in result.last_rows):
+        sentences.append("Beside them stand the paper's figures, as far as they are known, RGB and flow fused.")
+    return " ".join(sentences)
 
 
-def _lines(result: Mapping[str, Any], curves: Mapping[str, Sequence[Curve]], x_label: str) -> str:
+def _lines(result: Result, curves: Mapping[str, Sequence[Curve]], styles: Sequence[int], x_label: str) -> str:
     """A chart for every view."""
     figures = []
     for view, drawn in curves.items():
+        series = []
+        for curve, style in zip(drawn, styles, strict=True):
+            x = sorted(curve.points)
+            series.append(_series(result, curve.name, style, [curve.points[at] for at in x], x))
         chart = charts.lines(
-            [_series(result, curve) for curve in drawn],
-            title=f"{result['title']}, {view}",
+            series,
+            title=f"{result.title}, {view}",
             x_label=x_label,
             y_label=f"average mAP (%), {view}",
             x_ticks=sorted({x for curve in drawn for x in curve.points}),
             size=(760, 320) if len(curves) == 1 else (520, 300),
             apart=4,
         )
-        figures.append(figure(chart, rules_of(result)))
+        figures.append(figure(chart, rules_of(result.protocol, result.tiou)))
     return f"<div class='grid'>{''.join(figures)}</div>"
 
 
-def _series(result: Mapping[str, Any], curve: Curve) -> Series:
-    x = sorted(curve.points)
-    scores = [curve.points[at] for at in x]
-    deviation = [deviation_of(result, score) for score in scores]
-    return Series(curve.name, curve.style, [score["mean"] for score in scores], deviation, x=x)
-
-
-def _marks(result: Mapping[str, Any]) -> str:
+def _marks(result: Result) -> str:
     """A table's rows under each other, a mark for every view."""
-    rows, views = last_rows(result), views_of_result(result)
-    series = []
-    for i, view in enumerate(views):
-        scores = [row["scores"][view] for row in rows]
-        deviation = [deviation_of(result, score) for score in scores]
-        series.append(Series(view, i, [score["mean"] for score in scores], deviation))
+    rows, views = result.last_rows, fused_first(result)
     chart = charts.rows(
-        names_of_rows(result),
-        series,
-        title=result["title"],
+        [row.full_name for row in rows],
+        [_series(result, view, i, [row.scores[view].average for row in rows]) for i, view in enumerate(views)],
+        title=result.title,
         x_label=f"average mAP (%){f', {views[0]}' if len(views) == 1 else ''}; the axis need not begin at 0",
         width=760,
         from_zero=False,
     )
     legend = charts.legend(views, range(len(views))) if len(views) > 1 else ""
-    return f"{legend}{figure(chart, rules_of(result))}"
+    return f"{legend}{figure(chart, rules_of(result.protocol, result.tiou))}"
+
+
+def _series(result: Result, name: str, style: int, scores: Sequence[SeedScores], x: Sequence[float] = ()) -> Series:
+    deviation = [shown_deviation(result, s) for s in scores]
+    return Series(name, style, [s.mean for s in scores], deviation, x=x)
 
 
 def _strips(strips: Mapping[str, Sequence[Path]]) -> str:
@@ -155,12 +151,12 @@ def _strips(strips: Mapping[str, Sequence[Path]]) -> str:
     return f"<h3>Fig. 6, what AMS does to single videos</h3>{''.join(parts)}"
 
 
-def _trainings(found: Reproduced) -> str:
+def _trainings(reproduction: Reproduction) -> str:
     """What was trained, how often, how long, and where each cell lies."""
-    if not found.trainings:
+    if not reproduction.trainings:
         return ""
     rows = []
-    for training in found.trainings:
+    for training in reproduction.trainings:
         seconds, folders = training.seconds, training.folders
         differs = "<br>".join(f"<code>{escape(line)}</code>" for line in training.settings) or "all of AMS"
         places = "".join(f"<li><code>{escape(str(path))}</code></li>" for path in folders)
@@ -182,17 +178,13 @@ def _trainings(found: Reproduced) -> str:
     return f"<h3>Trainings</h3>{_folded('What was trained, and where it is', table)}"
 
 
-def _trained(found: Reproduced) -> str:
-    every = sum(len(training.folders) for training in found.trainings)
-    seconds = [spent for training in found.trainings for spent in training.seconds]
+def _trained(reproduction: Reproduction) -> str:
+    every = sum(len(training.folders) for training in reproduction.trainings)
+    seconds = [spent for training in reproduction.trainings for spent in training.seconds]
     if not every:
         return "none in this folder"
     whole = f"{sum(seconds) / 3600:.1f} h" if sum(seconds) > 3600 else f"{sum(seconds) / 60:.0f} min"
     return f"{len(seconds)} of {every} finished, {whole} in all"
-
-
-def _same_as_table(table: str) -> str:
-    return _folded("The same as a table", table)
 
 
 def _folded(summary: str, body: str) -> str:

@@ -2,18 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
 
-from amsx.experiments.results import (
-    Curve,
-    Score,
-    curves_of_rows,
-    deviation_of,
-    last_rows,
-    names_of_rows,
-    paper_of,
-    views_of_result,
-)
+from amsx.experiments.results import Curve, Result, SeedScores, row_curves
 from amsx.localization.fusion import FUSED
 from amsx.report import charts
 from amsx.report.markup import cell
@@ -21,62 +11,74 @@ from amsx.report.markup import cell
 Rows = Sequence[tuple[str, Sequence[str]]]  # label and cells, HTML
 
 
-def per_iteration(result: Mapping[str, Any], curves: Mapping[str, Sequence[Curve]]) -> str:
-    """Average mAP of every curve after every iteration, by view; the paper's where it is known."""
-    iterations = sorted({row["iteration"] for row in result["rows"]})
-    papers = {row["key"]: paper_of(result, row["key"]) for row in last_rows(result)}
+def fused_first(result: Result) -> list[str]:
+    """The views of a result: all streams fused first, where there are several, then each alone."""
+    return sorted(result.views, key=lambda view: view != FUSED)
+
+
+def shown_deviation(result: Result, scores: SeedScores) -> float | None:
+    """The deviation over seeds, None where there is a single one."""
+    return scores.deviation if result.seeds > 1 else None
+
+
+def per_iteration(result: Result, curves: Mapping[str, Sequence[Curve]], styles: Sequence[int]) -> str:
+    """Average mAP of every curve after every iteration, by view; the paper's where it is known.
+
+    `curves`: view -> its curves, which go by the colours and marks of `styles`.
+    """
+    papers = {row.key: result.paper(row.key) for row in result.last_rows}
     compared = any(paper is not None and paper[1] is not None for paper in papers.values())
     bodies = {}
     for view, drawn in curves.items():
         rows = []
-        for curve in drawn:
-            cells = [_score(result, curve.points.get(i)) for i in iterations]
+        for curve, style in zip(drawn, styles, strict=True):
+            cells = [_scores(result, curve.points.get(i)) for i in result.iterations]
             if compared:
-                paper = papers.get(curve.key) if _is_the_papers(result, view) else None
+                paper = papers.get(curve.key) if _has_paper(result, view) else None
                 cells.append("" if paper is None else cell(paper[1], None))
-            rows.append((charts.key(curve.style) + escape(curve.name), cells))
+            rows.append((charts.key(style) + escape(curve.name), cells))
         bodies[view] = rows
-    heads = ["phase zero" if i == 0 else f"iteration {i}" for i in iterations]
+    heads = ["phase zero" if i == 0 else f"iteration {i}" for i in result.iterations]
     return _table("average mAP (%)", [*heads, *(["the paper"] if compared else [])], bodies)
 
 
-def per_tiou(result: Mapping[str, Any]) -> str:
+def per_tiou(result: Result) -> str:
     """mAP at every tIoU and on average after the last iteration, by view; the paper's beneath where it is known."""
     bodies = {}
-    for view in views_of_result(result):
+    for view in fused_first(result):
         rows = []
-        for name, row in zip(names_of_rows(result), last_rows(result), strict=True):
-            score, paper = row["scores"][view], paper_of(result, row["key"])
-            average = f"<strong>{_score(result, score)}</strong>"
-            rows.append((escape(name), [*(_score(result, at) for at in score["mAP"]), average]))
-            if paper is not None and _is_the_papers(result, view):
+        for row in result.last_rows:
+            score, paper = row.scores[view], result.paper(row.key)
+            average = f"<strong>{_scores(result, score.average)}</strong>"
+            rows.append((escape(row.full_name), [*(_scores(result, at) for at in score.per_tiou), average]))
+            if paper is not None and _has_paper(result, view):
                 values = [cell(value, None) for value in (*paper[0], paper[1])]
                 rows.append(('<span class="paper">the paper</span>', values))
         bodies[view] = rows
-    return _table("mAP (%) at tIoU", [*(f"{t:g}" for t in result["tiou"]), "average"], bodies)
+    return _table("mAP (%) at tIoU", [*(f"{t:g}" for t in result.tiou), "average"], bodies)
 
 
-def per_seed(result: Mapping[str, Any]) -> str:
+def per_seed(result: Result) -> str:
     """Average mAP of every row, iteration and seed, by view."""
     bodies = {}
-    for view in views_of_result(result):
+    for view in fused_first(result):
         rows = []
-        for curve in curves_of_rows(result, view):
-            for iteration, score in curve.points.items():
+        for curve in row_curves(result, view):
+            for iteration, scores in curve.points.items():
                 when = f"iteration {iteration}" if iteration else "phase zero"
                 label = f'{escape(curve.name)} <span class="sd">{when}</span>'
-                rows.append((label, [cell(value, None) for value in score["seeds"]]))
+                rows.append((label, [cell(value, None) for value in scores.seeds]))
         bodies[view] = rows
-    return _table("average mAP (%)", [f"seed {i}" for i in range(result["seeds"])], bodies)
+    return _table("average mAP (%)", [f"seed {i}" for i in range(result.seeds)], bodies)
 
 
-def _is_the_papers(result: Mapping[str, Any], view: str) -> bool:
-    """The paper fuses RGB and flow: so do all streams together here, or the only one, which may hold both."""
-    return view == FUSED or len(views_of_result(result)) == 1
+def _has_paper(result: Result, view: str) -> bool:
+    """Whether the paper's figures are of this view: it fuses RGB and flow, which a single stream may hold together."""
+    return view == FUSED or len(result.views) == 1
 
 
-def _score(result: Mapping[str, Any], score: Score | None) -> str:
-    return cell(None, None) if score is None else cell(score["mean"], deviation_of(result, score))
+def _scores(result: Result, scores: SeedScores | None) -> str:
+    return cell(None, None) if scores is None else cell(scores.mean, shown_deviation(result, scores))
 
 
 def _table(corner: str, heads: Sequence[str], bodies: Mapping[str, Rows]) -> str:

@@ -25,14 +25,14 @@ def by_protocol(groups: Sequence[Group]) -> list[Numbered]:
 
 def rules(groups: Numbered, at: str = "") -> str:
     """What stands under every figure: the protocol, and the thresholds that it was averaged over or taken `at`."""
-    return rules_of(first_explained(groups), at)
+    first = first_explained(groups)
+    return rules_of(first["protocol"], first["tiou"], at)
 
 
-def rules_of(says: Mapping[str, Any], at: str = "") -> str:
-    """The same from the result itself, which holds "protocol" and "tiou"."""
-    tiou = says["tiou"]
+def rules_of(protocol: str, tiou: Sequence[float], at: str = "") -> str:
+    """The same of a protocol and its T-IoU thresholds."""
     span = f"tIoU {tiou[0]:g}" if len(tiou) == 1 else f"tIoU {tiou[0]:g} to {tiou[-1]:g} ({len(tiou)} thresholds)"
-    return f"Protocol <b>{escape(says['protocol'])}</b>, {escape(at) or span}."
+    return f"Protocol <b>{escape(protocol)}</b>, {escape(at) or span}."
 
 
 def counted(groups: Numbered) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import amsx
-from amsx.experiments.reproduction import Reproduced
+from amsx.experiments.reproduction import Reproduction
 from amsx.files import write_text
 from amsx.report import run_sections
 from amsx.report.error_section import errors
@@ -40,12 +40,12 @@ def write_report(
     groups: Sequence[Group],
     out: Path | str,
     *,
-    reproduced: Sequence[Reproduced] = (),
+    reproduced: Sequence[Reproduction] = (),
     videos: int | Sequence[str] | None = None,
     frames: Path | None = None,
     say: Callable[[str], None] = print,
 ) -> Path:
-    """Write the report of what `read_groups` and `read_reproduced` found to `out`, as a whole or not at all.
+    """Write the report of what `read_groups` and `read_reproduction` found to `out`, as a whole or not at all.
 
     `videos` chooses whose timelines are in it: how many, evenly spread over the runs' test videos, or which; None: as
     many as stay within `BUDGET` bytes. `frames`: a folder with a folder of images for every video (see
@@ -133,10 +133,10 @@ def embedded(values: Any) -> str:
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
-def render(groups: Sequence[Group], runs: str, reproduced: Sequence[Reproduced]) -> str:
+def render(groups: Sequence[Group], runs: str, reproduced: Sequence[Reproduction]) -> str:
     """The page; `runs`: the sections on `groups`, empty where there are none."""
     places = [f"experiments-{i + 1}" for i in range(len(reproduced))]
-    folders = [found.folder.resolve().name for found in reproduced]
+    folders = [reproduction.folder.resolve().name for reproduction in reproduced]
     links = dict(zip(places, folders if len(folders) > 1 else ["Experiments"], strict=False))
     links |= RUNS_LINKS if groups else {}
     filled = {

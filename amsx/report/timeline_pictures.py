@@ -8,20 +8,20 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from amsx.data.videos import Segment, Timebase
-from amsx.figures.localization import Strip, draw_localization
+from amsx.data.videos import Timebase
+from amsx.figures.strips import Strip, draw_strips, truth_strip
 from amsx.localization.proposals import true_runs
 from amsx.report.run_groups import Group
 from amsx.report.timelines import Timelines, unpack
 
 
-def draw_videos(
+def draw_timelines(
     folder: Path, groups: Sequence[Group], chosen: Sequence[int], kind: Literal["png", "svg"]
 ) -> list[Path]:
     """Draw the test videos with indices `chosen` into `folder`; the first seed of each group, all streams fused.
 
     Under each other stand the sampling density of every stream (its bars: where there is more than one sample a
-    snippet), the branches' CASs (their bars: what Eq. 8 would teach) and the fused CAS with the proposals.
+    snippet), the branches' CASs (their bars: the pseudo-labels of Eq. 8) and the fused CAS with the proposals.
     """
     timelines = [Timelines(group.runs[0]) for group in groups]
     first = timelines[0]
@@ -31,23 +31,24 @@ def draw_videos(
             strips = []
             for group, timeline in zip(groups, timelines, strict=True):
                 prefix = f"{group.name}:\n" if len(groups) > 1 else ""
-                strips += _strips(timeline, video, label, prefix)
+                strips += timeline_strips(timeline, video, label, prefix)
             if strips:
-                path = folder / f"{_file_name(first.ids[video])}-{_file_name(label)}.{kind}"
-                truth = [Segment(start, end, label) for start, end in segments]
-                drawn.append(
-                    draw_localization(path, f"{first.ids[video]}: {label}", strips, truth, first.timebases[video])
-                )
+                path = folder / f"{_file_name(first.ids[video])}-{_file_name(label)}"
+                title, timebase = f"{first.ids[video]}: {label}", first.timebases[video]
+                truth = [(start, end) for start, end in segments]
+                drawn += draw_strips(path, title, [*strips, truth_strip(truth)], truth, timebase, formats=[kind])
     return drawn
 
 
-def _strips(timeline: Timelines, video: int, label: str, prefix: str) -> list[Strip]:
+def timeline_strips(timeline: Timelines, video: int, label: str, prefix: str = "") -> list[Strip]:
+    """The strips of one run, video and class; `prefix` stands before their names."""
     timebase = timeline.timebases[video]
     outcome = timeline.outcome(video, [label])
     strips = []
     for stream, packed in outcome["density"].items():
         density = unpack(packed).astype(np.float32)
-        strips.append(Strip(f"{prefix}sampling, {stream}", density, 1.0, _above(density, 1.0, timebase)))
+        bars = {"proposals": _above(density, 1.0, timebase)}
+        strips.append(Strip(f"{prefix}sampling, {stream}", density, 1.0, bars))
     view = outcome["views"][timeline.views[0]]
     branches = view["cas"].get(label, {})
     if "supplementary" not in branches:
@@ -57,7 +58,7 @@ def _strips(timeline: Timelines, video: int, label: str, prefix: str) -> list[St
         intervals = _above(cas, threshold, timebase)
         if branch == "fused":
             intervals = [(start, end) for start, end, _ in view["proposals"].get(label, [])]
-        strips.append(Strip(f"{prefix}{branch} CAS", cas, threshold, intervals))
+        strips.append(Strip(f"{prefix}{branch} CAS", cas, threshold, {"proposals": intervals}))
     return strips
 
 

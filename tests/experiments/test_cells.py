@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from amsx.experiments.cells import Cell, Workshop, is_finished, unfinished
+from amsx.experiments.cell_trainer import CellTrainer
+from amsx.experiments.cells import Cell, is_finished, unfinished
 from amsx.files import read_json, write_json
 from amsx.training import checkpoint
 from amsx.training.config import override
@@ -77,9 +78,9 @@ def test_beginnings_come_first_and_once(config, tmp_path):
     assert [c.part for c in found] == ["base", "supplementary", "whole", "whole"]
 
 
-def train_all(workshop, cells, out):
+def train_all(trainer, cells, out):
     for one in unfinished(cells, out):
-        workshop.train(one, out)
+        trainer.train(one, out)
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +93,7 @@ def trained(dataset, config, tmp_path_factory):
         "F": cell(config),
         "random": cell(config, "sampling.weights=random"),
     }
-    train_all(Workshop(dataset), list(cells.values()), out)
+    train_all(CellTrainer(dataset), list(cells.values()), out)
     return out, cells
 
 
@@ -130,15 +131,15 @@ def test_a_killed_cell_goes_on_where_it_stood(trained, dataset, config, tmp_path
         if done == 5:
             raise Killed
 
-    workshop = Workshop(dataset)
+    trainer = CellTrainer(dataset)
     one = cells["F"]
     for beginning in unfinished([one], tmp_path)[:-1]:
-        workshop.train(beginning, tmp_path)
+        trainer.train(beginning, tmp_path)
     with pytest.raises(Killed):
-        workshop.train(one, tmp_path, kill)
+        trainer.train(one, tmp_path, kill)
     assert not is_finished(one, tmp_path)
     seen = []
-    workshop.train(one, tmp_path, lambda done, goal: seen.append((done, goal)))
+    trainer.train(one, tmp_path, lambda done, goal: seen.append((done, goal)))
     assert seen == [(5, 7), (6, 7), (7, 7)]  # and not from the beginning's 3
     for i in (0, 1, 2):
         name = f"iteration{i}.safetensors"

@@ -17,9 +17,10 @@ from amsx.cli import main
 from amsx.data.features import FeatureArray
 from amsx.experiments.parallel import train_cells
 from amsx.experiments.plans import FIGURES, TABLES, cells_of, chosen_rows
-from amsx.experiments.progress import Live
+from amsx.experiments.progress import ProgressDisplay
 from amsx.experiments.reproduce import reproduce
-from amsx.experiments.single_videos import telling_videos
+from amsx.experiments.results import read_result
+from amsx.experiments.single_videos import example_videos
 from amsx.files import read_json
 from amsx.training.config import override
 
@@ -46,32 +47,28 @@ def times(out):
 def test_rows_and_numbers(everything):
     out, results = everything
     assert list(results) == ["table3", "table4", "table5", "figure4", "figure5"]
-    rows = [(row["key"], row["iteration"]) for row in results["table3"]["rows"]]
+    rows = [(row.key, row.iteration) for row in results["table3"].rows]
     assert rows == [(key, i) for key in "ABC" for i in (0, 1)] + [(key, 1) for key in "DEF"]
-    assert [row["key"] for row in results["table4"]["rows"]] == ["uniform", "random", "erase", "adaptive"]
-    assert [row["key"] for row in results["table5"]["rows"]] == ["random", "average", "maximum"]
-    assert [row["iteration"] for row in results["figure4"]["rows"]] == [0, 1]
-    assert [float(row["key"]) for row in results["figure5"]["rows"]] == [i / 4 for i in range(9)]
+    assert [row.key for row in results["table4"].rows] == ["uniform", "random", "erase", "adaptive"]
+    assert [row.key for row in results["table5"].rows] == ["random", "average", "maximum"]
+    assert [row.iteration for row in results["figure4"].rows] == [0, 1]
+    assert [float(row.key) for row in results["figure5"].rows] == [i / 4 for i in range(9)]
     for result in results.values():
-        assert json.loads((out / f"{result['key']}.json").read_text()) == result
-        for row in result["rows"]:
-            assert list(row["scores"]) == ["rgb"]
-            for score in row["scores"].values():
-                a, b = score["seeds"]
-                assert score["mean"] == pytest.approx((a + b) / 2)
-                assert score["deviation"] == pytest.approx(abs(a - b) / 2**0.5)
-                assert score["mean"] == pytest.approx(sum(s["mean"] for s in score["mAP"]) / 7)
-                assert ("branches" in score) == (row["key"] != "A")
+        assert json.loads((out / f"{result.key}.json").read_text()) == result.to_json()
+        assert read_result(out / f"{result.key}.json") == result
+        for row in result.rows:
+            assert list(row.scores) == ["rgb"]
+            for score in row.scores.values():
+                a, b = score.average.seeds
+                assert score.average.mean == pytest.approx((a + b) / 2)
+                assert score.average.deviation == pytest.approx(abs(a - b) / 2**0.5)
+                assert score.average.mean == pytest.approx(sum(s.mean for s in score.per_tiou) / 7)
+                assert bool(score.branches) == ("branches" in score.to_json()) == (row.key != "A")
 
 
 def test_rows_that_are_the_same_training_agree(everything):
     _, results = everything
-    of = {
-        (key, row["key"]): row["scores"]
-        for key, result in results.items()
-        for row in result["rows"]
-        if row["iteration"] == 1
-    }
+    of = {(key, row.key): row.scores for key, result in results.items() for row in result.rows if row.iteration == 1}
     assert of["table3", "F"] == of["table4", "adaptive"] == of["table5", "maximum"]
     assert of["table3", "F"] == of["figure4", "F"] == of["figure5", "0.75"]
     assert of["table3", "E"] == of["table4", "uniform"]
@@ -80,9 +77,9 @@ def test_rows_that_are_the_same_training_agree(everything):
 
 def test_streams_are_fused_where_there_are_several(dataset, short, tmp_path):
     result = reproduce(dataset, short, tmp_path, tables=[5], seeds=1, **QUIET)["table5"]
-    for row in result["rows"]:
-        assert list(row["scores"]) == ["rgb", "flow", "fused"]
-        assert set(row["scores"]["fused"]["branches"]) == {"base", "supplementary"}
+    for row in result.rows:
+        assert list(row.scores) == ["rgb", "flow", "fused"]
+        assert set(row.scores["fused"].branches) == {"base", "supplementary"}
     assert "; beta 0.5; 1 seed," in (tmp_path / "table5.txt").read_text()
 
 
@@ -133,7 +130,7 @@ def test_late_settings_may_change_and_others_not(everything, dataset, short):
     before = times(out)
     late = override(short, ["localization.threshold=1.5"])
     again = reproduce(dataset, late, out, tables=[5], seeds=2, streams=["rgb"], **QUIET)["table5"]
-    assert again["rows"] != results["table5"]["rows"]
+    assert again.rows != results["table5"].rows
     assert times(out) == before
     reproduce(dataset, short, out, tables=[5], seeds=2, streams=["rgb"], **QUIET)  # as the other tests expect it
     with pytest.raises(ValueError, match=r"model\.hidden: 16, 8"):
@@ -171,7 +168,7 @@ def test_a_failure_names_its_cell_and_spares_the_others(dataset, short, tmp_path
         tmp_path / cell.folder for cell in cells if cell.beginning.folder == broken.folder
     }
     path.unlink()
-    assert reproduce(dataset, short, tmp_path, tables=[3], seeds=1, streams=["rgb"], **QUIET)["table3"]["rows"]
+    assert reproduce(dataset, short, tmp_path, tables=[3], seeds=1, streams=["rgb"], **QUIET)["table3"].rows
 
 
 def test_a_killed_worker_loses_its_own_cell_alone(dataset, short, tmp_path, monkeypatch, forked_workers):
@@ -195,7 +192,7 @@ def test_a_killed_worker_loses_its_own_cell_alone(dataset, short, tmp_path, monk
 
 def test_nine_strips_of_single_videos(dataset, short, tmp_path):
     assert reproduce(dataset, short, tmp_path, figures=[6], seeds=1, streams=["rgb"], **QUIET) == {}
-    chosen = telling_videos(dataset)
+    chosen = example_videos(dataset)
     assert [label for _, label in chosen] == sorted(
         dataset.classes, key=lambda c: (-max(count(v, c) for v in dataset.subset("test")), c)
     )
@@ -220,10 +217,10 @@ class Terminal(io.StringIO):
 def test_a_terminal_sees_a_table(dataset, short, tmp_path):
     plan = chosen_rows(TABLES[3], ["A", "C"])
     shown = Terminal()
-    live = Live([plan], short, 1, ["rgb"], tmp_path, file=shown)
+    display = ProgressDisplay([plan], short, 1, ["rgb"], tmp_path, file=shown)
     cells = cells_of([plan], short, 1, ["rgb"])
     for event in train_cells(cells, dataset, tmp_path, jobs=2):
-        live.show(event)
+        display.update(event)
     last = shown.getvalue().split("\x1b[J")[-1].splitlines()
     assert last[0].split() == ["rgb/0"]
     assert [line.split() for line in last[1:3]] == [["table3", key, "done"] for key in "AC"]

@@ -1,5 +1,6 @@
 """The text of a table: the paper's figures beside ours on the paper's data, and only those that are known."""
 
+from amsx.experiments.results import Result
 from amsx.experiments.table_text import as_markdown, as_text
 
 TIOU = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
@@ -12,7 +13,7 @@ def entry(key, name, iteration, mean):
 
 
 def result(thumos14):
-    return {
+    values = {
         "key": "table3",
         "title": "Table III, what each part of AMS adds",
         "protocol": "activitynet",
@@ -27,6 +28,7 @@ def result(thumos14):
             entry("F", "all of AMS", 4, 42.0),
         ],
     }
+    return Result.from_json(values)
 
 
 def test_the_papers_figures_stand_beside_its_own_row_alone():

@@ -88,7 +88,7 @@ def test_late_settings_are_searched_without_training(searched, dataset, short):
 
 def test_a_killed_search_goes_on(searched, dataset, short, tmp_path, monkeypatch):
     out, _ = searched
-    measure, count = tuning._Bench.measure, 0
+    measure, count = tuning._TrialScorer.measure, 0
 
     def dies(self, config):
         nonlocal count
@@ -97,7 +97,7 @@ def test_a_killed_search_goes_on(searched, dataset, short, tmp_path, monkeypatch
             raise KeyboardInterrupt
         return measure(self, config)
 
-    monkeypatch.setattr(tuning._Bench, "measure", dies)
+    monkeypatch.setattr(tuning._TrialScorer, "measure", dies)
     with pytest.raises(KeyboardInterrupt):
         tune(dataset, short, tmp_path, trials=2, **QUIET)
     interrupted = trials_of(tmp_path)[1]

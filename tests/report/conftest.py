@@ -9,7 +9,7 @@ from amsx.data.synthetic import SyntheticConfig, make_dataset
 from amsx.data.videos import Dataset
 from amsx.experiments import single_videos
 from amsx.experiments.reproduce import reproduce
-from amsx.experiments.reproduction import read_reproduced
+from amsx.experiments.reproduction import read_reproduction
 from amsx.report.run_groups import read_groups
 from amsx.training.config import override
 from amsx.training.presets import for_dataset
@@ -81,7 +81,7 @@ def experiments_folder(dataset, tmp_path_factory, forked_workers):
 
 @pytest.fixture(scope="session")
 def experiments(experiments_folder):
-    return read_reproduced(experiments_folder)
+    return read_reproduction(experiments_folder)
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from report.conftest import HOSTILE_CLASS, HOSTILE_FOLDER, HOSTILE_VIDEO
 
+from amsx.experiments.results import Result, ResultRow
 from amsx.report.experiment_section import experiments as section
 from amsx.report.page import write_report
+from amsx.training.config import override
 
 
 @pytest.fixture(scope="module")
@@ -35,23 +37,23 @@ def test_every_row_and_iteration_has_mean_and_deviation(text, experiments):
     rows = rows_of(text, "Table III")
     assert rows[0] == ["average mAP (%)", "phase zero", "iteration 1", "iteration 2"]
     table = experiments.results[0]
-    of = {(row["key"], row["iteration"]): row["scores"] for row in table["rows"]}
+    of = {(row.key, row.iteration): row.scores for row in table.rows}
     for view, begin in (("fused", 1), ("rgb", 4), ("flow", 7)):
         shown = rows[begin : begin + 3]
         assert [row[0] for row in shown] == ["A: one branch", "C: two branches + sampler", "F: all of AMS"]
         for row, key in zip(shown, "ACF", strict=True):
-            expected = [formatted(of[key, i][view]["seeds"]) if (key, i) in of else "\u2013" for i in (0, 1, 2)]
+            expected = [formatted(of[key, i][view].average.seeds) if (key, i) in of else "\u2013" for i in (0, 1, 2)]
             assert row[1:] == expected
     assert rows[3][1] == "\u2013"  # F begins as C
-    per_tiou = rows[rows.index(["mAP (%) at tIoU", *(f"{t:g}" for t in table["tiou"]), "average"]) + 1]
+    per_tiou = rows[rows.index(["mAP (%) at tIoU", *(f"{t:g}" for t in table.tiou), "average"]) + 1]
     last = of["A", 2]["fused"]
-    assert per_tiou[1:] == [*(formatted(s["seeds"]) for s in last["mAP"]), formatted(last["seeds"])]
+    assert per_tiou[1:] == [*(formatted(s.seeds) for s in last.per_tiou), formatted(last.average.seeds)]
 
 
 def test_every_seed_can_be_seen(text, experiments):
-    for row in experiments.results[0]["rows"]:
-        for score in row["scores"].values():
-            assert [f"{value:.1f}" for value in score["seeds"]] in [r[1:] for r in rows_of(text, "Table III")]
+    for row in experiments.results[0].rows:
+        for score in row.scores.values():
+            assert [f"{value:.1f}" for value in score.average.seeds] in [r[1:] for r in rows_of(text, "Table III")]
 
 
 def test_what_was_measured_stands_above_every_result(text, experiments):
@@ -67,8 +69,7 @@ def test_what_was_measured_stands_above_every_result(text, experiments):
 def test_results_of_other_settings_say_which(text, experiments):
     assert "Not all tables" not in text
     table, curve = experiments.results
-    anew = copy.deepcopy(table)
-    anew["config"]["localization"]["threshold"] = 0.8
+    anew = replace(table, config=override(table.config, ["localization.threshold=0.8"]))
     above = re.findall(r"<p class='under'>(.*?)</p>", section(replace(experiments, results=(anew, curve)), "e"))
     assert "this one has localization.threshold=0.8." in above[0]
     assert "this one has localization.threshold=0.7." in above[1]
@@ -76,21 +77,19 @@ def test_results_of_other_settings_say_which(text, experiments):
 
 def test_error_bars_are_as_many_as_scores(text, experiments):
     assert text.count('class="spread') == sum(
-        len(row["scores"]) * (3 if result["key"] == "figure4" else 1)
-        for result in experiments.results
-        for row in result["rows"]
+        len(row.scores) * (3 if result.key == "figure4" else 1) for result in experiments.results for row in result.rows
     )
 
 
 def one_seed(result):
-    alone = copy.deepcopy(result)
+    alone = copy.deepcopy(result.to_json())
     alone["seeds"] = 1
     for row in alone["rows"]:
         for score in row["scores"].values():
             for entry in (score, *score["mAP"], *score.get("branches", {}).values()):
                 entry["seeds"] = entry["seeds"][:1]
                 entry["mean"], entry["deviation"] = entry["seeds"][0], 0.0
-    return alone
+    return Result.from_json(alone)
 
 
 def test_one_seed_has_no_deviation(experiments):
@@ -103,8 +102,8 @@ def test_one_seed_has_no_deviation(experiments):
 
 def last_iteration(result):
     """As Tables IV and V are."""
-    rows = [row for row in result["rows"] if row["iteration"] == 2]
-    return {**result, "key": "table4", "title": "Table IV, weights", "rows": rows}
+    rows = tuple(row for row in result.rows if row.iteration == 2)
+    return replace(result, key="table4", title="Table IV, weights", rows=rows)
 
 
 def test_rows_of_one_iteration_stand_beside_each_other(experiments):
@@ -124,9 +123,9 @@ def test_rows_of_one_iteration_stand_beside_each_other(experiments):
 
 def test_fig_5_is_drawn_over_eta(experiments):
     table = experiments.results[0]
-    scores = table["rows"][0]["scores"]
-    rows = [{"key": f"{i / 4:g}", "name": f"eta {i / 4:g}", "iteration": 2, "scores": scores} for i in range(9)]
-    figure = {**table, "key": "figure5", "title": "Fig. 5, eta", "rows": rows}
+    scores = table.rows[0].scores
+    rows = tuple(ResultRow(f"{i / 4:g}", f"eta {i / 4:g}", 2, scores) for i in range(9))
+    figure = replace(table, key="figure5", title="Fig. 5, eta", rows=rows)
     text = section(replace(experiments, results=(figure,)), "e")
     charts = re.findall(r'<svg class="chart".*?</svg>', text)
     assert len(charts) == 3  # a view each
@@ -138,7 +137,7 @@ def test_fig_5_is_drawn_over_eta(experiments):
 
 def test_the_papers_figures_stand_with_its_own_row_and_data_alone(text, experiments):
     assert "the paper" not in text.replace("The paper's experiments", "")
-    table = {**experiments.results[0], "thumos14": True}
+    table = replace(experiments.results[0], thumos14=True)
     paper = section(replace(experiments, results=(table,)), "e")
     rows = rows_of(paper, "Table III")
     assert rows[0][-1] == "the paper"
@@ -163,8 +162,9 @@ def test_trainings_name_their_settings_and_folders(text, experiments):
 def test_names_from_data_stay_text(experiments, tmp_path):
     strip = tmp_path / f"{HOSTILE_VIDEO}.svg"
     strip.write_text("<svg/>")
-    table = copy.deepcopy(last_iteration(experiments.results[0]))
-    table["rows"][0]["name"] = table["title"] = table["protocol"] = HOSTILE_CLASS
+    table = last_iteration(experiments.results[0])
+    rows = (replace(table.rows[0], name=HOSTILE_CLASS), *table.rows[1:])
+    table = replace(table, rows=rows, title=HOSTILE_CLASS, protocol=HOSTILE_CLASS)
     data = {**experiments.data, "root": HOSTILE_CLASS}
     hostile = replace(experiments, data=data, results=(table,), strips={"rgb": [strip]})
     page = write_report([], tmp_path / "r.html", reproduced=[hostile]).read_text()

@@ -7,17 +7,17 @@ import pytest
 from report.conftest import HOSTILE_FOLDER
 
 from amsx.cli import main
-from amsx.experiments.reproduction import read_reproduced, told_apart
+from amsx.experiments.reproduction import read_reproduction, sort_folders
 
 
-def test_runs_and_reproduced_folders_are_told_apart(runs, experiments_folder):
-    assert told_apart([runs[2], experiments_folder, runs[0]]) == ([runs[2], runs[0]], [experiments_folder])
+def test_runs_and_reproduced_folders_are_sort_folders(runs, experiments_folder):
+    assert sort_folders([runs[2], experiments_folder, runs[0]]) == ([runs[2], runs[0]], [experiments_folder])
 
 
 def test_results_strips_and_trainings(experiments, experiments_folder):
     assert experiments.folder.name == HOSTILE_FOLDER
-    assert [result["key"] for result in experiments.results] == ["table3", "figure4"]
-    assert experiments.results[0] == json.loads((experiments_folder / "table3.json").read_text())
+    assert [result.key for result in experiments.results] == ["table3", "figure4"]
+    assert experiments.results[0].to_json() == json.loads((experiments_folder / "table3.json").read_text())
     assert list(experiments.strips) == ["rgb", "flow"]
     for stream, pictures in experiments.strips.items():
         assert len(pictures) == 1
@@ -37,8 +37,8 @@ def test_results_strips_and_trainings(experiments, experiments_folder):
 def test_tables_can_be_carried_without_their_cells(experiments, experiments_folder, tmp_path):
     for path in experiments_folder.glob("*.json"):
         shutil.copy(path, tmp_path)
-    assert told_apart([tmp_path]) == ([], [tmp_path])
-    carried = read_reproduced(tmp_path)
+    assert sort_folders([tmp_path]) == ([], [tmp_path])
+    carried = read_reproduction(tmp_path)
     assert carried.results == experiments.results
     assert (carried.trainings, carried.strips) == ((), {})
 
@@ -52,21 +52,21 @@ def test_what_is_neither_names_both(tmp_path, capsys):
     (tmp_path / "search.json").write_text("{}")
     (tmp_path / "cells").mkdir()
     with pytest.raises(FileNotFoundError, match="neither"):
-        told_apart([tmp_path])
+        sort_folders([tmp_path])
 
 
 def test_a_folder_without_a_result_yet(tmp_path):
     (tmp_path / "cells").mkdir()
-    assert told_apart([tmp_path]) == ([], [tmp_path])
+    assert sort_folders([tmp_path]) == ([], [tmp_path])
     with pytest.raises(FileNotFoundError, match="no finished table or figure; amsx reproduce goes on"):
-        read_reproduced(tmp_path)
+        read_reproduction(tmp_path)
 
 
 def test_a_table_of_another_program_is_refused(experiments_folder, tmp_path):
     shutil.copy(experiments_folder / "config.json", tmp_path)
     (tmp_path / "table3.json").write_text('{"rows": []}')
     with pytest.raises(ValueError, match=r"table3\.json was not written by amsx reproduce; expected the keys"):
-        read_reproduced(tmp_path)
+        read_reproduction(tmp_path)
 
 
 def test_command(runs, experiments_folder, tmp_path, capsys):

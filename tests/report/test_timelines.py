@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from amsx.report.run_groups import read_groups
-from amsx.report.timeline_pictures import draw_videos
+from amsx.report.timeline_pictures import draw_timelines
 from amsx.report.timelines import Timelines, pack, sample_density, unpack
 from amsx.training.config import Config, override
 
@@ -108,11 +108,11 @@ def test_strips_that_a_run_cannot_fill_say_why(groups, runs, tmp_path):
 
 
 def test_stills(groups, tmp_path):
-    drawn = draw_videos(tmp_path / "png", groups, [0, 1], "png")
+    drawn = draw_timelines(tmp_path / "png", groups, [0, 1], "png")
     truth = Timelines(groups[0].runs[0])
     assert len(drawn) == sum(len(truth.truth(video)) for video in (0, 1))
     assert all(path.parent == tmp_path / "png" and path.read_bytes()[:4] == b"\x89PNG" for path in drawn)
-    (svg, *_) = draw_videos(tmp_path / "svg", groups, [1], "svg")
+    (svg, *_) = draw_timelines(tmp_path / "svg", groups, [1], "svg")
     assert "<svg" in svg.read_text()
 
 

@@ -1,0 +1,93 @@
+"""The training of one cell at a time, in a process that reads each stream's features once."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from amsx.data.batching import FeatureSet
+from amsx.data.videos import Dataset
+from amsx.experiments.cells import (
+    CHECKPOINT_FILE,
+    FINISHED_FILE,
+    MODEL_FILE,
+    SETTINGS_FILE,
+    Cell,
+    Finished,
+    iteration_file,
+)
+from amsx.files import write_json
+from amsx.training import checkpoint
+from amsx.training.activations import save_activations
+from amsx.training.phases import iteration_ends, total_epochs
+from amsx.training.run import stream_activations
+from amsx.training.setup import choose_device
+from amsx.training.trainer import Trainer
+
+
+class CellTrainer:
+    """Trains cells on one data set. A stream's features are read once for the cells that follow each other."""
+
+    def __init__(self, dataset: Dataset, device: str | None = None) -> None:
+        self.dataset = dataset
+        self.device = choose_device(device)
+        self.test = dataset.subset("test")
+        self._features: dict[tuple[str, str], FeatureSet] = {}
+
+    def trainer(self, cell: Cell) -> Trainer:
+        """A trainer for the cell, at the beginning of the schedule."""
+        classes = self.dataset.classes
+        storage = cell.config.optimization.storage
+        if (cell.stream, storage) not in self._features:
+            self._features.clear()  # one stream at a time: they are large
+            train = self.dataset.subset("train")
+            self._features[cell.stream, storage] = FeatureSet.load(train, cell.stream, classes, storage=storage)
+        features = self._features[cell.stream, storage]
+        return Trainer(features, cell.config, stream=cell.stream, classes=classes, device=self.device, progress=False)
+
+    def train(self, cell: Cell, out: Path, after_epoch: Callable[[int, int], None] = lambda done, goal: None) -> float:
+        """Train a cell whose beginning is finished, from its last checkpoint; the seconds that this took.
+
+        `after_epoch(done, goal)` is called after every epoch; both count epochs of the schedule.
+        """
+        began = time.perf_counter()
+        folder = out / cell.folder
+        write_json(folder / SETTINGS_FILE, cell.settings)
+        trainer = self.trainer(cell)
+        latest = folder / CHECKPOINT_FILE
+        if latest.exists():
+            trainer.restore(*checkpoint.load(latest, kind="checkpoint"))
+        elif cell.beginning is not None:
+            start = out / cell.beginning.folder / CHECKPOINT_FILE
+            trainer.restore(*checkpoint.load(start, kind="checkpoint"))
+        goal, stops = self._schedule(cell, trainer)
+
+        def keep(trainer: Trainer) -> None:
+            if trainer.epoch in stops:
+                path = iteration_file(folder, stops[trainer.epoch])
+                save_activations(path, stream_activations(trainer, self.test))
+            checkpoint.save(latest, *trainer.state(), kind="checkpoint")
+            after_epoch(trainer.epoch, goal)
+
+        keep(trainer)  # an iteration may end where the beginning did
+        trainer.train(after_epoch=keep, until=goal)
+        if cell.part == "whole":
+            tensors, header = trainer.state()
+            weights = {name: value for name, value in tensors.items() if name.startswith("model.")}
+            checkpoint.save(folder / MODEL_FILE, weights, header, kind="checkpoint")
+        seconds = time.perf_counter() - began
+        finished = Finished(tuple(sorted(stops.values())), seconds, trainer.history)
+        write_json(folder / FINISHED_FILE, finished.to_json())
+        if cell.part == "whole":
+            latest.unlink()
+        return seconds
+
+    @staticmethod
+    def _schedule(cell: Cell, trainer: Trainer) -> tuple[int, dict[int, int]]:
+        """The epoch at which the cell ends, and those after which it is tested -> the iteration that ends there."""
+        phases = cell.config.phases
+        if cell.part == "base":
+            return phases.base_epochs, {}
+        if cell.part == "supplementary":
+            return phases.base_epochs + phases.supplementary_epochs, {}
+        stops = {epoch: iteration for iteration, epoch in iteration_ends(trainer.phases).items()}
+        return total_epochs(trainer.phases), stops
