@@ -23,8 +23,12 @@ class OnDevice(torch.Tensor):
 
     @classmethod
     def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        says = {torch.Tensor.device: torch.device("cuda", 0), torch.Tensor.is_cuda: True, torch.Tensor.is_cpu: False}
-        for descriptor, value in says.items():
+        values: dict[Any, object] = {
+            torch.Tensor.device: torch.device("cuda", 0),
+            torch.Tensor.is_cuda: True,
+            torch.Tensor.is_cpu: False,
+        }
+        for descriptor, value in values.items():
             if function == descriptor.__get__:
                 return value
         installed = native._C

@@ -18,7 +18,7 @@ def architectures() -> list[str]:
     built = {
         a for line in lines if "CMAKE_CUDA_ARCHITECTURES" in line for a in re.findall(r"\b(\d+)(?:-real|\b)", line)
     }
-    known = set(re.findall(r"sm_(\d+)", run(NVCC, "--list-gpu-code").stdout))
+    known = set(re.findall(r"sm_(\d+)", run(str(NVCC), "--list-gpu-code").stdout))
     return sorted(built & known, key=int)
 
 
@@ -28,7 +28,7 @@ def test_no_spills_and_no_stack(tmp_path: Path) -> None:
     assert len(found) >= 2
     code = [f"-gencode=arch=compute_{a},code=sm_{a}" for a in found]
     flags = ["-std=c++17", "-O3", "--fmad=false", "--expt-relaxed-constexpr", "-Xptxas=-v", "--threads=2"]
-    done = run(NVCC, *flags, *code, "-fatbin", f"-odir={tmp_path}", *KERNELS)
+    done = run(str(NVCC), *flags, *code, "-fatbin", f"-odir={tmp_path}", *KERNELS)
     assert done.returncode == 0, done.stderr[-4000:]
     report = done.stdout + done.stderr
     for a in found:
@@ -42,7 +42,7 @@ def test_no_spills_and_no_stack(tmp_path: Path) -> None:
 def test_wide_rows_move_sixteen_bytes_at_a_time(tmp_path: Path) -> None:
     ptx = tmp_path / "gather.ptx"
     flags = ["-std=c++17", "-O3", "--fmad=false", "--expt-relaxed-constexpr", "-arch=compute_80", "-ptx"]
-    done = run(NVCC, *flags, CSRC / "cuda" / "gather.cu", "-o", ptx)
+    done = run(str(NVCC), *flags, CSRC / "cuda" / "gather.cu", "-o", ptx)
     assert done.returncode == 0, done.stderr[-4000:]
     # gather_kernel<float, 4> and the like; 1 is the width of rows that are not aligned
     entries = re.findall(r"\.entry \S*?(gather(?:_backward)?_kernelI\w+Li([248])E)(.*?)\n}", ptx.read_text(), re.S)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import Any
 
 import pytest
 import torch
@@ -173,7 +174,7 @@ def test_rows_with_many_readers_and_with_none(
 @given(cases(dims=[1, 5], snippets=[1, 7, 129, 513]), DTYPES, st.sampled_from(["grid", "continuous"]))
 @EXAMPLES
 def test_the_public_ops_and_their_gradients(cuda: Cuda, case: Case, dtype: torch.dtype, mode: str) -> None:
-    options = {"labels": case.labels, "lengths": case.lengths, "eta": case.eta, "mode": mode}
+    options: dict[str, Any] = {"labels": case.labels, "lengths": case.lengths, "eta": case.eta, "mode": mode}
 
     def whole() -> list[Tensor]:
         feats, cas = (x.to(dtype).detach().requires_grad_() for x in (case.feats, case.cas))

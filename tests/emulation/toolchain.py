@@ -43,7 +43,7 @@ DRIVER = [
 ]
 
 
-def run(*command: str | Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
+def run(*command: str | Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     environment = None if env is None else {**os.environ, **env}
     return subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=300, env=environment)
 
@@ -52,7 +52,7 @@ def compiled(unit: Unit, folder: Path, flags: tuple[str, ...] = ()) -> Path:
     """The object file of one source."""
     out = folder / f"{unit.source.parent.name}_{unit.source.stem}.o"
     emulated = ("-x", "c++", f"-I{HERE}", "-include", "cuda_runtime.h") if unit.source.suffix == ".cu" else ()
-    done = run(COMPILER, *FLAGS, *flags, *unit.flags, *emulated, "-c", unit.source, "-o", out)
+    done = run(str(COMPILER), *FLAGS, *flags, *unit.flags, *emulated, "-c", unit.source, "-o", out)
     if done.returncode != 0:
         raise RuntimeError(f"{unit.source} does not compile:\n{done.stderr[-4000:]}")
     return out
@@ -67,7 +67,7 @@ def built(units: list[Unit], folder: Path, name: str, flags: tuple[str, ...] = (
 
 
 def linked(objects: list[Path], out: Path, flags: tuple[str, ...] = ()) -> Path:
-    done = run(COMPILER, *objects, "-pthread", *(f for f in flags if not f.startswith("-D")), "-o", out)
+    done = run(str(COMPILER), *objects, "-pthread", *(f for f in flags if not f.startswith("-D")), "-o", out)
     if done.returncode != 0:
         raise RuntimeError(f"{out.name} does not link:\n{done.stderr[-4000:]}")
     return out
@@ -77,7 +77,7 @@ def works(flags: tuple[str, ...], folder: Path) -> str | None:
     """Why a program with these flags cannot be built and run here; None if it can."""
     source = folder / "probe.cpp"
     source.write_text("int main() { return 0; }\n")
-    done = run(COMPILER, *flags, source, "-o", folder / "probe")
+    done = run(str(COMPILER), *flags, source, "-o", folder / "probe")
     if done.returncode == 0:
         done = run(folder / "probe")
     return None if done.returncode == 0 else (done.stderr.strip() or f"exit status {done.returncode}")[-300:]

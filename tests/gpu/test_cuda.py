@@ -1,6 +1,7 @@
 """The ops on a CUDA device: against the CPU, inside torch, on streams and in graphs, with values nobody should pass."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -33,7 +34,7 @@ def alone() -> Iterator[None]:
     torch.cuda.synchronize()
 
 
-def on_device(x: object) -> object:
+def on_device(x: Any) -> Any:
     """A tensor on the GPU, still a leaf that requires a gradient where it did; anything else as it is."""
     return x.detach().to(DEVICE).requires_grad_(x.requires_grad) if isinstance(x, Tensor) else x
 
@@ -106,9 +107,8 @@ def check_same_bits(x: Inputs, factor: int, mean: bool) -> None:
         ),
     ]
     for name, op, arguments in calls:
-        here, there = op(*arguments), op(*map(on_device, arguments))
-        if isinstance(here, Tensor):
-            here, there = (here,), (there,)
+        outputs: list[Any] = [op(*arguments), op(*map(on_device, arguments))]
+        here, there = ((x,) if isinstance(x, Tensor) else x for x in outputs)
         for i, (a, b) in enumerate(zip(there, here, strict=True)):
             assert_same_bits(a, b, f"{name}, output {i}, {x.dtype}, cas {tuple(x.cas.shape)}, H {factor}")
 
@@ -167,7 +167,7 @@ def test_non_contiguous_and_unaligned_inputs(dtype: torch.dtype) -> None:
             torch.cat([y.new_zeros(1), y[:, :, 1:].reshape(-1)]).to(DEVICE)[1:].view(3, 50, 64)
         ),
     }
-    there, lengths = timestamps.to(DEVICE), x.lengths.to(DEVICE)
+    there, lengths = timestamps.to(DEVICE), on_device(x.lengths)
     for name, laid in layouts.items():
         feats = laid(wide)
         assert torch.equal(feats.cpu(), x.feats), name

@@ -46,7 +46,8 @@ def test_against_the_definitions_in_loops(lengths, seed):
     rng = np.random.default_rng(seed)
     edges = [0, *np.cumsum(lengths).tolist()]
     values = rng.random(edges[-1]).astype(np.float32)
-    intervals, expected = [], {kind: [] for kind in KINDS}
+    intervals = []
+    expected: dict[str, list[float]] = {kind: [] for kind in KINDS}
     for track, n in enumerate(lengths):
         own = values[edges[track] : edges[track + 1]].astype(np.float64)
         for start in range(n):

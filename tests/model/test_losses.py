@@ -147,6 +147,7 @@ def test_eq_9_is_finite_where_activations_saturate():
     loss = localization_loss(cas, targets, torch.ones(1, 1), torch.tensor([2]))
     loss.backward()
     assert loss.isfinite()
+    assert cas.grad is not None
     assert cas.grad.isfinite().all()
 
 
@@ -196,5 +197,7 @@ def test_co_activity_similarity_of_nothing_is_zero_with_a_gradient():
     shared = co_activity_similarity_loss(embedding, logits, torch.ones(2, 2), lengths, margin=0.5)
     assert shared.item() == pytest.approx(0.5)  # all distances 1: the margin remains
     (apart + shared).backward()
+    assert embedding.grad is not None
     assert embedding.grad.isfinite().all()
+    assert logits.grad is not None
     assert logits.grad.isfinite().all()

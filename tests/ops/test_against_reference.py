@@ -1,5 +1,7 @@
 """Every op against the paper's equations in plain PyTorch, over drawn shapes, padding, ties and spikes."""
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given
@@ -22,7 +24,7 @@ def zeroed(x: torch.Tensor, valid: list[int]) -> torch.Tensor:
 
 @given(cases(dims=[1]), st.sampled_from(AGGREGATES))
 def test_weights(case: Case, aggregate: str) -> None:
-    options = {"labels": case.labels, "lengths": case.lengths, "eta": case.eta, "aggregate": aggregate}
+    options: dict[str, Any] = {"labels": case.labels, "lengths": case.lengths, "eta": case.eta, "aggregate": aggregate}
     expected = reference.sampling_weights(case.cas, **options)
     torch.testing.assert_close(amsx.sampling_weights(case.cas, **options), expected, rtol=1e-12, atol=1e-12)
 
@@ -76,7 +78,7 @@ def test_grid_features_are_rows_of_the_up_sampled_sequence(case: Case, aggregate
 def test_the_whole_op_where_no_point_falls_on_an_edge(case: Case, mode: str) -> None:
     torch.manual_seed(0)
     cas = case.cas + 1e-3 * torch.rand_like(case.cas)  # no ties
-    options = {
+    options: dict[str, Any] = {
         "labels": case.labels,
         "lengths": case.lengths,
         "eta": case.eta,
@@ -172,4 +174,6 @@ def test_outputs_too_large_for_the_caches_have_the_same_bits(dtype: torch.dtype,
         expected = amsx.adaptive_sample(few, cas, lengths=torch.tensor([2090]))
         expected.feats.backward(feats[..., columns])
         assert torch.equal(sampled.feats[..., columns], expected.feats)
+        assert leaf.grad is not None
+        assert few.grad is not None
         assert torch.equal(leaf.grad[..., columns], few.grad)

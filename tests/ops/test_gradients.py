@@ -1,5 +1,7 @@
 """Adjoints: finite differences, autograd of the reference, and what carries no gradient."""
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -42,7 +44,7 @@ def test_grid_sampling_to_features_alone() -> None:
 
 def test_outputs_that_nobody_uses_have_no_gradient() -> None:
     feats, cas, labels, lengths = inputs()
-    options = {"labels": labels, "lengths": lengths, "mode": "continuous"}
+    options: dict[str, Any] = {"labels": labels, "lengths": lengths, "mode": "continuous"}
     for name in ("feats", "timestamps"):
         assert gradcheck(lambda x, c, n=name: getattr(amsx.adaptive_sample(x, c, **options), n), (feats, cas))
     sampled = amsx.adaptive_sample(feats, cas, **options)
@@ -118,12 +120,14 @@ def test_lower_precision_sums_before_rounding(dtype: torch.dtype) -> None:
     exact = torch.zeros(2, 64, 37, dtype=torch.float64, requires_grad=True)
     reference.gather(exact, timestamps).backward(grad.double())
     epsilon = torch.finfo(dtype).eps
+    assert feats.grad is not None
     torch.testing.assert_close(feats.grad.double(), exact.grad, rtol=epsilon, atol=2e-5)
 
 
 def test_expanded_gradient_of_a_sum() -> None:
     feats, cas, _, _ = inputs()
     amsx.adaptive_sample(feats, cas).feats.sum().backward()
+    assert feats.grad is not None
     total = feats.grad.sum().item()
     assert total == pytest.approx(feats.numel())  # every sample's shares add up to one
 

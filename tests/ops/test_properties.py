@@ -96,4 +96,6 @@ def test_the_same_bits_on_every_run_and_thread_count() -> None:
         torch.set_num_threads(before)
     for result in results[1:]:
         for a, b in zip(results[0], result, strict=True):
+            assert a is not None
+            assert b is not None
             assert torch.equal(a, b)

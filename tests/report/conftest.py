@@ -1,6 +1,7 @@
 """Small runs and a small reproduction to report on, with names that try to break out of the page."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from report.browser import Browser, find_chromium
@@ -72,7 +73,7 @@ def experiments_folder(dataset, tmp_path_factory, forked_workers):
     """What `amsx reproduce` leaves of three rows of Table III, Fig. 4 and Fig. 6; two seeds, two streams."""
     out = tmp_path_factory.mktemp("reproduced") / HOSTILE_FOLDER
     config = override(for_dataset(dataset)[0], [*SETTINGS, "phases.base_epochs=1"])
-    asked = {"tables": [3], "rows": ["A", "C", "F"], "figures": [4, 6], "seeds": 2}
+    asked: dict[str, Any] = {"tables": [3], "rows": ["A", "C", "F"], "figures": [4, 6], "seeds": 2}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(single_videos, "VIDEOS", 1)  # pictures take long to draw
         reproduce(dataset, config, out, **asked, jobs=2, quiet=True, say=lambda _: None)

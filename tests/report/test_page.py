@@ -61,7 +61,7 @@ def test_figures_name_their_protocol_and_carry_their_spread(text, groups):
 def test_all_videos_by_default_or_those_asked_for(groups, text, tmp_path, monkeypatch):
     ids = groups[0].runs[0].parts[0].ids
     assert [entry["id"] for entry in videos_in(text)] == list(ids)
-    said = []
+    said: list[str] = []
     out = write_report(groups, tmp_path / "some.html", videos=[ids[3], ids[1]], say=said.append)
     assert [entry["id"] for entry in videos_in(out.read_text())] == [ids[3], ids[1]]
     assert said == []
@@ -86,7 +86,7 @@ def test_frames_that_are_not_there(groups, tmp_path):
         write_report(groups, tmp_path / "r.html", frames=tmp_path, say=lambda _: None)
     assert not (tmp_path / "r.html").exists()
     Image.new("RGB", (30, 20)).save(tmp_path / ids[1] / "0.png")
-    said = []
+    said: list[str] = []
     out = write_report(groups, tmp_path / "r.html", frames=tmp_path, say=said.append)
     assert said == [f"{tmp_path} has frames of 1 of 12 videos"]
     frames = [entry["frames"] for entry in videos_in(out.read_text())]
