@@ -15,6 +15,7 @@ import pytest
 
 from amsx.cli import main
 from amsx.data.features import FeatureArray
+from amsx.experiments.cells import Cell
 from amsx.experiments.parallel import train_cells
 from amsx.experiments.plans import FIGURES, TABLES, cells_of, chosen_rows
 from amsx.experiments.progress import ProgressDisplay
@@ -155,9 +156,14 @@ def test_what_cannot_be_is_refused(dataset, short, tmp_path, asked, message):
         reproduce(dataset, short, tmp_path, **{**QUIET, **asked})
 
 
+def beginning(cell: Cell) -> Cell:
+    assert cell.beginning is not None
+    return cell.beginning
+
+
 def test_a_failure_names_its_cell_and_spares_the_others(dataset, short, tmp_path):
     cells = cells_of([TABLES[3]], short, 1, ["rgb"])
-    broken = next(c.beginning for c in cells if c.beginning.part == "supplementary" and c.config.phases.sampler)
+    broken = next(b for c in cells if (b := beginning(c)).part == "supplementary" and c.config.phases.sampler)
     path = tmp_path / broken.folder / "checkpoint.safetensors"
     path.parent.mkdir(parents=True)
     path.write_bytes(b"not a checkpoint")
@@ -165,7 +171,7 @@ def test_a_failure_names_its_cell_and_spares_the_others(dataset, short, tmp_path
         reproduce(dataset, short, tmp_path, tables=[3], seeds=1, streams=["rgb"], **QUIET)
     done = {path.parent for path in tmp_path.rglob("finished.json")}
     assert {tmp_path / cell.folder for cell in cells} - done == {
-        tmp_path / cell.folder for cell in cells if cell.beginning.folder == broken.folder
+        tmp_path / cell.folder for cell in cells if beginning(cell).folder == broken.folder
     }
     path.unlink()
     assert reproduce(dataset, short, tmp_path, tables=[3], seeds=1, streams=["rgb"], **QUIET)["table3"].rows
@@ -180,12 +186,14 @@ def test_a_killed_worker_loses_its_own_cell_alone(dataset, short, tmp_path, monk
         kinds.append(event.kind)
         if killed is None and event.cell.part == "whole" and event.kind == "epoch":
             (child,) = multiprocessing.active_children()
+            assert child.pid is not None
             os.kill(child.pid, signal.SIGKILL)
             killed = event.cell
         if event.kind == "failed":
             assert event.cell == killed
             assert "its process died (exit code -9)" in event.error
     assert kinds.count("failed") == 1
+    assert killed is not None
     done = {path.parent for path in tmp_path.rglob("finished.json")}
     assert {tmp_path / cell.folder for cell in cells} - done == {tmp_path / killed.folder}
 
