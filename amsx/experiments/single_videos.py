@@ -35,11 +35,10 @@ from amsx.localization.proposals import thresholds, true_runs
 from amsx.model.ams import AMS, predicted_classes
 from amsx.model.pseudo_labels import pseudo_labels
 from amsx.ops.alignment import align_cas
-from amsx.ops.sampling import sampling_weights
 from amsx.report.timelines import sample_density
 from amsx.training import checkpoint
 from amsx.training.config import Config
-from amsx.training.setup import build_model, load_model
+from amsx.training.setup import build_model, build_sampler, load_model
 from amsx.training.snapshots import feature_change
 
 VIDEOS = 6  # pictures per stream
@@ -90,12 +89,11 @@ def method_strips(
     lengths = torch.tensor([n])
     base = model.base_branch(feats, lengths)
     channels = predicted_classes(base.log_probs.exp(), config.sampling.class_threshold)
-    sampled, timestamps = model.sample(feats, lengths, base.cas, channels)
+    sampler = build_sampler(config)
+    sampled, timestamps = sampler.sample(feats, base.cas, channels, lengths)
     before = model.supplementary(sampled, lengths).cas
     after = align_cas(before, timestamps, lengths)
-    weights = sampling_weights(
-        base.cas, labels=channels, lengths=lengths, eta=model.eta, aggregate=config.sampling.aggregate
-    )
+    weights = sampler.adaptive_weights(base.cas, channels, lengths)
     pseudo = {}
     for branch, cas in (("base", base.cas), ("supplementary", after)):
         marked = pseudo_labels(cas[:, :, [channel]], torch.ones(1, 1), lengths, ratio=config.loss.pseudo_threshold)

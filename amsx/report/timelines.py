@@ -21,7 +21,7 @@ from amsx.report.run_groups import Run, views_of
 from amsx.training.activations import StreamActivations
 from amsx.training.config import Config
 from amsx.training.phases import schedule
-from amsx.training.setup import build_model
+from amsx.training.setup import build_sampler
 from amsx.training.snapshots import load_input
 
 
@@ -153,11 +153,9 @@ def sample_density(cas: NDArray[np.float32], channels: torch.Tensor, config: Con
     The samples stand at cumulation (i + 0.5); between two of them the cumulation is taken to be linear.
     """
     n = len(cas)
-    model = build_model(1, cas.shape[1], config)
-    position = torch.arange(n, dtype=torch.float32)[None, :, None]
     with torch.no_grad(), torch.random.fork_rng([]):
         torch.manual_seed(config.optimization.seed)
-        _, timestamps = model.sample(position, torch.tensor([n]), torch.from_numpy(cas)[None], channels)
+        timestamps = build_sampler(config).timestamps(torch.from_numpy(cas)[None], channels, torch.tensor([n]))
     at = np.concatenate([[-0.5], timestamps[0].double().numpy(), [n - 0.5]])
     cumulated = np.concatenate([[0.0], np.arange(n) + 0.5, [float(n)]])
     return np.diff(np.interp(np.arange(n + 1) - 0.5, at, cumulated))

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from amsx.model.ams import AMS
+from amsx.model.backbone import Backbone
+from amsx.model.sampler import Sampler
 from amsx.training.config import Config
 
 
@@ -31,14 +33,23 @@ def choose_device(name: str | None = None) -> torch.device:
 
 def build_model(width: int, num_classes: int, config: Config) -> AMS:
     """The model that `config` describes, for features of `width` columns, freshly initialized."""
-    return AMS(
-        width,
-        num_classes,
-        hidden=config.model.hidden,
-        dropout=config.model.dropout,
-        top_k_divisor=config.model.top_k_divisor,
-        smoothing=config.model.smoothing,
-        sampler=config.phases.sampler,
+    base, supplementary = (
+        Backbone(
+            width,
+            num_classes,
+            hidden=config.model.hidden,
+            dropout=config.model.dropout,
+            top_k_divisor=config.model.top_k_divisor,
+            smoothing=config.model.smoothing,
+        )
+        for _ in range(2)
+    )
+    return AMS(base, supplementary, build_sampler(config) if config.phases.sampler else None)
+
+
+def build_sampler(config: Config) -> Sampler:
+    """The sampler that `config.sampling` describes, whether or not `config.phases` makes use of one."""
+    return Sampler(
         weights=config.sampling.weights,
         eta=config.sampling.eta,
         interp_factor=config.sampling.interp_factor,

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from amsx.model.ams import AMS, kept_by_erasing, predicted_classes
+from amsx.model.ams import AMS, predicted_classes
 from amsx.model.backbone import Backbone, dropout_mask
 from amsx.model.losses import (
     cas_classification_loss,
@@ -12,6 +12,7 @@ from amsx.model.losses import (
     localization_loss,
 )
 from amsx.model.pseudo_labels import pseudo_labels
+from amsx.model.sampler import Sampler
 
 LENGTHS = torch.tensor([11, 1, 6, 9])
 
@@ -19,7 +20,8 @@ LENGTHS = torch.tensor([11, 1, 6, 9])
 @pytest.fixture
 def model() -> AMS:
     torch.manual_seed(0)
-    return AMS(5, 3, hidden=7, dropout=0.0, top_k_divisor=4).double()
+    base, supplementary = (Backbone(5, 3, hidden=7, dropout=0.0, top_k_divisor=4) for _ in range(2))
+    return AMS(base, supplementary, Sampler()).double()
 
 
 @pytest.fixture
@@ -45,7 +47,7 @@ def everything(model: AMS, feats: torch.Tensor) -> tuple[torch.Tensor, torch.Ten
     return loss, base.cas, aligned
 
 
-@pytest.mark.parametrize("sampler", [True, False])
+@pytest.mark.parametrize("sampler", [Sampler(), None])
 def test_padding_never_matters(model, feats, sampler):
     model.sampler = sampler
     valid = torch.arange(11) < LENGTHS[:, None]
@@ -68,64 +70,6 @@ def test_a_batch_is_its_videos_one_by_one(model, feats):
         together = (base[b : b + 1, :n], aligned[b : b + 1, :n], base_probs[b : b + 1], probs[b : b + 1])
         for x, y in zip(together, alone, strict=True):
             torch.testing.assert_close(x, y, rtol=1e-12, atol=1e-12)
-
-
-def sampled_times(model, feats, cas):
-    """Where the sampler reads, per video, without the padding."""
-    torch.manual_seed(0)
-    _, timestamps = model.sample(feats, LENGTHS, cas, LABELS)
-    return [row[:n] for row, n in zip(timestamps, LENGTHS.tolist(), strict=True)]
-
-
-@pytest.mark.parametrize("weights", ["random", "erase"])
-def test_padding_never_matters_to_other_weights(model, feats, weights):
-    model.weights = weights
-    cas = model.base_branch(feats, LENGTHS).cas.detach()
-    valid = torch.arange(11) < LENGTHS[:, None]
-    times = [sampled_times(model, feats, torch.where(valid[..., None], cas, padding)) for padding in (0.0, 1.0)]
-    for a, b in zip(*times, strict=True):
-        assert torch.equal(a, b)
-    for row, n in zip(times[0], LENGTHS.tolist(), strict=True):
-        assert row.min() >= -0.5
-        assert row.max() <= n - 0.5
-
-
-def test_random_weights_are_drawn_anew_and_seeded(model, feats):
-    model.weights = "random"
-    cas = model.base_branch(feats, LENGTHS).cas.detach()
-    first, again = sampled_times(model, feats, cas), sampled_times(model, feats, cas)
-    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
-    _, other = model.sample(feats, LENGTHS, cas, LABELS)  # the generator went on
-    assert not torch.equal(first[0], other[0])
-    _, flat = model.sample(feats, LENGTHS, torch.zeros_like(cas), LABELS)
-    assert not torch.equal(flat[0], torch.arange(11.0))  # they do not come from the CAS
-
-
-def test_erasing_reads_nothing_where_a_named_class_is_high():
-    cas = torch.zeros(3, 8, 2)
-    cas[0, 2:5, 0] = 0.9  # named: erased
-    cas[1, 2:5, 1] = 0.9  # not named: kept
-    cas[2, :, 0] = 0.5  # all of it above 0.7 times the mean: left as it is
-    named = torch.tensor([[1.0, 0], [1, 0], [1, 0]])
-    lengths = torch.full((3,), 8)
-    kept = kept_by_erasing(cas, named, lengths, 0.7)
-    assert kept[0].tolist() == [1, 1, 0, 0, 0, 1, 1, 1]
-    assert kept[1:].tolist() == [[1.0] * 8] * 2
-    model = AMS(5, 2, hidden=7, dropout=0.0, top_k_divisor=4, weights="erase", mode="continuous")
-    _, timestamps = model.sample(torch.rand(3, 8, 5), lengths, cas, named)
-    inside = (timestamps[0] > 2) & (timestamps[0] < 4)
-    assert not inside.any()
-    assert torch.allclose(timestamps[1:], torch.arange(8.0).expand(2, 8), atol=1e-5)
-
-
-def test_without_eta_a_constant_cas_is_sampled_uniformly():
-    model = AMS(5, 2, hidden=7, dropout=0.0, top_k_divisor=4, eta=0.0, mode="continuous")
-    constant = torch.full((1, 8, 2), 0.25)
-    _, timestamps = model.sample(torch.rand(1, 8, 5), torch.tensor([8]), constant, torch.ones(1, 2))
-    assert torch.allclose(timestamps[0], torch.arange(8.0), atol=1e-4)
-    constant[0, 3, 0] = 1.0  # and the peak gets no time at all
-    _, timestamps = model.sample(torch.rand(1, 8, 5), torch.tensor([8]), constant, torch.ones(1, 2))
-    assert not ((timestamps[0] > 2.9) & (timestamps[0] < 3.1)).any()
 
 
 def test_the_cas_leaves_room_for_the_background(model, feats):

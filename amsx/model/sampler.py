@@ -1,0 +1,80 @@
+"""The sampler between the branches: where the supplementary branch reads a video (Eq. 4 to 6, and two controls)."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from amsx.model.masking import valid_mask
+from amsx.model.pseudo_labels import pseudo_labels
+from amsx.ops.sampling import Sampled, adaptive_sample, gather, sampling_timestamps, sampling_weights
+
+LEAST_ETA = 1e-6  # in place of 0, which leaves a video of constant CAS without any weight: it is sampled uniformly
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Chooses the times at which a video's features are read. It has no parameters to train.
+
+    Its methods take `cas` (B, T, C), `channels` (B, C), multi-hot: the classes that count, and `lengths` (B,): the
+    valid snippets of each video.
+    """
+
+    weights: Literal["adaptive", "random", "erase"] = "adaptive"  # where they come from; see `sampling_weights`
+    eta: float = 0.75  # added to every adaptive weight; Eq. 4
+    interp_factor: int = 20  # H, sub-positions per snippet in grid mode; Eq. 6
+    aggregate: Literal["max", "mean", "random"] = "max"  # how the channels become one; Eq. 4, Table V
+    mode: Literal["grid", "continuous"] = "grid"  # Eq. 6, or its limit for infinite H
+    erase_threshold: float = 0.7  # of weights "erase", as a multiple of the mean activation; alpha of Eq. 8
+
+    def sample(self, feats: Tensor, cas: Tensor, channels: Tensor, lengths: Tensor) -> Sampled:
+        """Read `feats` (B, T, D) at the chosen times: the sampled features (B, T, D) and their timestamps (B, T)."""
+        if self.weights == "adaptive":  # one op for all of it
+            return adaptive_sample(
+                feats,
+                cas,
+                labels=channels,
+                lengths=lengths,
+                eta=self._positive_eta,
+                interp_factor=self.interp_factor,
+                aggregate=self.aggregate,
+                mode=self.mode,
+            )
+        timestamps = self.timestamps(cas, channels, lengths)
+        return Sampled(gather(feats, timestamps, lengths), timestamps)
+
+    def timestamps(self, cas: Tensor, channels: Tensor, lengths: Tensor) -> Tensor:
+        """The chosen times (B, T) in snippet units, the same as those of `sample`; Eq. 5 and 6."""
+        weights = self.sampling_weights(cas, channels, lengths)
+        return sampling_timestamps(weights, lengths=lengths, interp_factor=self.interp_factor, mode=self.mode)
+
+    def sampling_weights(self, cas: Tensor, channels: Tensor, lengths: Tensor) -> Tensor:
+        """How densely each snippet is sampled, (B, T).
+
+        "adaptive" is Eq. 4. "random" weights are drawn from [0, 1) anew in every call. "erase" is the hard special
+        case of Section III-C4, see `erasing_weights`.
+        """
+        if self.weights == "adaptive":
+            return self.adaptive_weights(cas, channels, lengths)
+        if self.weights == "random":
+            return torch.rand(cas.shape[:2], device=cas.device)
+        return erasing_weights(cas, channels, lengths, self.erase_threshold)
+
+    def adaptive_weights(self, cas: Tensor, channels: Tensor, lengths: Tensor) -> Tensor:
+        """Eq. 4, (B, T), whatever `weights` says."""
+        return sampling_weights(cas, labels=channels, lengths=lengths, eta=self._positive_eta, aggregate=self.aggregate)
+
+    @property
+    def _positive_eta(self) -> float:
+        return max(self.eta, LEAST_ETA)
+
+
+def erasing_weights(cas: Tensor, channels: Tensor, lengths: Tensor, ratio: float) -> Tensor:
+    """Weights (B, T) of hard erasing: 0 where a class of `channels` exceeds `ratio` times its mean (Eq. 8), else 1.
+
+    A video of which nothing would be left keeps all its snippets.
+    """
+    kept = ~pseudo_labels(cas, channels, lengths, ratio=ratio).any(dim=2)
+    left = (kept & valid_mask(lengths, cas.shape[1])).any(dim=1, keepdim=True)
+    return (kept | ~left).to(torch.float32)

@@ -1,0 +1,85 @@
+"""The sampler between the branches: padding, draws, erasing, and eta = 0."""
+
+import pytest
+import torch
+
+from amsx.model.sampler import Sampler, erasing_weights
+
+LENGTHS = torch.tensor([11, 1, 6, 9])
+LABELS = torch.tensor([[1, 0, 1], [1, 0, 0], [0, 1, 1], [0, 1, 0]], dtype=torch.float64)
+
+
+@pytest.fixture
+def feats() -> torch.Tensor:
+    return torch.randn(4, 11, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+
+@pytest.fixture
+def cas() -> torch.Tensor:
+    return torch.rand(4, 11, 3, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+
+
+def sampled_times(sampler, feats, cas):
+    """Where the sampler reads, per video, without the padding."""
+    torch.manual_seed(0)
+    _, timestamps = sampler.sample(feats, cas, LABELS, LENGTHS)
+    return [row[:n] for row, n in zip(timestamps, LENGTHS.tolist(), strict=True)]
+
+
+@pytest.mark.parametrize("weights", ["random", "erase"])
+def test_padding_never_matters_to_other_weights(feats, cas, weights):
+    sampler = Sampler(weights=weights)
+    valid = torch.arange(11) < LENGTHS[:, None]
+    times = [sampled_times(sampler, feats, torch.where(valid[..., None], cas, padding)) for padding in (0.0, 1.0)]
+    for a, b in zip(*times, strict=True):
+        assert torch.equal(a, b)
+    for row, n in zip(times[0], LENGTHS.tolist(), strict=True):
+        assert row.min() >= -0.5
+        assert row.max() <= n - 0.5
+
+
+def test_random_weights_are_drawn_anew_and_seeded(feats, cas):
+    sampler = Sampler(weights="random")
+    first, again = sampled_times(sampler, feats, cas), sampled_times(sampler, feats, cas)
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    _, other = sampler.sample(feats, cas, LABELS, LENGTHS)  # the generator went on
+    assert not torch.equal(first[0], other[0])
+    _, flat = sampler.sample(feats, torch.zeros_like(cas), LABELS, LENGTHS)
+    assert not torch.equal(flat[0], torch.arange(11.0))  # they do not come from the CAS
+
+
+@pytest.mark.parametrize("mode", ["grid", "continuous"])
+@pytest.mark.parametrize("aggregate", ["max", "mean", "random"])
+@pytest.mark.parametrize("weights", ["adaptive", "random", "erase"])
+def test_timestamps_alone_are_those_of_the_sampled_features(feats, cas, weights, aggregate, mode):
+    sampler = Sampler(weights=weights, aggregate=aggregate, mode=mode, eta=0.3)
+    torch.manual_seed(0)
+    sampled = sampler.sample(feats, cas, LABELS, LENGTHS)
+    torch.manual_seed(0)
+    assert torch.equal(sampler.timestamps(cas, LABELS, LENGTHS), sampled.timestamps)
+
+
+def test_erasing_reads_nothing_where_a_named_class_is_high():
+    cas = torch.zeros(3, 8, 2)
+    cas[0, 2:5, 0] = 0.9  # named: erased
+    cas[1, 2:5, 1] = 0.9  # not named: kept
+    cas[2, :, 0] = 0.5  # all of it above 0.7 times the mean: left as it is
+    named = torch.tensor([[1.0, 0], [1, 0], [1, 0]])
+    lengths = torch.full((3,), 8)
+    kept = erasing_weights(cas, named, lengths, 0.7)
+    assert kept[0].tolist() == [1, 1, 0, 0, 0, 1, 1, 1]
+    assert kept[1:].tolist() == [[1.0] * 8] * 2
+    _, timestamps = Sampler(weights="erase", mode="continuous").sample(torch.rand(3, 8, 5), cas, named, lengths)
+    inside = (timestamps[0] > 2) & (timestamps[0] < 4)
+    assert not inside.any()
+    assert torch.allclose(timestamps[1:], torch.arange(8.0).expand(2, 8), atol=1e-5)
+
+
+def test_without_eta_a_constant_cas_is_sampled_uniformly():
+    sampler, lengths, channels = Sampler(eta=0.0, mode="continuous"), torch.tensor([8]), torch.ones(1, 2)
+    constant = torch.full((1, 8, 2), 0.25)
+    _, timestamps = sampler.sample(torch.rand(1, 8, 5), constant, channels, lengths)
+    assert torch.allclose(timestamps[0], torch.arange(8.0), atol=1e-4)
+    constant[0, 3, 0] = 1.0  # and the peak gets no time at all
+    _, timestamps = sampler.sample(torch.rand(1, 8, 5), constant, channels, lengths)
+    assert not ((timestamps[0] > 2.9) & (timestamps[0] < 3.1)).any()
