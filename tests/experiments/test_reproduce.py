@@ -236,11 +236,10 @@ def test_a_terminal_sees_a_table(dataset, short, tmp_path):
     assert "%" in shown.getvalue()
 
 
-def test_the_command(tmp_path, capsys, shared_data):
+def test_the_command(tmp_path, capsys, data_folder):
     settings = ["model.hidden=8", "phases.base_epochs=1", "phases.supplementary_epochs=0", "phases.alternate_epochs=1"]
     sets = [part for setting in [*settings, "phases.iterations=1"] for part in ("--set", setting)]
-    data = str(shared_data("gtea-windows"))
-    arguments = ["reproduce", data, "--table", "3", "--row", "A", "--seeds", "1", "--jobs", "1"]
+    arguments = ["reproduce", str(data_folder), "--table", "3", "--row", "A", "--seeds", "1", "--jobs", "1"]
     assert main([*arguments, "--out", str(tmp_path), *sets]) == 0
     said = capsys.readouterr().out
     assert "1 cells, 0 of them already trained" in said

@@ -125,15 +125,15 @@ def test_without_optuna_it_says_what_to_install(dataset, short, tmp_path, monkey
         tune(dataset, short, tmp_path, trials=1, **QUIET)
 
 
-def test_the_command_without_the_test_features_and_training_with_its_settings(tmp_path, shared_data, capsys):
-    """The real set with the features of its test videos gone."""
-    source, copy = shared_data("gtea-windows"), tmp_path / "data"
+def test_the_command_without_the_test_features_and_training_with_its_settings(tmp_path, data_folder, capsys):
+    """The search runs on a copy of the set in which the features of the test videos are missing."""
+    copy = tmp_path / "data"
     (copy / "features").mkdir(parents=True)
-    annotation = json.loads((source / "gtea_windows.json").read_text())
-    (copy / "gtea_windows.json").write_text(json.dumps(annotation))
+    annotation = json.loads((data_folder / "windows.json").read_text())
+    (copy / "windows.json").write_text(json.dumps(annotation))
     train = [name for name, entry in annotation["database"].items() if entry["subset"] != "Test"]
     for name in train:
-        (copy / "features" / f"{name}.npy").symlink_to(source / "features" / f"{name}.npy")
+        (copy / "features" / f"{name}.npy").symlink_to(data_folder / "features" / f"{name}.npy")
     settings = ["model.hidden=8", "phases.base_epochs=1", "phases.supplementary_epochs=0", "phases.alternate_epochs=1"]
     sets = [part for setting in [*settings, "phases.iterations=1"] for part in ("--set", setting)]
     out, data = tmp_path / "tune", ["--data-option", "missing=skip", "--quiet"]
@@ -143,7 +143,7 @@ def test_the_command_without_the_test_features_and_training_with_its_settings(tm
     assert held < set(train)
     videos = {name.rpartition("_w")[0] for name in held}
     assert videos.isdisjoint({name.rpartition("_w")[0] for name in set(train) - held})
-    run = ["train", str(source), "--quiet", "--config", str(out / "config.json"), "--out", str(tmp_path / "run")]
+    run = ["train", str(data_folder), "--quiet", "--config", str(out / "config.json"), "--out", str(tmp_path / "run")]
     assert main(run) == 0
     trained = json.loads((tmp_path / "run" / "config.json").read_text())["config"]
     assert trained == to_dict(from_dict(json.loads((out / "config.json").read_text())["config"]))
