@@ -1,6 +1,13 @@
-// The Python module amsx._C: pointers, sizes and strides as integers, nothing else. amsx/ops/native.py calls
-// it.
+// The Python module amsx._C, and the only file that knows pybind11. An operation takes one dictionary, which
+// amsx/ops/native.py makes: the value of every field of its parameters (kernels.h), by name. An unknown or missing name
+// and a value of the wrong kind are errors.
 #include <pybind11/pybind11.h>
+
+#include <climits>
+#include <set>
+#include <string>
+#include <tuple>
+#include <vector>
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -13,31 +20,146 @@ using namespace amsx;
 
 namespace {
 
-using Address = uintptr_t;
+// ---- a field from a Python value: each `read` returns null, or else what it expected
 
-template <typename T>
-T* at(Address address) {
-    return reinterpret_cast<T*>(address);
+bool read_integer(PyObject* value, int64_t least, int64_t most, int64_t& number) {
+    if (!PyLong_Check(value) || PyBool_Check(value)) return false;
+    int overflow = 0;
+    number = PyLong_AsLongLongAndOverflow(value, &overflow);
+    return overflow == 0 && number >= least && number <= most;
 }
 
-Shape shape(int64_t videos, int64_t snippets, Address lengths) { return {videos, snippets, at<int64_t>(lengths)}; }
+const char* read(PyObject* value, int64_t& field) {
+    return read_integer(value, 0, INT64_MAX, field) ? nullptr : "an int >= 0";
+}
 
-// Runs an operation on the CPU (device < 0) or on a CUDA device; the stream is a cudaStream_t.
-template <typename Params>
-int64_t run(int64_t (*cpu)(const Params&, const Execution&), int64_t (*cuda)(const Params&, const Execution&),
-            int device, Address stream, int threads, const Params& params) {
-    const Execution on{threads, device, at<void>(stream)};
+const char* read(PyObject* value, int& field) {
+    int64_t number = 0;
+    if (!read_integer(value, -1, INT_MAX, number)) return "an int >= -1";
+    field = static_cast<int>(number);
+    return nullptr;
+}
+
+const char* read(PyObject* value, Dtype& field) {
+    int64_t number = 0;
+    if (!read_integer(value, 0, 3, number)) return "the number of an element type, 0 to 3";
+    field = static_cast<Dtype>(number);
+    return nullptr;
+}
+
+template <typename T>
+const char* read(PyObject* value, T*& field) {
+    int64_t address = 0;
+    if (value != Py_None && !read_integer(value, 0, INT64_MAX, address)) return "an address or None";
+    field = reinterpret_cast<T*>(address);
+    return nullptr;
+}
+
+template <size_t kAxes>
+const char* read(PyObject* value, int64_t (&field)[kAxes]) {
+    bool valid = PyTuple_Check(value) && PyTuple_GET_SIZE(value) == static_cast<Py_ssize_t>(kAxes);
+    for (size_t i = 0; valid && i < kAxes; ++i) {
+        valid = read_integer(PyTuple_GET_ITEM(value, static_cast<Py_ssize_t>(i)), 0, INT64_MAX, field[i]);
+    }
+    return valid ? nullptr : kAxes == 2 ? "a tuple of 2 strides, ints >= 0" : "a tuple of 3 strides, ints >= 0";
+}
+
+const char* read(PyObject* value, double& field) {
+    if (!PyFloat_Check(value)) return "a float";
+    field = PyFloat_AS_DOUBLE(value);
+    return nullptr;
+}
+
+const char* read(PyObject* value, bool& field) {
+    if (!PyBool_Check(value)) return "True or False";
+    field = value == Py_True;
+    return nullptr;
+}
+
+// ---- structs from dictionaries
+
+// The names of all fields, in the order of each_field. A name that several structs share is one value for all of them.
+template <typename... Structs>
+struct Names {
+    std::vector<PyObject*> in_order;  // interned, and kept as long as the process lives
+    std::set<std::string> different;
+    Names() {
+        const auto add = [this](const char* name, auto&) {
+            in_order.push_back(PyUnicode_InternFromString(name));
+            different.insert(name);
+        };
+        (Structs{}.each_field(add), ...);
+    }
+};
+
+// Says which name in the dictionaries is no field or is there twice, if there is one.
+void refuse_unknown(const std::string& operation, const py::tuple& groups, std::set<std::string> known) {
+    std::set<std::string> seen;
+    for (const auto& group : groups) {
+        for (const auto& item : py::reinterpret_borrow<py::dict>(group)) {
+            const std::string name = py::str(item.first);
+            if (known.count(name) == 0) throw py::type_error(operation + ": there is no field '" + name + "'");
+            if (!seen.insert(name).second)
+                throw py::type_error(operation + ": the field '" + name + "' is given twice");
+        }
+    }
+}
+
+// The value of a field. `group` is the dictionary that held the field before, where this one is likely to be, too.
+PyObject* find(PyObject* name, const py::tuple& groups, Py_ssize_t& group) {
+    const Py_ssize_t count = PyTuple_GET_SIZE(groups.ptr());
+    for (Py_ssize_t tried = 0; tried < count; ++tried, group = (group + 1) % count) {
+        PyObject* value = PyDict_GetItemWithError(PyTuple_GET_ITEM(groups.ptr(), group), name);
+        if (value != nullptr) return value;
+    }
+    return nullptr;
+}
+
+// Fills every field of the structs. Each must be in one of the dictionaries, and nothing else.
+template <typename... Structs>
+void fill(const std::string& operation, const py::tuple& groups, Structs&... structs) {
+    static const Names<Structs...> names;
+    size_t given = 0, i = 0;
+    Py_ssize_t group = 0;
+    for (const auto& each : groups) {
+        if (!PyDict_Check(each.ptr())) throw py::type_error(operation + ": expected dictionaries of fields");
+        given += PyDict_Size(each.ptr());
+    }
+    const auto take = [&](const char* name, auto& field) {
+        PyObject* value = find(names.in_order[i++], groups, group);
+        if (value == nullptr) {
+            refuse_unknown(operation, groups, names.different);
+            throw py::type_error(operation + ": the field '" + name + "' is missing");
+        }
+        if (const char* expected = read(value, field)) {
+            const std::string text = py::repr(value);
+            throw py::value_error(operation + ": the field '" + name + "' is " + text + "; expected " + expected);
+        }
+    };
+    (structs.each_field(take), ...);
+    if (given != names.different.size()) refuse_unknown(operation, groups, names.different);
+}
+
+// Runs an operation on the CPU, or on a CUDA device if the fields name one.
+template <auto kCpu, auto kCuda, typename... Params>
+int64_t run(const char* name, const py::tuple& groups) {
+    Execution on{};
+    std::tuple<Params...> params;
+    std::apply([&](Params&... each) { fill(name, groups, on, each...); }, params);
+    Operation<Params...>* const operation = on.device < 0 ? kCpu : kCuda;
+    if (operation == nullptr) throw std::runtime_error("amsx was built without CUDA; `amsx info` says why");
     py::gil_scoped_release release;
-    if (device < 0) return cpu(params, on);
-    if (cuda == nullptr) throw std::runtime_error("amsx was built without CUDA; `amsx info` says why");
-    return cuda(params, on);
+    return std::apply([&](const Params&... each) { return operation(each..., on); }, params);
 }
 
 #ifdef AMSX_WITH_CUDA
-#define AMSX_RUN(name, ...) run(&cpu::name, &cuda::name, device, stream, threads, __VA_ARGS__)
+#define AMSX_CUDA_TWIN(name) &cuda::name
 #else
-#define AMSX_RUN(name, ...) run(&cpu::name, decltype (&cpu::name)(nullptr), device, stream, threads, __VA_ARGS__)
+#define AMSX_CUDA_TWIN(name) nullptr
 #endif
+#define AMSX_DEFINE(name, ...) \
+    m.def(#name,               \
+          [](const py::tuple& groups) { return run<&cpu::name, AMSX_CUDA_TWIN(name), __VA_ARGS__>(#name, groups); })
 
 py::dict build() {
     py::dict facts;
@@ -56,159 +178,7 @@ py::dict build() {
 }  // namespace
 
 PYBIND11_MODULE(_C, m) {
-    m.doc() = "Native kernels of amsx: raw pointers in, a fault code out (0: fine).";
+    m.doc() = "The native kernels of amsx: the fields of an operation's parameters in, a fault out (0: none).";
     m.def("build", &build, "What was compiled, with what, and why not the rest.");
-
-    m.def("sampling", [](int device, Address stream, int threads, int64_t videos, int64_t snippets, Address lengths,
-                         Address cas, int cas_dtype, int64_t stride0, int64_t stride1, int64_t stride2,
-                         int64_t channels, Address labels, double eta, bool mean, Address weights, int weights_dtype,
-                         Address timestamps, int64_t interp_factor, Address scratch) {
-        return AMSX_RUN(sampling, SamplingParams{shape(videos, snippets, lengths),
-                                                 at<void>(cas),
-                                                 Dtype(cas_dtype),
-                                                 {stride0, stride1, stride2},
-                                                 channels,
-                                                 at<uint8_t>(labels),
-                                                 eta,
-                                                 mean,
-                                                 at<void>(weights),
-                                                 Dtype(weights_dtype),
-                                                 at<void>(timestamps),
-                                                 interp_factor,
-                                                 at<int64_t>(scratch)});
-    });
-    // On the CPU neither weights nor scratch are needed: the timestamps' memory serves for the weights.
-    m.def("adaptive_sample",
-          [](int device, Address stream, int threads, int64_t videos, int64_t snippets, Address lengths, Address feats,
-             int dtype, int64_t feats_stride0, int64_t feats_stride1, int64_t dims, Address cas, int cas_dtype,
-             int64_t stride0, int64_t stride1, int64_t stride2, int64_t channels, Address labels, double eta, bool mean,
-             int64_t interp_factor, Address out, Address timestamps, int timestamps_dtype, Address weights,
-             Address scratch) {
-              return AMSX_RUN(adaptive_sample, AdaptiveSampleParams{{shape(videos, snippets, lengths),
-                                                                     at<void>(cas),
-                                                                     Dtype(cas_dtype),
-                                                                     {stride0, stride1, stride2},
-                                                                     channels,
-                                                                     at<uint8_t>(labels),
-                                                                     eta,
-                                                                     mean,
-                                                                     at<void>(weights != 0 ? weights : timestamps),
-                                                                     Dtype(timestamps_dtype),
-                                                                     at<void>(timestamps),
-                                                                     interp_factor,
-                                                                     at<int64_t>(scratch)},
-                                                                    {shape(videos, snippets, lengths),
-                                                                     dims,
-                                                                     at<void>(feats),
-                                                                     Dtype(dtype),
-                                                                     {feats_stride0, feats_stride1},
-                                                                     at<void>(timestamps),
-                                                                     Dtype(timestamps_dtype),
-                                                                     at<void>(out)}});
-          });
-    m.def("weights_backward",
-          [](int device, Address stream, int threads, int64_t videos, int64_t snippets, Address lengths, Address cas,
-             int cas_dtype, int64_t stride0, int64_t stride1, int64_t stride2, int64_t channels, Address labels,
-             bool mean, Address grad_weights, int weights_dtype, Address grad_cas) {
-              return AMSX_RUN(weights_backward, WeightsBackwardParams{shape(videos, snippets, lengths),
-                                                                      at<void>(cas),
-                                                                      Dtype(cas_dtype),
-                                                                      {stride0, stride1, stride2},
-                                                                      channels,
-                                                                      at<uint8_t>(labels),
-                                                                      mean,
-                                                                      at<void>(grad_weights),
-                                                                      Dtype(weights_dtype),
-                                                                      at<void>(grad_cas)});
-          });
-    m.def("timestamps_backward", [](int device, Address stream, int threads, int64_t videos, int64_t snippets,
-                                    Address lengths, Address weights, Address timestamps, Address grad_timestamps,
-                                    Address grad_weights, int dtype, Address scratch) {
-        return AMSX_RUN(timestamps_backward,
-                        TimestampsBackwardParams{shape(videos, snippets, lengths), at<void>(weights),
-                                                 at<void>(timestamps), at<void>(grad_timestamps),
-                                                 at<void>(grad_weights), Dtype(dtype), at<double>(scratch)});
-    });
-
-    // These four share a form: rows of (B, T, elements) read at strides, timestamps, one output.
-    m.def("gather", [](int device, Address stream, int threads, int64_t videos, int64_t snippets, Address lengths,
-                       int64_t dims, Address feats, int dtype, int64_t stride0, int64_t stride1, Address timestamps,
-                       int timestamps_dtype, Address out) {
-        return AMSX_RUN(gather, GatherParams{shape(videos, snippets, lengths),
-                                             dims,
-                                             at<void>(feats),
-                                             Dtype(dtype),
-                                             {stride0, stride1},
-                                             at<void>(timestamps),
-                                             Dtype(timestamps_dtype),
-                                             at<void>(out)});
-    });
-    m.def("gather_backward", [](int device, Address stream, int threads, int64_t videos, int64_t snippets,
-                                Address lengths, int64_t dims, Address grad, int dtype, int64_t stride0,
-                                int64_t stride1, Address timestamps, int timestamps_dtype, Address grad_feats) {
-        return AMSX_RUN(gather_backward, GatherBackwardParams{shape(videos, snippets, lengths),
-                                                              dims,
-                                                              at<void>(grad),
-                                                              Dtype(dtype),
-                                                              {stride0, stride1},
-                                                              at<void>(timestamps),
-                                                              Dtype(timestamps_dtype),
-                                                              at<void>(grad_feats)});
-    });
-    m.def("align", [](int device, Address stream, int threads, int64_t videos, int64_t snippets, Address lengths,
-                      int64_t channels, Address cas, int dtype, int64_t stride0, int64_t stride1, Address timestamps,
-                      int timestamps_dtype, Address out) {
-        return AMSX_RUN(align, AlignParams{shape(videos, snippets, lengths),
-                                           channels,
-                                           at<void>(cas),
-                                           Dtype(dtype),
-                                           {stride0, stride1},
-                                           at<void>(timestamps),
-                                           Dtype(timestamps_dtype),
-                                           at<void>(out)});
-    });
-    m.def("align_backward", [](int device, Address stream, int threads, int64_t videos, int64_t snippets,
-                               Address lengths, int64_t channels, Address grad, int dtype, int64_t stride0,
-                               int64_t stride1, Address timestamps, int timestamps_dtype, Address grad_cas) {
-        return AMSX_RUN(align_backward, AlignBackwardParams{shape(videos, snippets, lengths),
-                                                            channels,
-                                                            at<void>(grad),
-                                                            Dtype(dtype),
-                                                            {stride0, stride1},
-                                                            at<void>(timestamps),
-                                                            Dtype(timestamps_dtype),
-                                                            at<void>(grad_cas)});
-    });
-
-    // And these two: rows of the gradient and of the values, timestamps, the timestamps' gradient.
-    m.def("gather_backward_timestamps", [](int device, Address stream, int threads, int64_t videos, int64_t snippets,
-                                           Address lengths, int64_t dims, Address grad, int dtype, int64_t grad_stride0,
-                                           int64_t grad_stride1, Address feats, int64_t stride0, int64_t stride1,
-                                           Address timestamps, int timestamps_dtype, Address grad_timestamps) {
-        return AMSX_RUN(gather_backward_timestamps, GatherBackwardTimestampsParams{shape(videos, snippets, lengths),
-                                                                                   dims,
-                                                                                   at<void>(grad),
-                                                                                   at<void>(feats),
-                                                                                   Dtype(dtype),
-                                                                                   {grad_stride0, grad_stride1},
-                                                                                   {stride0, stride1},
-                                                                                   at<void>(timestamps),
-                                                                                   Dtype(timestamps_dtype),
-                                                                                   at<void>(grad_timestamps)});
-    });
-    m.def("align_backward_timestamps",
-          [](int device, Address stream, int threads, int64_t videos, int64_t snippets, Address lengths,
-             int64_t channels, Address grad, int dtype, int64_t grad_stride0, int64_t grad_stride1, Address cas,
-             int64_t stride0, int64_t stride1, Address timestamps, int timestamps_dtype, Address grad_timestamps) {
-              return AMSX_RUN(align_backward_timestamps, AlignBackwardTimestampsParams{shape(videos, snippets, lengths),
-                                                                                       channels,
-                                                                                       at<void>(grad),
-                                                                                       at<void>(cas),
-                                                                                       Dtype(dtype),
-                                                                                       {grad_stride0, grad_stride1},
-                                                                                       {stride0, stride1},
-                                                                                       at<void>(timestamps),
-                                                                                       Dtype(timestamps_dtype),
-                                                                                       at<void>(grad_timestamps)});
-          });
+    AMSX_OPERATIONS(AMSX_DEFINE)
 }

@@ -1,176 +1,176 @@
-// One parameter struct and one declaration per operation and device. Raw pointers, sizes and strides in
-// elements; no torch, no Python. Every output is allocated by the caller and written whole, padding (index >=
-// length) as zeros.
+// The operations: the parameters of each, and one declaration per device. Raw pointers, sizes and strides in elements;
+// no torch, no Python. Every output is allocated by the caller and written whole, with zeros where a snippet's index is
+// not below its video's length.
 #pragma once
 
 #include <cstdint>
+
+#if defined(__CUDACC__)
+#define AMSX_HD __host__ __device__ __forceinline__
+#else
+#define AMSX_HD inline
+#endif
 
 namespace amsx {
 
 enum class Dtype : int32_t { f16 = 0, bf16 = 1, f32 = 2, f64 = 3 };
 
-// What the CPU kernels found wrong with the values they read: 0, or video * 8 + one of these. The CUDA
-// kernels report nothing (that would need a synchronisation); arithmetic.h says what they compute instead.
+// What the CPU kernels find wrong with the values they read: 0, or video * 8 + one of these.
+//
+// The CUDA kernels report nothing, because that would need a synchronisation. They clamp a length to 0..T. They give a
+// video with a non-finite CAS or weight NaN timestamps, and so NaN features. They count negative weights as 0, and take
+// weights that all vanish as uniform. Decreasing timestamps give them a gradient that is finite but wrong.
 enum Fault : int64_t {
     kFine = 0,
-    kBadLength = 1,  // lengths outside 1..T
+    kBadLength = 1,  // a length outside 1..T
     kBadCas = 2,     // NaN or infinity in a channel that is kept, or a range that overflows
     kBadWeight = 3,  // NaN, infinity or a negative weight
     kNoWeight = 4,   // all weights vanish
     kUnsorted = 5,   // timestamps that decrease, or NaN
 };
 
-struct Shape {
-    int64_t videos, snippets;  // B, T
-    const int64_t* lengths;    // (B,), or null: every video has T snippets
+// ---- Parameters. The fields of a struct are listed once, in a macro that takes what to make of each: the struct
+// declares them, and each_field(visit) calls visit(name, field) for all of them, the inherited ones first. So
+// bindings.cpp fills every field from Python by its name.
+
+template <int kAxes>
+using Strides = int64_t[kAxes];
+
+#define AMSX_DECLARE(type, name) type name
+#define AMSX_VISIT(type, name) visit(#name, name)
+#define AMSX_STRUCT(Base, FIELDS)         \
+    FIELDS(AMSX_DECLARE)                  \
+    template <typename Visit>             \
+    void each_field(const Visit& visit) { \
+        Base::each_field(visit);          \
+        FIELDS(AMSX_VISIT)                \
+    }
+
+struct NoFields {
+    template <typename Visit>
+    void each_field(const Visit&) {}
 };
 
-struct Execution {
-    int threads;   // CPU: at most this many
-    int device;    // CUDA: ordinal
-    void* stream;  // CUDA: cudaStream_t
+// Where to run.
+#define AMSX_EXECUTION(field)                         \
+    field(int, device);   /* CUDA ordinal; -1: CPU */ \
+    field(void*, stream); /* CUDA: cudaStream_t */    \
+    field(int, threads);  /* CPU: at most this many */
+struct Execution : NoFields {
+    AMSX_STRUCT(NoFields, AMSX_EXECUTION)
 };
 
-// Eq. 4 and 5. Weights from the CAS where `cas` is given (else `weights` is read), timestamps where asked
-// for.
-struct SamplingParams {
-    Shape shape;
-    const void* cas;  // (B, T, C), or null
-    Dtype cas_dtype;
-    int64_t cas_stride[3];
-    int64_t channels;
-    const uint8_t* labels;  // (B, C) contiguous, 0 or 1, or null: all channels
-    double eta;
-    bool mean;              // aggregate by mean instead of maximum
-    void* weights;          // (B, T) contiguous, f32 or f64; on the CPU `timestamps` may take this place
-    Dtype weights_dtype;    // also of the timestamps
-    void* timestamps;       // (B, T) contiguous, or null
-    int64_t interp_factor;  // H; 0: the continuous limit
-    int64_t* scratch;       // (B, T), CUDA with timestamps only
+// A padded batch of videos.
+#define AMSX_SHAPE(field)                   \
+    field(int64_t, videos);         /* B */ \
+    field(int64_t, snippets);       /* T */ \
+    field(const int64_t*, lengths); /* (B,), or null: every video has T valid snippets */
+struct Shape : NoFields {
+    AMSX_STRUCT(NoFields, AMSX_SHAPE)
 };
 
-// Adjoint of Eq. 4: gradient of the weights -> gradient of the CAS.
-struct WeightsBackwardParams {
-    Shape shape;
-    const void* cas;
-    Dtype cas_dtype;
-    int64_t cas_stride[3];
-    int64_t channels;
-    const uint8_t* labels;
-    bool mean;
-    const void* grad_weights;  // (B, T) contiguous
-    Dtype weights_dtype;
-    void* grad_cas;  // (B, T, C) contiguous, cas_dtype
+AMSX_HD int64_t valid_snippets(const Shape& shape, int64_t video) {
+    if (shape.lengths == nullptr) return shape.snippets;
+    int64_t n = shape.lengths[video];
+    return n < 0 ? 0 : n > shape.snippets ? shape.snippets : n;
+}
+
+// A CAS, and how Eq. 4 aggregates its channels.
+#define AMSX_AGGREGATE(field)                                                          \
+    field(const void*, cas); /* (B, T, C); null where Eq. 5 is wanted alone */         \
+    field(Dtype, cas_dtype);                                                           \
+    field(Strides<3>, cas_stride);                                                     \
+    field(int64_t, channels);      /* C */                                             \
+    field(const uint8_t*, labels); /* (B, C) contiguous, 0 or 1; null: all channels */ \
+    field(bool, mean);             /* the mean of the kept channels, not the maximum */
+struct AggregateParams : Shape {
+    AMSX_STRUCT(Shape, AMSX_AGGREGATE)
 };
 
-// Adjoint of the continuous Eq. 5: gradient of the timestamps -> gradient of the weights.
-struct TimestampsBackwardParams {
-    Shape shape;
-    const void* weights;
-    const void* timestamps;
-    const void* grad_timestamps;
-    void* grad_weights;  // all (B, T) contiguous, dtype f32 or f64
-    Dtype dtype;
-    double* scratch;  // (B, T), CUDA only
+// Eq. 4 and 5. The weights are computed where there is a CAS and read where there is none; timestamps are computed
+// where there is room for them.
+#define AMSX_SAMPLING(field)                                                                                 \
+    field(double, eta);                                                                                      \
+    field(void*, weights);         /* (B, T) contiguous, f32 or f64; the CPU lets timestamps overwrite it */ \
+    field(Dtype, weights_dtype);   /* also of the timestamps */                                              \
+    field(void*, timestamps);      /* (B, T) contiguous, or null */                                          \
+    field(int64_t, interp_factor); /* H; 0: the continuous limit */                                          \
+    field(int64_t*, scratch);      /* (B, T); CUDA with timestamps only */
+struct SamplingParams : AggregateParams {
+    AMSX_STRUCT(AggregateParams, AMSX_SAMPLING)
 };
 
-// Eq. 6: rows of `feats` interpolated at `timestamps`.
-struct GatherParams {
-    Shape shape;
-    int64_t dims;       // D
-    const void* feats;  // (B, T, D), last stride 1
-    Dtype dtype;
-    int64_t feats_stride[2];
-    const void* timestamps;  // (B, T) contiguous
-    Dtype timestamps_dtype;
-    void* out;  // (B, T, D) contiguous
+// The adjoint of Eq. 4, from the gradient of the weights to that of the CAS.
+#define AMSX_WEIGHTS_BACKWARD(field)                                                     \
+    field(const void*, grad_weights); /* (B, T) contiguous, of the CAS's compute type */ \
+    field(void*, grad_cas);           /* (B, T, C) contiguous, cas_dtype */
+struct WeightsBackwardParams : AggregateParams {
+    AMSX_STRUCT(AggregateParams, AMSX_WEIGHTS_BACKWARD)
 };
 
-// Eq. 4 to 6 in one call: `gather` reads the timestamps that `sampling` writes.
-struct AdaptiveSampleParams {
-    SamplingParams sampling;
-    GatherParams gather;
+// The adjoint of the continuous Eq. 5, from the gradient of the timestamps to that of the weights. All of them are
+// (B, T), contiguous and of one type, f32 or f64.
+#define AMSX_TIMESTAMPS_BACKWARD(field)  \
+    field(const void*, weights);         \
+    field(Dtype, weights_dtype);         \
+    field(const void*, timestamps);      \
+    field(const void*, grad_timestamps); \
+    field(void*, grad_weights);          \
+    field(double*, scratch); /* (B, T), double; CUDA only */
+struct TimestampsBackwardParams : Shape {
+    AMSX_STRUCT(Shape, AMSX_TIMESTAMPS_BACKWARD)
 };
 
-// Adjoint of Eq. 6 to the features. `grad` takes the place of the output.
-struct GatherBackwardParams {
-    Shape shape;
-    int64_t dims;
-    const void* grad;  // (B, T, D), last stride 1
-    Dtype dtype;
-    int64_t grad_stride[2];
-    const void* timestamps;
-    Dtype timestamps_dtype;
-    void* grad_feats;  // (B, T, D) contiguous
+// Eq. 6 (gather) reads rows at timestamps. Eq. 7 (align) takes rows known at timestamps back to the snippets. Their
+// adjoints take rows of the gradient and give those of the source's gradient.
+#define AMSX_ROWS(field)                                                   \
+    field(int64_t, dims);       /* D of features, C of a CAS */            \
+    field(const void*, source); /* (B, T, dims), last stride 1 */          \
+    field(Dtype, source_dtype); /* also of the output and of a gradient */ \
+    field(Strides<2>, source_stride);                                      \
+    field(const void*, timestamps); /* (B, T) contiguous */                \
+    field(Dtype, timestamps_dtype); /* f32 or f64 */                       \
+    field(void*, out);              /* (B, T, dims) contiguous */
+struct RowsParams : Shape {
+    AMSX_STRUCT(Shape, AMSX_ROWS)
 };
 
-// Adjoint of Eq. 6 to the timestamps.
-struct GatherBackwardTimestampsParams {
-    Shape shape;
-    int64_t dims;
-    const void* grad;
-    const void* feats;  // both (B, T, D), last stride 1
-    Dtype dtype;
-    int64_t grad_stride[2];
-    int64_t feats_stride[2];
-    const void* timestamps;
-    Dtype timestamps_dtype;
-    void* grad_timestamps;  // (B, T) contiguous, timestamps_dtype
+// The adjoints of Eq. 6 and 7 to the timestamps: here `out` is (B, T), contiguous, of timestamps_dtype.
+#define AMSX_ROWS_BACKWARD_TIMESTAMPS(field)                                   \
+    field(const void*, grad); /* of the output: (B, T, dims), last stride 1 */ \
+    field(Strides<2>, grad_stride);
+struct RowsBackwardTimestampsParams : RowsParams {
+    AMSX_STRUCT(RowsParams, AMSX_ROWS_BACKWARD_TIMESTAMPS)
 };
 
-// Eq. 7: `cas`, known at `timestamps`, interpolated at 0 .. n-1.
-struct AlignParams {
-    Shape shape;
-    int64_t channels;
-    const void* cas;  // (B, T, C), last stride 1
-    Dtype dtype;
-    int64_t cas_stride[2];
-    const void* timestamps;
-    Dtype timestamps_dtype;
-    void* out;  // (B, T, C) contiguous
-};
+// ---- The operations and the parameters of each. adaptive_sample is Eq. 4 to 6 in one call: its rows are read at the
+// timestamps that its sampling writes.
 
-// Adjoint of Eq. 7 to the CAS.
-struct AlignBackwardParams {
-    Shape shape;
-    int64_t channels;
-    const void* grad;  // (B, T, C), last stride 1
-    Dtype dtype;
-    int64_t grad_stride[2];
-    const void* timestamps;
-    Dtype timestamps_dtype;
-    void* grad_cas;  // (B, T, C) contiguous
-};
+#define AMSX_OPERATIONS(operation)                                       \
+    operation(sampling, SamplingParams);                                 \
+    operation(weights_backward, WeightsBackwardParams);                  \
+    operation(timestamps_backward, TimestampsBackwardParams);            \
+    operation(adaptive_sample, SamplingParams, RowsParams);              \
+    operation(gather, RowsParams);                                       \
+    operation(gather_backward, RowsParams);                              \
+    operation(gather_backward_timestamps, RowsBackwardTimestampsParams); \
+    operation(align, RowsParams);                                        \
+    operation(align_backward, RowsParams);                               \
+    operation(align_backward_timestamps, RowsBackwardTimestampsParams);
 
-// Adjoint of Eq. 7 to the timestamps.
-struct AlignBackwardTimestampsParams {
-    Shape shape;
-    int64_t channels;
-    const void* grad;
-    const void* cas;  // both (B, T, C), last stride 1
-    Dtype dtype;
-    int64_t grad_stride[2];
-    int64_t cas_stride[2];
-    const void* timestamps;
-    Dtype timestamps_dtype;
-    void* grad_timestamps;  // (B, T) contiguous, timestamps_dtype
-};
+// Returns kFine or a fault.
+template <typename... Params>
+using Operation = int64_t(const Params&..., const Execution&);
 
-#define AMSX_OPERATIONS(one)                                                                            \
-    one(sampling, SamplingParams) one(weights_backward, WeightsBackwardParams)                          \
-        one(timestamps_backward, TimestampsBackwardParams) one(gather, GatherParams)                    \
-            one(adaptive_sample, AdaptiveSampleParams) one(gather_backward, GatherBackwardParams)       \
-                one(gather_backward_timestamps, GatherBackwardTimestampsParams) one(align, AlignParams) \
-                    one(align_backward, AlignBackwardParams)                                            \
-                        one(align_backward_timestamps, AlignBackwardTimestampsParams)
-
-#define AMSX_DECLARE(name, Params) int64_t name(const Params&, const Execution&);
+#define AMSX_OPERATION(name, ...) Operation<__VA_ARGS__> name
 namespace cpu {
-AMSX_OPERATIONS(AMSX_DECLARE)
-}
-namespace cuda {  // defined where CUDA was compiled; throw std::runtime_error on a failed launch
-AMSX_OPERATIONS(AMSX_DECLARE)
-}
-#undef AMSX_DECLARE
+AMSX_OPERATIONS(AMSX_OPERATION)
+
+// The part of `sampling` that is one video's.
+Fault sample_video(const SamplingParams& p, int64_t video);
+}  // namespace cpu
+namespace cuda {  // defined where CUDA was compiled; a failed launch throws std::runtime_error
+AMSX_OPERATIONS(AMSX_OPERATION)
+}  // namespace cuda
 
 }  // namespace amsx

@@ -14,7 +14,6 @@ else:
     LOAD_ERROR = None
 
 _DTYPES = {torch.float16: 0, torch.bfloat16: 1, torch.float32: 2, torch.float64: 3}
-_FLOAT, _DOUBLE = _DTYPES[torch.float32], _DTYPES[torch.float64]
 
 _FAULTS = {
     1: "lengths[{video}] is outside 1..{snippets} (the snippets of the tensor)",
@@ -46,27 +45,23 @@ def sampling(
     timestamps: Tensor | None,
     interp_factor: int,
 ) -> None:
-    """Eq. 4 (where `cas` is given; else `weights` is read) and Eq. 5 (where `timestamps` is given)."""
+    """Eq. 4 where `cas` is given (otherwise `weights` is read), and Eq. 5 where `timestamps` is given."""
     scratch = None
     if timestamps is not None and weights.is_cuda:
         scratch = torch.empty(weights.shape, dtype=torch.int64, device=weights.device)
-    if cas is None:
-        columns: tuple[int, ...] = (0, 0, 0, 0, 0, 0)
-    else:
-        columns = (cas.data_ptr(), _DTYPES[cas.dtype], *cas.stride(), cas.shape[2])
     _run(
-        _core().sampling,
+        "sampling",
         weights,
         lengths,
-        *columns,
-        _address(labels),
-        eta,
-        mean,
-        weights.data_ptr(),
-        _DOUBLE if weights.dtype == torch.float64 else _FLOAT,
-        _address(timestamps),
-        interp_factor,
-        _address(scratch),
+        _NO_CAS if cas is None else _aggregated(cas, labels, mean),
+        {
+            "eta": eta,
+            "weights": weights.data_ptr(),
+            "weights_dtype": _DTYPES[weights.dtype],
+            "timestamps": _address(timestamps),
+            "interp_factor": interp_factor,
+            "scratch": _address(scratch),
+        },
     )
 
 
@@ -82,34 +77,24 @@ def adaptive_sample(
     timestamps: Tensor,
 ) -> None:
     """Eq. 4 to 6 in one call."""
-    at_weights = at_scratch = 0
-    if feats.is_cuda:  # the CPU needs neither
-        weights = torch.empty_like(timestamps)
-        scratch = torch.empty_like(timestamps, dtype=torch.int64)
+    read = _rows(feats, timestamps, out)
+    at_weights, at_scratch = read["timestamps"], None  # on the CPU the timestamps overwrite the weights
+    if feats.is_cuda:
+        weights, scratch = torch.empty_like(timestamps), torch.empty_like(timestamps, dtype=torch.int64)
         at_weights, at_scratch = weights.data_ptr(), scratch.data_ptr()
-    stride0, stride1, _ = feats.stride()
     _run(
-        _core().adaptive_sample,
+        "adaptive_sample",
         feats,
         lengths,
-        feats.data_ptr(),
-        _DTYPES[feats.dtype],
-        stride0,
-        stride1,
-        feats.size(2),
-        cas.data_ptr(),
-        _DTYPES[cas.dtype],
-        *cas.stride(),
-        cas.size(2),
-        _address(labels),
-        eta,
-        mean,
-        interp_factor,
-        out.data_ptr(),
-        timestamps.data_ptr(),
-        _DTYPES[timestamps.dtype],
-        at_weights,
-        at_scratch,
+        _aggregated(cas, labels, mean),
+        {
+            "eta": eta,
+            "weights": at_weights,
+            "weights_dtype": read["timestamps_dtype"],
+            "interp_factor": interp_factor,
+            "scratch": at_scratch,
+        },
+        read,
     )
 
 
@@ -121,56 +106,39 @@ def weights_backward(
     mean: bool,
     grad_cas: Tensor,
 ) -> None:
-    """Adjoint of Eq. 4."""
+    """The adjoint of Eq. 4."""
     _run(
-        _core().weights_backward,
+        "weights_backward",
         cas,
         lengths,
-        cas.data_ptr(),
-        _DTYPES[cas.dtype],
-        *cas.stride(),
-        cas.shape[2],
-        _address(labels),
-        mean,
-        grad_weights.data_ptr(),
-        _DTYPES[grad_weights.dtype],
-        grad_cas.data_ptr(),
+        _aggregated(cas, labels, mean),
+        {"grad_weights": grad_weights.data_ptr(), "grad_cas": grad_cas.data_ptr()},
     )
 
 
 def timestamps_backward(
     grad_timestamps: Tensor, weights: Tensor, timestamps: Tensor, lengths: Tensor | None, grad_weights: Tensor
 ) -> None:
-    """Adjoint of the continuous Eq. 5."""
+    """The adjoint of the continuous Eq. 5."""
     scratch = torch.empty(weights.shape, dtype=torch.float64, device=weights.device) if weights.is_cuda else None
     _run(
-        _core().timestamps_backward,
+        "timestamps_backward",
         weights,
         lengths,
-        weights.data_ptr(),
-        timestamps.data_ptr(),
-        grad_timestamps.data_ptr(),
-        grad_weights.data_ptr(),
-        _DTYPES[weights.dtype],
-        _address(scratch),
+        {
+            "weights": weights.data_ptr(),
+            "weights_dtype": _DTYPES[weights.dtype],
+            "timestamps": timestamps.data_ptr(),
+            "grad_timestamps": grad_timestamps.data_ptr(),
+            "grad_weights": grad_weights.data_ptr(),
+            "scratch": _address(scratch),
+        },
     )
 
 
 def rows(operation: str, source: Tensor, timestamps: Tensor, lengths: Tensor | None, out: Tensor) -> None:
     """`gather`, `gather_backward`, `align` or `align_backward`: (B, T, D) with last stride 1 -> (B, T, D)."""
-    _run(
-        getattr(_core(), operation),
-        source,
-        lengths,
-        source.shape[2],
-        source.data_ptr(),
-        _DTYPES[source.dtype],
-        source.stride(0),
-        source.stride(1),
-        timestamps.data_ptr(),
-        _DTYPES[timestamps.dtype],
-        out.data_ptr(),
-    )
+    _run(operation, source, lengths, _rows(source, timestamps, out))
 
 
 def rows_to_timestamps(
@@ -178,21 +146,70 @@ def rows_to_timestamps(
 ) -> None:
     """`gather_backward_timestamps` or `align_backward_timestamps`: gradients (B, T, D) -> (B, T)."""
     _run(
-        getattr(_core(), operation),
+        operation,
         source,
         lengths,
-        source.shape[2],
-        grad.data_ptr(),
-        _DTYPES[grad.dtype],
-        grad.stride(0),
-        grad.stride(1),
-        source.data_ptr(),
-        source.stride(0),
-        source.stride(1),
-        timestamps.data_ptr(),
-        _DTYPES[timestamps.dtype],
-        out.data_ptr(),
+        _rows(source, timestamps, out),
+        {
+            "grad": grad.data_ptr(),
+            "grad_stride": (grad.stride(0), grad.stride(1)),
+        },
     )
+
+
+# ---- the fields of the parameter structs in csrc/kernels.h
+
+_NO_CAS = {"cas": None, "cas_dtype": 0, "cas_stride": (0, 0, 0), "channels": 0, "labels": None, "mean": False}
+
+
+def _aggregated(cas: Tensor, labels: Tensor | None, mean: bool) -> dict[str, Any]:
+    """AggregateParams but for the shape: a CAS (B, T, C) at any strides, and how its channels become one."""
+    return {
+        "cas": cas.data_ptr(),
+        "cas_dtype": _DTYPES[cas.dtype],
+        "cas_stride": cas.stride(),
+        "channels": cas.shape[2],
+        "labels": _address(labels),
+        "mean": mean,
+    }
+
+
+def _rows(source: Tensor, timestamps: Tensor, out: Tensor) -> dict[str, Any]:
+    """RowsParams but for the shape: rows (B, T, D) with last stride 1, timestamps (B, T), the output."""
+    stride = source.stride()
+    return {
+        "dims": source.shape[2],
+        "source": source.data_ptr(),
+        "source_dtype": _DTYPES[source.dtype],
+        "source_stride": (stride[0], stride[1]),
+        "timestamps": timestamps.data_ptr(),
+        "timestamps_dtype": _DTYPES[timestamps.dtype],
+        "out": out.data_ptr(),
+    }
+
+
+def _address(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()
+
+
+def _run(operation: str, like: Tensor, lengths: Tensor | None, *fields: dict[str, Any]) -> None:
+    """Runs an operation of the core on the device and stream of `like` (B, T, ...); a fault becomes a ValueError."""
+    if like.is_cuda:
+        device, stream = like.device.index, torch.cuda.current_stream(like.device).cuda_stream
+    else:
+        device, stream = -1, None
+    shape = like.shape
+    everywhere = {
+        "device": device,
+        "stream": stream,
+        "threads": torch.get_num_threads(),
+        "videos": shape[0],
+        "snippets": shape[1],
+        "lengths": _address(lengths),
+    }
+    fault = getattr(_core(), operation)((everywhere, *fields))
+    if fault:
+        raise ValueError(_FAULTS[fault % 8].format(video=fault // 8, snippets=shape[1]))
 
 
 def _core() -> Any:
@@ -202,18 +219,3 @@ def _core() -> Any:
             "rather than importing it from its source folder"
         ) from LOAD_ERROR
     return _C
-
-
-def _address(tensor: Tensor | None) -> int:
-    return 0 if tensor is None else tensor.data_ptr()
-
-
-def _run(function: Any, like: Tensor, lengths: Tensor | None, *arguments: Any) -> None:
-    """Calls `function` on the device and stream of `like` (B, T, ...); a fault becomes a ValueError."""
-    if like.is_cuda:
-        device, stream = like.device.index, torch.cuda.current_stream(like.device).cuda_stream
-    else:
-        device, stream = -1, 0
-    fault = function(device, stream, torch.get_num_threads(), like.size(0), like.size(1), _address(lengths), *arguments)
-    if fault:
-        raise ValueError(_FAULTS[fault % 8].format(video=fault // 8, snippets=like.size(1)))

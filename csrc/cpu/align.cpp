@@ -1,10 +1,9 @@
-// Eq. 7 on the CPU: a CAS known at the timestamps, interpolated at the
-// snippets' centres, and both adjoints. The snippets between two samples are
-// one contiguous range, found by rounding, so no adjoint needs a search.
+// Eq. 7 on the CPU: a CAS that is known at the timestamps is interpolated at the snippets' centres; and both adjoints.
+// The snippets between two samples are one contiguous range, found by rounding, so no adjoint needs a search.
 #include <algorithm>
 #include <vector>
 
-#include "../dispatch.h"
+#include "../rows_at.h"
 #include "checks.h"
 #include "parallel.h"
 #include "rows.h"
@@ -12,7 +11,7 @@
 namespace amsx::cpu {
 namespace {
 
-constexpr int64_t kSnippets = 128;  // a piece of work holds
+constexpr int64_t kSnippets = 128;  // of one piece of work
 
 // The last sample at or before snippet t: -1 if there is none.
 int64_t last_at_or_before(const Timestamps& timestamps, int64_t n, int64_t t) {
@@ -21,23 +20,23 @@ int64_t last_at_or_before(const Timestamps& timestamps, int64_t n, int64_t t) {
 
 }  // namespace
 
-int64_t align(const AlignParams& p, const Execution& on) {
-    const int64_t T = p.shape.snippets, C = p.channels;
-    if (int64_t fault = check_timestamps(p.shape, p.timestamps, p.timestamps_dtype)) return fault;
-    with_element(p.dtype, [&](auto element) {
+int64_t align(const RowsParams& p, const Execution& on) {
+    const int64_t T = p.snippets, C = p.dims;
+    if (int64_t fault = check_timestamps(p)) return fault;
+    with_element(p.source_dtype, [&](auto element) {
         using E = typename decltype(element)::type;
-        const int threads = threads_for(2 * p.shape.videos * T * C * static_cast<int64_t>(sizeof(E)), on.threads);
-        parallel_blocks(p.shape.videos, T, kSnippets, threads, [&](int64_t video, int64_t begin, int64_t end) {
-            const int64_t n = valid_snippets(p.shape, video), stop = std::min(end, n);
-            const Timestamps timestamps = timestamps_of(p.timestamps, p.timestamps_dtype, video, T);
-            const E* cas = static_cast<const E*>(p.cas) + video * p.cas_stride[0];
+        const int threads = threads_for(2 * p.videos * T * C * static_cast<int64_t>(sizeof(E)), on.threads);
+        parallel_blocks(p.videos, T, kSnippets, threads, [&](int64_t video, int64_t begin, int64_t end) {
+            const int64_t n = valid_snippets(p, video), stop = std::min(end, n);
+            const Timestamps timestamps = timestamps_of(p, video);
+            const E* cas = static_cast<const E*>(p.source) + video * p.source_stride[0];
             E* out = static_cast<E*>(p.out) + video * T * C;
             int64_t i = begin < stop ? last_at_or_before(timestamps, n, begin) : 0;
             for (int64_t t = begin; t < stop; ++t) {
                 while (i + 1 < n && timestamps[i + 1] <= static_cast<double>(t)) ++i;
                 const Position at = bracket(timestamps, i, t, n);
-                const E* from = cas + at.row * p.cas_stride[1];
-                const E* to = at.moves ? from + p.cas_stride[1] : from;
+                const E* from = cas + at.row * p.source_stride[1];
+                const E* to = at.moves ? from + p.source_stride[1] : from;
                 lerp_row(from, to, static_cast<compute_t<E>>(at.fraction), out + t * C, C, false);
             }
             const int64_t tail = std::max(begin, n);
@@ -47,16 +46,16 @@ int64_t align(const AlignParams& p, const Execution& on) {
     return kFine;
 }
 
-int64_t align_backward(const AlignBackwardParams& p, const Execution& on) {
-    const int64_t T = p.shape.snippets, C = p.channels;
-    with_element(p.dtype, [&](auto element) {
+int64_t align_backward(const RowsParams& p, const Execution& on) {
+    const int64_t T = p.snippets, C = p.dims;
+    with_element(p.source_dtype, [&](auto element) {
         using E = typename decltype(element)::type;
-        const int threads = threads_for(2 * p.shape.videos * T * C * static_cast<int64_t>(sizeof(E)), on.threads);
-        parallel_blocks(p.shape.videos, T, kSnippets, threads, [&](int64_t video, int64_t begin, int64_t end) {
-            const int64_t n = valid_snippets(p.shape, video);
-            const Timestamps timestamps = timestamps_of(p.timestamps, p.timestamps_dtype, video, T);
-            const E* grad = static_cast<const E*>(p.grad) + video * p.grad_stride[0];
-            E* out = static_cast<E*>(p.grad_cas) + video * T * C;
+        const int threads = threads_for(2 * p.videos * T * C * static_cast<int64_t>(sizeof(E)), on.threads);
+        parallel_blocks(p.videos, T, kSnippets, threads, [&](int64_t video, int64_t begin, int64_t end) {
+            const int64_t n = valid_snippets(p, video);
+            const Timestamps timestamps = timestamps_of(p, video);
+            const E* grad = static_cast<const E*>(p.source) + video * p.source_stride[0];
+            E* out = static_cast<E*>(p.out) + video * T * C;
             std::vector<const E*> sources;
             std::vector<compute_t<E>> weights;
             int64_t left = first_snippet(timestamps, begin - 1, n), middle = first_snippet(timestamps, begin, n);
@@ -68,7 +67,7 @@ int64_t align_backward(const AlignBackwardParams& p, const Execution& on) {
                 for (int64_t t = left; t < right; ++t) {
                     const double taken = share(bracket_known(timestamps, t < middle ? i - 1 : i, t, n), i);
                     if (taken == 0) continue;
-                    sources.push_back(grad + t * p.grad_stride[1]);
+                    sources.push_back(grad + t * p.source_stride[1]);
                     weights.push_back(static_cast<compute_t<E>>(taken));
                 }
                 sum_rows(sources.data(), weights.data(), static_cast<int64_t>(sources.size()), out + i * C, C, false);
@@ -82,25 +81,24 @@ int64_t align_backward(const AlignBackwardParams& p, const Execution& on) {
     return kFine;
 }
 
-int64_t align_backward_timestamps(const AlignBackwardTimestampsParams& p, const Execution& on) {
-    const int64_t T = p.shape.snippets, C = p.channels;
-    with_element(p.dtype, [&](auto element) {
+int64_t align_backward_timestamps(const RowsBackwardTimestampsParams& p, const Execution& on) {
+    const int64_t T = p.snippets, C = p.dims;
+    with_element(p.source_dtype, [&](auto element) {
         using E = typename decltype(element)::type;
-        const int threads = threads_for(3 * p.shape.videos * T * C * static_cast<int64_t>(sizeof(E)), on.threads);
-        parallel_for(p.shape.videos, threads, [&](int64_t video) {
-            const int64_t n = valid_snippets(p.shape, video);
-            const Timestamps timestamps = timestamps_of(p.timestamps, p.timestamps_dtype, video, T);
+        const int threads = threads_for(3 * p.videos * T * C * static_cast<int64_t>(sizeof(E)), on.threads);
+        parallel_for(p.videos, threads, [&](int64_t video) {
+            const int64_t n = valid_snippets(p, video);
+            const Timestamps timestamps = timestamps_of(p, video);
             const E* grad = static_cast<const E*>(p.grad) + video * p.grad_stride[0];
-            const E* cas = static_cast<const E*>(p.cas) + video * p.cas_stride[0];
-            double from_left = 0;  // what sample i receives from the snippets
-                                   // between i - 1 and i
+            const E* cas = static_cast<const E*>(p.source) + video * p.source_stride[0];
+            double from_left = 0;  // what sample i receives from the snippets between i - 1 and i
             for (int64_t i = 0; i < n; ++i) {
-                const SlopePair pull = timestamp_pull(timestamps, cas + i * p.cas_stride[1], p.cas_stride[1], grad,
-                                                      p.grad_stride[1], C, i, n);
-                store_real(p.grad_timestamps, p.timestamps_dtype, video * T + i, from_left + pull.on_left);
+                const SlopePair pull = timestamp_pull(timestamps, cas + i * p.source_stride[1], p.source_stride[1],
+                                                      grad, p.grad_stride[1], C, i, n);
+                store_real(p.out, p.timestamps_dtype, video * T + i, from_left + pull.on_left);
                 from_left = pull.on_right;
             }
-            for (int64_t i = n; i < T; ++i) store_real(p.grad_timestamps, p.timestamps_dtype, video * T + i, 0);
+            for (int64_t i = n; i < T; ++i) store_real(p.out, p.timestamps_dtype, video * T + i, 0);
         });
     });
     return kFine;

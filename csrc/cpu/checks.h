@@ -1,13 +1,13 @@
-// What the CPU kernels check of the values they read.
+// The faults that the CPU kernels look for in the values they read.
 #pragma once
 
 #include <atomic>
 
-#include "../arithmetic.h"
+#include "../rows_at.h"
 
 namespace amsx::cpu {
 
-// Keeps the fault of the lowest video, whatever order the threads find them in.
+// Keeps the fault of the lowest video, in whatever order the threads meet them.
 class FirstFault {
   public:
     void set(int64_t video, Fault fault) {
@@ -26,12 +26,12 @@ inline bool length_is_valid(const Shape& shape, int64_t video) {
     return shape.lengths == nullptr || (shape.lengths[video] >= 1 && shape.lengths[video] <= shape.snippets);
 }
 
-// Every video's length in 1..T and its timestamps in order.
-inline int64_t check_timestamps(const Shape& shape, const void* timestamps, Dtype dtype) {
-    for (int64_t video = 0; video < shape.videos; ++video) {
-        if (!length_is_valid(shape, video)) return video * 8 + kBadLength;
-        const Timestamps row = timestamps_of(timestamps, dtype, video, shape.snippets);
-        const int64_t n = valid_snippets(shape, video);
+// The first fault among the videos: a length outside 1..T, or timestamps that are not in order.
+inline int64_t check_timestamps(const RowsParams& p) {
+    for (int64_t video = 0; video < p.videos; ++video) {
+        if (!length_is_valid(p, video)) return video * 8 + kBadLength;
+        const Timestamps row = timestamps_of(p, video);
+        const int64_t n = valid_snippets(p, video);
         bool sorted = n == 0 || row[0] == row[0];
         for (int64_t i = 1; i < n; ++i) sorted &= row[i - 1] <= row[i];
         if (!sorted) return video * 8 + kUnsorted;

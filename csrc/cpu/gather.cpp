@@ -1,39 +1,36 @@
-// Eq. 6 on the CPU: features read at the timestamps, and both adjoints.
-// Timestamps are sorted, so a row's readers are one contiguous range: the
-// adjoint is a segmented sum in fixed order, every output row written once.
+// Eq. 6 on the CPU: features are read at the timestamps; and both adjoints. Timestamps are sorted, so a row's readers
+// are one contiguous range: the adjoint is a segmented sum in fixed order, and every output row is written once.
 #include <algorithm>
 #include <vector>
 
-#include "../dispatch.h"
+#include "../rows_at.h"
 #include "checks.h"
 #include "parallel.h"
-#include "pieces.h"
 #include "rows.h"
 
 namespace amsx::cpu {
 namespace {
 
-constexpr int64_t kRows = 64;  // snippets a piece of work holds
+constexpr int64_t kRows = 64;  // of one piece of work
 
-int threads_of(const GatherParams& p, const Execution& on) {
-    const int64_t bytes = p.dtype == Dtype::f64 ? 8 : p.dtype == Dtype::f32 ? 4 : 2;
-    return threads_for(2 * p.shape.videos * p.shape.snippets * p.dims * bytes, on.threads);
+int threads_of(const RowsParams& p, const Execution& on) {
+    const int64_t bytes = p.source_dtype == Dtype::f64 ? 8 : p.source_dtype == Dtype::f32 ? 4 : 2;
+    return threads_for(2 * p.videos * p.snippets * p.dims * bytes, on.threads);
 }
 
-}  // namespace
-
-void gather_snippets(const GatherParams& p, int64_t video, int64_t begin, int64_t end) {
-    const int64_t T = p.shape.snippets, D = p.dims, n = valid_snippets(p.shape, video);
-    const Timestamps timestamps = timestamps_of(p.timestamps, p.timestamps_dtype, video, T);
-    with_element(p.dtype, [&](auto element) {
+// The snippets [begin, end) of one video, whose timestamps are in order.
+void gather_snippets(const RowsParams& p, int64_t video, int64_t begin, int64_t end) {
+    const int64_t T = p.snippets, D = p.dims, n = valid_snippets(p, video);
+    const Timestamps timestamps = timestamps_of(p, video);
+    with_element(p.source_dtype, [&](auto element) {
         using E = typename decltype(element)::type;
-        const E* feats = static_cast<const E*>(p.feats) + video * p.feats_stride[0];
+        const E* feats = static_cast<const E*>(p.source) + video * p.source_stride[0];
         E* out = static_cast<E*>(p.out) + video * T * D;
-        const bool past_caches = goes_past_caches(p.shape.videos * T * D * static_cast<int64_t>(sizeof(E)));
+        const bool past_caches = goes_past_caches(p.videos * T * D * static_cast<int64_t>(sizeof(E)));
         for (int64_t i = begin; i < std::min(end, n); ++i) {
             const Position at = locate(timestamps[i], n);
-            const E* from = feats + at.row * p.feats_stride[1];
-            const E* to = at.row + 1 < n ? from + p.feats_stride[1] : from;
+            const E* from = feats + at.row * p.source_stride[1];
+            const E* to = at.row + 1 < n ? from + p.source_stride[1] : from;
             lerp_row(from, to, static_cast<compute_t<E>>(at.fraction), out + i * D, D, past_caches);
         }
         finish_rows(past_caches);
@@ -42,41 +39,42 @@ void gather_snippets(const GatherParams& p, int64_t video, int64_t begin, int64_
     });
 }
 
-int64_t gather(const GatherParams& p, const Execution& on) {
-    if (int64_t fault = check_timestamps(p.shape, p.timestamps, p.timestamps_dtype)) return fault;
-    parallel_blocks(p.shape.videos, p.shape.snippets, kRows, threads_of(p, on),
+}  // namespace
+
+int64_t gather(const RowsParams& p, const Execution& on) {
+    if (int64_t fault = check_timestamps(p)) return fault;
+    parallel_blocks(p.videos, p.snippets, kRows, threads_of(p, on),
                     [&](int64_t video, int64_t begin, int64_t end) { gather_snippets(p, video, begin, end); });
     return kFine;
 }
 
-int64_t adaptive_sample(const AdaptiveSampleParams& p, const Execution& on) {
-    const Shape& shape = p.gather.shape;
-    const Blocks blocks{shape.videos, shape.snippets, kRows};
+int64_t adaptive_sample(const SamplingParams& sample, const RowsParams& read, const Execution& on) {
+    const Blocks blocks{read.videos, read.snippets, kRows};
     FirstFault fault;
     parallel_two(
-        shape.videos, [&](int64_t video) { fault.set(video, sample_video(p.sampling, video)); },  //
+        read.videos, [&](int64_t video) { fault.set(video, sample_video(sample, video)); },  //
         blocks.count(),
         [&](int64_t i) {
             if (fault.get() != kFine) return;  // not every timestamp was written
-            blocks.visit(
-                i, [&](int64_t video, int64_t begin, int64_t end) { gather_snippets(p.gather, video, begin, end); });
+            blocks.visit(i,
+                         [&](int64_t video, int64_t begin, int64_t end) { gather_snippets(read, video, begin, end); });
         },
-        threads_of(p.gather, on));
+        threads_of(read, on));
     return fault.get();
 }
 
-int64_t gather_backward(const GatherBackwardParams& p, const Execution& on) {
-    const int64_t T = p.shape.snippets, D = p.dims;
-    with_element(p.dtype, [&](auto element) {
+int64_t gather_backward(const RowsParams& p, const Execution& on) {
+    const int64_t T = p.snippets, D = p.dims;
+    with_element(p.source_dtype, [&](auto element) {
         using E = typename decltype(element)::type;
-        const int64_t bytes = p.shape.videos * T * D * static_cast<int64_t>(sizeof(E));
+        const int64_t bytes = p.videos * T * D * static_cast<int64_t>(sizeof(E));
         const int threads = threads_for(2 * bytes, on.threads);
         const bool past_caches = goes_past_caches(bytes);
-        parallel_blocks(p.shape.videos, T, kRows, threads, [&](int64_t video, int64_t begin, int64_t end) {
-            const int64_t n = valid_snippets(p.shape, video);
-            const Timestamps timestamps = timestamps_of(p.timestamps, p.timestamps_dtype, video, T);
-            const E* grad = static_cast<const E*>(p.grad) + video * p.grad_stride[0];
-            E* out = static_cast<E*>(p.grad_feats) + video * T * D;
+        parallel_blocks(p.videos, T, kRows, threads, [&](int64_t video, int64_t begin, int64_t end) {
+            const int64_t n = valid_snippets(p, video);
+            const Timestamps timestamps = timestamps_of(p, video);
+            const E* grad = static_cast<const E*>(p.source) + video * p.source_stride[0];
+            E* out = static_cast<E*>(p.out) + video * T * D;
             std::vector<const E*> sources;
             std::vector<compute_t<E>> weights;
             const int64_t stop = std::min(end, n);
@@ -90,7 +88,7 @@ int64_t gather_backward(const GatherBackwardParams& p, const Execution& on) {
                 for (int64_t i = below; i < above; ++i) {
                     const double taken = share(locate(timestamps[i], n), row);
                     if (taken == 0) continue;
-                    sources.push_back(grad + i * p.grad_stride[1]);
+                    sources.push_back(grad + i * p.source_stride[1]);
                     weights.push_back(static_cast<compute_t<E>>(taken));
                 }
                 sum_rows(sources.data(), weights.data(), static_cast<int64_t>(sources.size()), out + row * D, D,
@@ -106,30 +104,30 @@ int64_t gather_backward(const GatherBackwardParams& p, const Execution& on) {
     return kFine;
 }
 
-int64_t gather_backward_timestamps(const GatherBackwardTimestampsParams& p, const Execution& on) {
-    const int64_t T = p.shape.snippets, D = p.dims;
-    with_element(p.dtype, [&](auto element) {
+int64_t gather_backward_timestamps(const RowsBackwardTimestampsParams& p, const Execution& on) {
+    const int64_t T = p.snippets, D = p.dims;
+    with_element(p.source_dtype, [&](auto element) {
         using E = typename decltype(element)::type;
-        const int threads = threads_for(3 * p.shape.videos * T * D * static_cast<int64_t>(sizeof(E)), on.threads);
-        parallel_blocks(p.shape.videos, T, kRows, threads, [&](int64_t video, int64_t begin, int64_t end) {
-            const int64_t n = valid_snippets(p.shape, video);
-            const Timestamps timestamps = timestamps_of(p.timestamps, p.timestamps_dtype, video, T);
+        const int threads = threads_for(3 * p.videos * T * D * static_cast<int64_t>(sizeof(E)), on.threads);
+        parallel_blocks(p.videos, T, kRows, threads, [&](int64_t video, int64_t begin, int64_t end) {
+            const int64_t n = valid_snippets(p, video);
+            const Timestamps timestamps = timestamps_of(p, video);
             const E* grad = static_cast<const E*>(p.grad) + video * p.grad_stride[0];
-            const E* feats = static_cast<const E*>(p.feats) + video * p.feats_stride[0];
+            const E* feats = static_cast<const E*>(p.source) + video * p.source_stride[0];
             for (int64_t i = begin; i < end; ++i) {
-                store_real(p.grad_timestamps, p.timestamps_dtype, video * T + i, 0);
+                store_real(p.out, p.timestamps_dtype, video * T + i, 0);
                 if (i >= n) continue;
                 const Position at = locate(timestamps[i], n);
                 if (!at.moves) continue;
                 const E* g = grad + i * p.grad_stride[1];
-                const E* from = feats + at.row * p.feats_stride[1];
-                const E* to = from + p.feats_stride[1];
+                const E* from = feats + at.row * p.source_stride[1];
+                const E* to = from + p.source_stride[1];
                 double sum = 0;
                 for (int64_t d = 0; d < D; ++d) {
                     sum += static_cast<double>(load(g[d])) *
                            (static_cast<double>(load(to[d])) - static_cast<double>(load(from[d])));
                 }
-                store_real(p.grad_timestamps, p.timestamps_dtype, video * T + i, sum);
+                store_real(p.out, p.timestamps_dtype, video * T + i, sum);
             }
         });
     });

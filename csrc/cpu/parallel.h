@@ -1,4 +1,4 @@
-// A loop over independent pieces, on at most the given number of threads.
+// Loops over independent pieces of work, on at most the given number of threads.
 #pragma once
 
 #include <algorithm>
@@ -13,8 +13,7 @@ inline int threads_for(int64_t bytes, int threads) {
     return static_cast<int>(std::clamp<int64_t>(bytes / kBytesPerThread, 1, std::max(threads, 1)));
 }
 
-// Calls piece(i) for i in [0, count). With one thread no OpenMP region is entered, which a forked child
-// relies on.
+// Calls piece(i) for i in [0, count). With one thread no OpenMP region is entered, which a forked child relies on.
 template <typename Piece>
 void parallel_for(int64_t count, int threads, const Piece& piece) {
 #ifdef _OPENMP
@@ -28,7 +27,7 @@ void parallel_for(int64_t count, int threads, const Piece& piece) {
     for (int64_t i = 0; i < count; ++i) piece(i);
 }
 
-// All of first(i) for i in [0, count), then all of second(j) for j in [0, second_count), in one region.
+// Calls first(i) for all i in [0, count), then second(j) for all j in [0, second_count), in one OpenMP region.
 template <typename First, typename Second>
 void parallel_two(int64_t count, const First& first, int64_t second_count, const Second& second, int threads) {
 #ifdef _OPENMP
@@ -53,7 +52,7 @@ struct Blocks {
     int64_t videos, snippets, block;
     int64_t of_a_video() const { return (snippets + block - 1) / block; }
     int64_t count() const { return videos * of_a_video(); }
-    // piece(video, begin, end) for the i-th of them
+    // Calls piece(video, begin, end) for the i-th block.
     template <typename Piece>
     void visit(int64_t i, const Piece& piece) const {
         const int64_t begin = i % of_a_video() * block;

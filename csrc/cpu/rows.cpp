@@ -1,81 +1,99 @@
 #include "rows.h"
 
-#include <algorithm>
+#include <type_traits>
 
-#include "clones.h"
 #include "rows_avx2.h"
+
+// GCC on x86-64 Linux compiles a function marked so for the baseline, AVX2 and AVX-512, and picks one when the library
+// loads: one wheel serves all. Elsewhere, and under sanitizers (which run before the choice is made), the mark is
+// empty.
+#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__) && \
+    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define AMSX_CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
+#else
+#define AMSX_CLONES
+#endif
+#if defined(__GNUC__)
+#define AMSX_INLINE __attribute__((always_inline)) inline
+#else
+#define AMSX_INLINE inline
+#endif
 
 namespace amsx::cpu {
 namespace {
 
 constexpr int64_t kBlock = 64;  // elements summed at a time, in registers
 
-#define AMSX_LERP(name, T)                                                                                        \
-    AMSX_CLONES void name(const T* from, const T* to, compute_t<T> fraction, T* __restrict__ out, int64_t dims) { \
-        for (int64_t d = 0; d < dims; ++d) {                                                                      \
-            store(out + d, lerp<compute_t<T>>(load(from[d]), load(to[d]), fraction));                             \
-        }                                                                                                         \
-    }
-#define AMSX_SUM(name, T)                                                                                        \
-    AMSX_CLONES void name(const T* const* rows, const compute_t<T>* weights, int64_t count, T* __restrict__ out, \
-                          int64_t dims) {                                                                        \
-        int64_t d = 0;                                                                                           \
-        for (; d + kBlock <= dims; d += kBlock) {                                                                \
-            compute_t<T> sum[kBlock] = {};                                                                       \
-            for (int64_t i = 0; i < count; ++i) {                                                                \
-                const T* row = rows[i] + d;                                                                      \
-                const compute_t<T> weight = weights[i];                                                          \
-                for (int64_t e = 0; e < kBlock; ++e) sum[e] = sum[e] + weight * load(row[e]);                    \
-            }                                                                                                    \
-            for (int64_t e = 0; e < kBlock; ++e) store(out + d + e, sum[e]);                                     \
-        }                                                                                                        \
-        for (; d < dims; ++d) {                                                                                  \
-            compute_t<T> sum = 0;                                                                                \
-            for (int64_t i = 0; i < count; ++i) sum = sum + weights[i] * load(rows[i][d]);                       \
-            store(out + d, sum);                                                                                 \
-        }                                                                                                        \
-    }
+template <typename E>
+AMSX_INLINE void lerp_plainly(const E* from, const E* to, compute_t<E> fraction, E* __restrict__ out, int64_t dims) {
+    for (int64_t d = 0; d < dims; ++d) store(out + d, lerp<compute_t<E>>(load(from[d]), load(to[d]), fraction));
+}
 
-AMSX_LERP(lerp_f16, Half)
-AMSX_LERP(lerp_bf16, BFloat16)
-AMSX_LERP(lerp_f32, float)
-AMSX_LERP(lerp_f64, double)
-AMSX_SUM(sum_f16, Half)
-AMSX_SUM(sum_bf16, BFloat16)
-AMSX_SUM(sum_f32, float)
-AMSX_SUM(sum_f64, double)
+template <typename E>
+AMSX_INLINE void sum_plainly(const E* const* rows, const compute_t<E>* weights, int64_t count, E* __restrict__ out,
+                             int64_t dims) {
+    int64_t d = 0;
+    for (; d + kBlock <= dims; d += kBlock) {
+        compute_t<E> sum[kBlock] = {};
+        for (int64_t i = 0; i < count; ++i) {
+            const E* row = rows[i] + d;
+            const compute_t<E> weight = weights[i];
+            for (int64_t e = 0; e < kBlock; ++e) sum[e] = sum[e] + weight * load(row[e]);
+        }
+        for (int64_t e = 0; e < kBlock; ++e) store(out + d + e, sum[e]);
+    }
+    for (; d < dims; ++d) {
+        compute_t<E> sum = 0;
+        for (int64_t i = 0; i < count; ++i) sum = sum + weights[i] * load(rows[i][d]);
+        store(out + d, sum);
+    }
+}
+
+// What compilers vectorize well is cloned for each instruction set. The 16-bit types are not: wherever a clone would
+// run, rows_avx2.cpp takes their rows.
+#define AMSX_CLONED(E)                                                                                         \
+    AMSX_CLONES void lerp_plainly(const E* from, const E* to, E fraction, E* __restrict__ out, int64_t dims) { \
+        lerp_plainly<E>(from, to, fraction, out, dims);                                                        \
+    }                                                                                                          \
+    AMSX_CLONES void sum_plainly(const E* const* rows, const E* weights, int64_t count, E* __restrict__ out,   \
+                                 int64_t dims) {                                                               \
+        sum_plainly<E>(rows, weights, count, out, dims);                                                       \
+    }
+AMSX_CLONED(float)
+AMSX_CLONED(double)
+
+// float32 takes the hand-written loops for what they write past the caches. float64 features are rare: they have none.
+template <typename E>
+bool by_hand(bool past_caches) {
+    return (sizeof(E) == 2 || past_caches) && avx2::available();
+}
 
 }  // namespace
 
-#define AMSX_ROWS_16(T, suffix)                                                                                        \
-    void lerp_row(const T* from, const T* to, float fraction, T* out, int64_t dims, bool past_caches) {                \
-        if (avx2::available()) return avx2::lerp(from, to, fraction, out, dims, past_caches);                          \
-        lerp_##suffix(from, to, fraction, out, dims);                                                                  \
-    }                                                                                                                  \
-    void sum_rows(const T* const* rows, const float* weights, int64_t count, T* out, int64_t dims, bool past_caches) { \
-        if (avx2::available()) return avx2::sum(rows, weights, count, out, dims, past_caches);                         \
-        sum_##suffix(rows, weights, count, out, dims);                                                                 \
+template <typename E>
+void lerp_row(const E* from, const E* to, compute_t<E> fraction, E* out, int64_t dims, bool past_caches) {
+    if constexpr (!std::is_same_v<E, double>) {
+        if (by_hand<E>(past_caches)) return avx2::lerp(from, to, fraction, out, dims, past_caches);
     }
-AMSX_ROWS_16(Half, f16)
-AMSX_ROWS_16(BFloat16, bf16)
-
-void lerp_row(const float* from, const float* to, float fraction, float* out, int64_t dims, bool past_caches) {
-    if (past_caches && avx2::available()) return avx2::lerp(from, to, fraction, out, dims, past_caches);
-    lerp_f32(from, to, fraction, out, dims);
+    lerp_plainly(from, to, fraction, out, dims);
 }
-void sum_rows(const float* const* rows, const float* weights, int64_t count, float* out, int64_t dims,
+
+template <typename E>
+void sum_rows(const E* const* rows, const compute_t<E>* weights, int64_t count, E* out, int64_t dims,
               bool past_caches) {
-    if (past_caches && avx2::available()) return avx2::sum(rows, weights, count, out, dims, past_caches);
-    sum_f32(rows, weights, count, out, dims);
+    if constexpr (!std::is_same_v<E, double>) {
+        if (by_hand<E>(past_caches)) return avx2::sum(rows, weights, count, out, dims, past_caches);
+    }
+    sum_plainly(rows, weights, count, out, dims);
 }
 
-// float64 features are rare: through the caches always.
-void lerp_row(const double* from, const double* to, double fraction, double* out, int64_t dims, bool) {
-    lerp_f64(from, to, fraction, out, dims);
-}
-void sum_rows(const double* const* rows, const double* weights, int64_t count, double* out, int64_t dims, bool) {
-    sum_f64(rows, weights, count, out, dims);
-}
+#define AMSX_INSTANTIATE(E)                                                      \
+    template void lerp_row(const E*, const E*, compute_t<E>, E*, int64_t, bool); \
+    template void sum_rows(const E* const*, const compute_t<E>*, int64_t, E*, int64_t, bool);
+AMSX_INSTANTIATE(Half)
+AMSX_INSTANTIATE(BFloat16)
+AMSX_INSTANTIATE(float)
+AMSX_INSTANTIATE(double)
 
 void finish_rows(bool past_caches) {
     if (past_caches && avx2::available()) avx2::fence();

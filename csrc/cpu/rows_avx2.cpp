@@ -15,7 +15,7 @@ struct Floats {
     __m256 low, high;
 };
 
-// For each element type: 16 elements to floats and back, through the caches or past them. The latter wants 32 bytes'
+// For each element type: 16 elements to floats and back, through the caches or past them, which takes 32 bytes'
 // alignment.
 template <typename T>
 struct Lanes;
@@ -61,8 +61,8 @@ struct Lanes<BFloat16> {
         return {_mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16)),
                 _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32(static_cast<int>(0xffff0000u))))};
     }
-    // To nearest even in the high half of each word, a NaN to the quiet NaN: as store(BFloat16*, float) in
-    // arithmetic.h.
+    // Rounds to nearest even in the high half of each word and makes a NaN the quiet NaN, as store(BFloat16*, float) in
+    // element.h does.
     AMSX_AVX2 static __m256i rounded(__m256 x) {
         const __m256i bits = _mm256_castps_si256(x);
         const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
@@ -194,10 +194,10 @@ AMSX_AVX2 void widen(const Half* from, float* to, int64_t count) {
     if (d < count) store_part(to + d, load_part(from + d, count - d), count - d);
 }
 AMSX_AVX2 void widen(const BFloat16* from, float* to, int64_t count) {
-    for (int64_t d = 0; d < count; ++d) to[d] = amsx::load(from[d]);  // compilers see what this is
+    for (int64_t d = 0; d < count; ++d) to[d] = amsx::load(from[d]);  // compilers vectorize this one by themselves
 }
 
-#define AMSX_ROWS(T)                                                                                                 \
+#define AMSX_ROWS_OF(T)                                                                                              \
     AMSX_AVX2 void lerp(const T* from, const T* to, float fraction, T* out, int64_t dims, bool past) {               \
         if (past && aligned(out)) return lerp_rows<true>(from, to, fraction, out, dims);                             \
         lerp_rows<false>(from, to, fraction, out, dims);                                                             \
@@ -206,9 +206,9 @@ AMSX_AVX2 void widen(const BFloat16* from, float* to, int64_t count) {
         if (past && aligned(out)) return sum_of_rows<true>(rows, weights, count, out, dims);                         \
         sum_of_rows<false>(rows, weights, count, out, dims);                                                         \
     }
-AMSX_ROWS(Half)
-AMSX_ROWS(BFloat16)
-AMSX_ROWS(float)
+AMSX_ROWS_OF(Half)
+AMSX_ROWS_OF(BFloat16)
+AMSX_ROWS_OF(float)
 
 void fence() { _mm_sfence(); }
 
@@ -221,12 +221,12 @@ bool available() { return false; }
 bool maxima(const float*, int64_t, int64_t, int64_t, float*) { return false; }
 void widen(const Half*, float*, int64_t) {}
 void widen(const BFloat16*, float*, int64_t) {}
-#define AMSX_ROWS(T)                                           \
+#define AMSX_ROWS_OF(T)                                        \
     void lerp(const T*, const T*, float, T*, int64_t, bool) {} \
     void sum(const T* const*, const float*, int64_t, T*, int64_t, bool) {}
-AMSX_ROWS(Half)
-AMSX_ROWS(BFloat16)
-AMSX_ROWS(float)
+AMSX_ROWS_OF(Half)
+AMSX_ROWS_OF(BFloat16)
+AMSX_ROWS_OF(float)
 void fence() {}
 }  // namespace amsx::cpu::avx2
 

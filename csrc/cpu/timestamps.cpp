@@ -1,20 +1,18 @@
-// Eq. 4 and 5 on the CPU: sampling weights, and their cumulation inverted at
-// uniform points; both adjoints.
+// Eq. 4 and 5 on the CPU: the sampling weights, and their cumulation inverted at uniform points; and both adjoints.
 #include <algorithm>
 #include <type_traits>
 #include <vector>
 
-#include "../dispatch.h"
+#include "../cumulation.h"
 #include "checks.h"
 #include "parallel.h"
-#include "pieces.h"
 #include "rows_avx2.h"
 
 namespace amsx::cpu {
 namespace {
 
-// The maximum over contiguous channels at each of n snippets; false, and nothing promised, if any value is not finite
-// or this processor has no quick way: then the general way is taken.
+// The maximum over contiguous channels at each of n snippets. Returns false, and promises nothing of `maxima`, if any
+// value is not finite or if this processor has no quick way; the caller then takes the general way.
 bool dense_maxima(const float* cas, int64_t stride, int64_t channels, int64_t n, float* maxima) {
     return avx2::available() && avx2::maxima(cas, stride, channels, n, maxima);
 }
@@ -39,7 +37,7 @@ bool dense_maxima(const T* cas, int64_t stride, int64_t channels, int64_t n, flo
 }
 bool dense_maxima(const double*, int64_t, int64_t, int64_t, double*) { return false; }  // takes the general way
 
-// `aggregate` of arithmetic.h over a list of channels instead of a mask.
+// `aggregate` of cumulation.h, over a list of channels instead of a mask.
 template <typename T>
 compute_t<T> reduce(const T* row, const std::vector<int64_t>& offsets, bool mean) {
     using A = compute_t<T>;
@@ -133,8 +131,8 @@ Fault invert(const A* weights, int64_t n, int64_t interp_factor, A* timestamps) 
 }  // namespace
 
 Fault sample_video(const SamplingParams& p, int64_t video) {
-    if (!length_is_valid(p.shape, video)) return kBadLength;
-    const int64_t T = p.shape.snippets, n = valid_snippets(p.shape, video);
+    if (!length_is_valid(p, video)) return kBadLength;
+    const int64_t T = p.snippets, n = valid_snippets(p, video);
     Fault fault = kFine;
     with_real(p.weights_dtype, [&](auto real) {
         using A = typename decltype(real)::type;
@@ -158,27 +156,26 @@ Fault sample_video(const SamplingParams& p, int64_t video) {
 
 int64_t sampling(const SamplingParams& p, const Execution& on) {
     FirstFault fault;
-    const int threads = threads_for(p.shape.videos * p.shape.snippets * (p.channels + 8) * 8, on.threads);
-    parallel_for(p.shape.videos, threads, [&](int64_t video) { fault.set(video, sample_video(p, video)); });
+    const int threads = threads_for(p.videos * p.snippets * (p.channels + 8) * 8, on.threads);
+    parallel_for(p.videos, threads, [&](int64_t video) { fault.set(video, sample_video(p, video)); });
     return fault.get();
 }
 
 int64_t weights_backward(const WeightsBackwardParams& p, const Execution& on) {
-    const int64_t T = p.shape.snippets, C = p.channels;
-    const int threads = threads_for(p.shape.videos * T * C * 8, on.threads);
+    const int64_t T = p.snippets, C = p.channels;
+    const int threads = threads_for(p.videos * T * C * 8, on.threads);
     with_element(p.cas_dtype, [&](auto element) {
         using E = typename decltype(element)::type;
         using A = compute_t<E>;
-        parallel_for(p.shape.videos, threads, [&](int64_t video) {
-            const int64_t n = valid_snippets(p.shape, video);
+        parallel_for(p.videos, threads, [&](int64_t video) {
+            const int64_t n = valid_snippets(p, video);
             const E* cas = static_cast<const E*>(p.cas) + video * p.cas_stride[0];
             const uint8_t* labels = p.labels == nullptr ? nullptr : p.labels + video * C;
             const A* grad = static_cast<const A*>(p.grad_weights) + video * T;
             E* out = static_cast<E*>(p.grad_cas) + video * T * C;
             std::fill(out, out + T * C, E{});
 
-            // w_k = m_peak - m_k + eta: every weight's gradient also reaches
-            // the peak (the first of equals).
+            // w_k = m_peak - m_k + eta: every weight's gradient also reaches the peak (the first of equals).
             int64_t peak = 0, kept = 0, argmax = 0;
             double sum = 0;
             A largest = 0;
@@ -210,20 +207,19 @@ int64_t weights_backward(const WeightsBackwardParams& p, const Execution& on) {
 }
 
 int64_t timestamps_backward(const TimestampsBackwardParams& p, const Execution& on) {
-    const int64_t T = p.shape.snippets;
-    const int threads = threads_for(p.shape.videos * T * 64, on.threads);
-    with_real(p.dtype, [&](auto real) {
+    const int64_t T = p.snippets;
+    const int threads = threads_for(p.videos * T * 64, on.threads);
+    with_real(p.weights_dtype, [&](auto real) {
         using A = typename decltype(real)::type;
-        parallel_for(p.shape.videos, threads, [&](int64_t video) {
-            const int64_t n = valid_snippets(p.shape, video), row = video * T;
+        parallel_for(p.videos, threads, [&](int64_t video) {
+            const int64_t n = valid_snippets(p, video), row = video * T;
             const A* weights = static_cast<const A*>(p.weights) + row;
             const A* timestamps = static_cast<const A*>(p.timestamps) + row;
             const A* grad = static_cast<const A*>(p.grad_timestamps) + row;
             A* out = static_cast<A*>(p.grad_weights) + row;
 
-            // near[k]: samples within a snippet of centre k, each times its hat
-            // integral; past[k]: samples between centres k and k + 1, which
-            // have all of the hats before k behind them.
+            // near[k] sums the samples within a snippet of centre k, each times its hat integral; past[k] sums the
+            // samples between centres k and k + 1, which have all of the hats before k behind them.
             std::vector<double> near(n, 0.0), past(n, 0.0);
             double proportional = 0;
             for (int64_t i = 0; i < n; ++i) {

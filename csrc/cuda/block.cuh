@@ -1,5 +1,4 @@
-// Reductions and scans over one block, in a fixed order: the same bits on every
-// run.
+// Reductions and scans over one block, in a fixed order, which gives the same bits on every run.
 #pragma once
 
 #include <cstdint>
@@ -29,8 +28,7 @@ __device__ V warp_reduce(V value, Op op) {
     return value;
 }
 
-// The reduction of all threads' values, known to all of them. `scratch` holds
-// kWarps values.
+// The reduction of all threads' values; every thread returns it. `scratch` holds kWarps values.
 template <typename V, typename Op>
 __device__ V block_reduce(V value, Op op, V* scratch) {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
@@ -43,8 +41,7 @@ __device__ V block_reduce(V value, Op op, V* scratch) {
     return value;
 }
 
-// The inclusive sum up to this thread; `total` is the sum over the block.
-// `scratch` holds kWarps values.
+// The sum up to and including this thread; `total` becomes the sum over the block. `scratch` holds kWarps values.
 template <typename V>
 __device__ V block_scan(V value, V* total, V* scratch) {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;

@@ -1,7 +1,6 @@
-// Eq. 6 on CUDA: features read at the timestamps, and both adjoints. Timestamps
-// are sorted, so a row's readers are one contiguous range: the adjoint is a
-// segmented sum in fixed order, without atomics.
-#include "../dispatch.h"
+// Eq. 6 on CUDA: features are read at the timestamps; and both adjoints. Timestamps are sorted, so a row's readers are
+// one contiguous range: the adjoint is a segmented sum in fixed order, without atomics.
+#include "../rows_at.h"
 #include "block.cuh"
 #include "launch.h"
 #include "rows.cuh"
@@ -9,26 +8,26 @@
 namespace amsx::cuda {
 namespace {
 
-// The threads that share a row take so many consecutive ones: neighbouring rows read the same rows, which then come
-// from the multiprocessor's own cache, and all loads of a run are under way at once.
+// The threads that share a row work on a run of so many consecutive rows. Neighbouring rows read the same rows, which
+// then come from the multiprocessor's own cache, and all loads of a run are under way at once.
 constexpr int kRun = 4;
 
 int64_t runs_of(int64_t snippets) { return (snippets + kRun - 1) / kRun; }
 
 template <typename E, int kWidth>
-__global__ void __launch_bounds__(kRowThreads) gather_kernel(GatherParams p, int64_t runs) {
-    const int64_t run = this_row(), T = p.shape.snippets;
-    if (run >= p.shape.videos * runs) return;
-    const int64_t video = run / runs, first = run % runs * kRun, n = valid_snippets(p.shape, video);
-    const Timestamps timestamps = timestamps_of(p.timestamps, p.timestamps_dtype, video, T);
+__global__ void __launch_bounds__(kRowThreads) gather_kernel(RowsParams p, int64_t runs) {
+    const int64_t run = this_row(), T = p.snippets;
+    if (run >= p.videos * runs) return;
+    const int64_t video = run / runs, first = run % runs * kRun, n = valid_snippets(p, video);
+    const Timestamps timestamps = timestamps_of(p, video);
     const E* from[kRun];
     const E* next[kRun];
     compute_t<E> fraction[kRun];
 #pragma unroll
     for (int j = 0; j < kRun; ++j) {
         const Position at = first + j < n ? locate(timestamps[first + j], n) : Position{0, 0.0, false};
-        from[j] = static_cast<const E*>(p.feats) + video * p.feats_stride[0] + at.row * p.feats_stride[1];
-        next[j] = at.row + 1 < n ? from[j] + p.feats_stride[1] : from[j];
+        from[j] = static_cast<const E*>(p.source) + video * p.source_stride[0] + at.row * p.source_stride[1];
+        next[j] = at.row + 1 < n ? from[j] + p.source_stride[1] : from[j];
         fraction[j] = static_cast<compute_t<E>>(at.fraction);
     }
     for (int64_t d = threadIdx.x * kWidth; d < p.dims; d += blockDim.x * kWidth) {
@@ -53,7 +52,7 @@ __global__ void __launch_bounds__(kRowThreads) gather_kernel(GatherParams p, int
 template <typename A>
 struct alignas(4 * sizeof(A)) Shares {
     A own, next;
-    int row;   // counted from the first of a run, and in it or the one before it; else -2
+    int row;   // counted from the first row of the run, from -1 to kRun - 1; -2 stands for any other
     int both;  // whether the row after takes anything
 };
 
@@ -65,23 +64,21 @@ __device__ Shares<A> shares_of(const Timestamps& timestamps, int64_t i, int64_t 
             row < -1 || row >= kRun ? -2 : static_cast<int>(row), at.fraction != 0};
 }
 
-constexpr int kKnown = 16;  // samples of a run whose shares are worked out once, for all threads that share the run
+constexpr int kKnown = 16;  // samples of a run whose shares are computed once, for all threads that share the run
 constexpr int kAhead = 4;   // rows under way at once
 
 template <typename E>
-constexpr bool kHalves = std::is_same_v<E, Half>;  // nvcc would rather spill theirs than let a block go
+constexpr bool kHalves = std::is_same_v<E, Half>;  // without the bound below nvcc spills registers for these
 
 template <typename E, int kWidth>
-__global__ void __launch_bounds__(kRowThreads, kHalves<E> ? 2 : 0)
-    gather_backward_kernel(GatherBackwardParams p, int64_t runs) {
+__global__ void __launch_bounds__(kRowThreads, kHalves<E> ? 2 : 0) gather_backward_kernel(RowsParams p, int64_t runs) {
     using A = compute_t<E>;
     __shared__ int64_t bounds[kRowThreads / 32][2];
     __shared__ Shares<A> known[kRowThreads / 32][kKnown];
-    const int64_t run = this_row(), T = p.shape.snippets;
-    const bool exists = run < p.shape.videos * runs;
-    const int64_t video = exists ? run / runs : 0, first = exists ? run % runs * kRun : 0,
-                  n = valid_snippets(p.shape, video);
-    const Timestamps timestamps = timestamps_of(p.timestamps, p.timestamps_dtype, video, T);
+    const int64_t run = this_row(), T = p.snippets;
+    const bool exists = run < p.videos * runs;
+    const int64_t video = exists ? run / runs : 0, first = exists ? run % runs * kRun : 0, n = valid_snippets(p, video);
+    const Timestamps timestamps = timestamps_of(p, video);
 
     // The samples from `begin` to `end` read the rows of the run.
     if (threadIdx.x < 2) {
@@ -95,8 +92,8 @@ __global__ void __launch_bounds__(kRowThreads, kHalves<E> ? 2 : 0)
     __syncthreads();
     if (!exists) return;
 
-    const E* grad = static_cast<const E*>(p.grad) + video * p.grad_stride[0];
-    E* out = static_cast<E*>(p.grad_feats) + (video * T + first) * p.dims;
+    const E* grad = static_cast<const E*>(p.source) + video * p.source_stride[0];
+    E* out = static_cast<E*>(p.out) + (video * T + first) * p.dims;
     for (int64_t d = threadIdx.x * kWidth; d < p.dims; d += blockDim.x * kWidth) {
         // Sums of row first + j, and of the one after it. Timestamps are sorted: where a sample's row is beyond j,
         // row j is complete. Of timestamps that are not, what comes too late is left out.
@@ -112,7 +109,7 @@ __global__ void __launch_bounds__(kRowThreads, kHalves<E> ? 2 : 0)
             Pack<E, kWidth> row[kAhead];
 #pragma unroll
             for (int a = 0; a < kAhead; ++a) {
-                if (i + a < end) row[a] = read_pack<kWidth>(grad + (i + a) * p.grad_stride[1] + d);
+                if (i + a < end) row[a] = read_pack<kWidth>(grad + (i + a) * p.source_stride[1] + d);
             }
 #pragma unroll
             for (int a = 0; a < kAhead; ++a) {
@@ -134,61 +131,61 @@ __global__ void __launch_bounds__(kRowThreads, kHalves<E> ? 2 : 0)
 
 // One warp per sample.
 template <typename E>
-__global__ void gather_backward_timestamps_kernel(GatherBackwardTimestampsParams p) {
-    const int64_t row = this_row(), T = p.shape.snippets;
-    if (row >= p.shape.videos * T) return;
-    const int64_t video = row / T, i = row % T, n = valid_snippets(p.shape, video);
+__global__ void gather_backward_timestamps_kernel(RowsBackwardTimestampsParams p) {
+    const int64_t row = this_row(), T = p.snippets;
+    if (row >= p.videos * T) return;
+    const int64_t video = row / T, i = row % T, n = valid_snippets(p, video);
     double sum = 0;
     if (i < n) {
-        const Position at = locate(timestamps_of(p.timestamps, p.timestamps_dtype, 0, T)[row], n);
+        const Position at = locate(timestamps_of(p, 0)[row], n);
         if (at.moves) {
             const E* grad = static_cast<const E*>(p.grad) + video * p.grad_stride[0] + i * p.grad_stride[1];
-            const E* from = static_cast<const E*>(p.feats) + video * p.feats_stride[0] + at.row * p.feats_stride[1];
+            const E* from = static_cast<const E*>(p.source) + video * p.source_stride[0] + at.row * p.source_stride[1];
             for (int64_t d = threadIdx.x; d < p.dims; d += 32) {
                 sum += static_cast<double>(load(grad[d])) *
-                       (static_cast<double>(load(from[p.feats_stride[1] + d])) - static_cast<double>(load(from[d])));
+                       (static_cast<double>(load(from[p.source_stride[1] + d])) - static_cast<double>(load(from[d])));
             }
         }
     }
     sum = warp_reduce(sum, Add());
-    if (threadIdx.x == 0) store_real(p.grad_timestamps, p.timestamps_dtype, row, sum);
+    if (threadIdx.x == 0) store_real(p.out, p.timestamps_dtype, row, sum);
 }
 
 }  // namespace
 
-int64_t gather(const GatherParams& p, const Execution& on) {
-    with_element(p.dtype, [&](auto element) {
+int64_t gather(const RowsParams& p, const Execution& on) {
+    with_element(p.source_dtype, [&](auto element) {
         using E = typename decltype(element)::type;
-        const bool wide = packs<E>(p.dims, p.feats, p.feats_stride[0], p.feats_stride[1]) && aligned(p.out);
-        const int64_t runs = runs_of(p.shape.snippets);
-        const RowGrid on_runs = row_grid(p.shape.videos * runs, wide ? p.dims / kWide<E> : p.dims);
+        const bool wide = packs<E>(p.dims, p.source, p.source_stride[0], p.source_stride[1]) && aligned(p.out);
+        const int64_t runs = runs_of(p.snippets);
+        const RowGrid on_runs = row_grid(p.videos * runs, wide ? p.dims / kWide<E> : p.dims);
         launch("gather", wide ? gather_kernel<E, kWide<E>> : gather_kernel<E, 1>, on_runs.grid, on_runs.block, on, p,
                runs);
     });
     return kFine;
 }
 
-int64_t adaptive_sample(const AdaptiveSampleParams& p, const Execution& on) {
-    sampling(p.sampling, on);
-    return gather(p.gather, on);
+int64_t adaptive_sample(const SamplingParams& sample, const RowsParams& read, const Execution& on) {
+    sampling(sample, on);
+    return gather(read, on);
 }
 
-int64_t gather_backward(const GatherBackwardParams& p, const Execution& on) {
-    with_element(p.dtype, [&](auto element) {
+int64_t gather_backward(const RowsParams& p, const Execution& on) {
+    with_element(p.source_dtype, [&](auto element) {
         using E = typename decltype(element)::type;
-        const bool wide = packs<E>(p.dims, p.grad, p.grad_stride[0], p.grad_stride[1]) && aligned(p.grad_feats);
-        const int64_t runs = runs_of(p.shape.snippets);
-        const RowGrid on_runs = row_grid(p.shape.videos * runs, wide ? p.dims / kWide<E> : p.dims, 32);
+        const bool wide = packs<E>(p.dims, p.source, p.source_stride[0], p.source_stride[1]) && aligned(p.out);
+        const int64_t runs = runs_of(p.snippets);
+        const RowGrid on_runs = row_grid(p.videos * runs, wide ? p.dims / kWide<E> : p.dims, 32);
         launch("gather_backward", wide ? gather_backward_kernel<E, kWide<E>> : gather_backward_kernel<E, 1>,
                on_runs.grid, on_runs.block, on, p, runs);
     });
     return kFine;
 }
 
-int64_t gather_backward_timestamps(const GatherBackwardTimestampsParams& p, const Execution& on) {
-    with_element(p.dtype, [&](auto element) {
+int64_t gather_backward_timestamps(const RowsBackwardTimestampsParams& p, const Execution& on) {
+    with_element(p.source_dtype, [&](auto element) {
         using E = typename decltype(element)::type;
-        const RowGrid warps = row_grid(p.shape.videos * p.shape.snippets, 32);
+        const RowGrid warps = row_grid(p.videos * p.snippets, 32);
         launch("gather_backward_timestamps", gather_backward_timestamps_kernel<E>, warps.grid, warps.block, on, p);
     });
     return kFine;

@@ -1,5 +1,4 @@
-// Every kernel launch of the library goes through launch(): one place to guard
-// the device and to check for errors.
+// Every kernel launch of the library goes through launch(): one place to guard the device and to check for errors.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -46,8 +45,8 @@ void launch(const char* name, void (*kernel)(Params...), dim3 grid, dim3 block, 
     check(cudaLaunchKernel(kernel, grid, block, arguments, 0, static_cast<cudaStream_t>(on.stream)), name);
 }
 
-// A block of `x` threads along a row's elements and `y` rows (or runs of rows); the grid covers all rows of all
-// videos. `least`: so many threads at least share a row.
+// A block has `x` threads along a row's elements and `y` rows (or runs of rows); the grid covers all rows of all
+// videos. At least `least` threads share a row.
 struct RowGrid {
     dim3 grid, block;
 };

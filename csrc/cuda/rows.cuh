@@ -1,8 +1,7 @@
-// Rows read and written 16 bytes at a time where alignment allows, else element
-// by element.
+// Rows are read and written 16 bytes at a time where alignment allows, else element by element.
 #pragma once
 
-#include "../arithmetic.h"
+#include "../element.h"
 
 namespace amsx::cuda {
 
@@ -31,7 +30,7 @@ __device__ Pack<E, kWidth> read_pack(const E* from) {
 template <int kWidth, typename E>
 __device__ void write_pack(E* to, const Pack<E, kWidth>& pack) {
 #if defined(__CUDA_ARCH__)
-    if constexpr (sizeof pack == 16) {  // said outright: left to itself nvcc takes some of these stores apart
+    if constexpr (sizeof pack == 16) {  // in assembly, because nvcc left to itself takes some of these stores apart
         uint4 words;
         memcpy(&words, &pack, sizeof words);
         asm volatile("st.global.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(__cvta_generic_to_global(to)), "r"(words.x),
@@ -67,8 +66,7 @@ __device__ Pack<E, kWidth> packed(const compute_t<E> (&sum)[kWidth]) {
     return result;
 }
 
-// to[d] = from[d] + fraction * (next[d] - from[d]), thread x of a row taking
-// every blockDim.x-th pack.
+// to[d] = from[d] + fraction * (next[d] - from[d]); thread x of a row takes every blockDim.x-th pack.
 template <int kWidth, typename E>
 __device__ void lerp_row(const E* from, const E* next, compute_t<E> fraction, E* to, int64_t dims) {
     for (int64_t d = threadIdx.x * kWidth; d < dims; d += blockDim.x * kWidth) {
@@ -81,8 +79,7 @@ __device__ void zero_row(E* to, int64_t dims) {
     for (int64_t d = threadIdx.x * kWidth; d < dims; d += blockDim.x * kWidth) write_pack(to + d, Pack<E, kWidth>{});
 }
 
-// to[d] = sum over i in [begin, end) of weight(i) * rows[i * stride + d], in
-// the order of i; weight 0 skips a row.
+// to[d] = sum over i in [begin, end) of weight(i) * rows[i * stride + d], in the order of i; weight 0 skips a row.
 template <int kWidth, typename E, typename Weight>
 __device__ void sum_rows(const E* rows, int64_t stride, int64_t begin, int64_t end, const Weight& weight, E* to,
                          int64_t dims) {
@@ -96,8 +93,7 @@ __device__ void sum_rows(const E* rows, int64_t stride, int64_t begin, int64_t e
     }
 }
 
-// The row of all videos' rows that this thread works on; rows beyond the last
-// are skipped by the caller.
+// The row, among all videos' rows, that this thread works on; the caller skips rows beyond the last.
 __device__ inline int64_t this_row() { return static_cast<int64_t>(blockIdx.x) * blockDim.y + threadIdx.y; }
 
 }  // namespace amsx::cuda

@@ -1,6 +1,7 @@
-// Eq. 4 and 5 on CUDA: weights, scan and inversion in one launch, by one block per video, or a few that each invert a
-// part of it (to do the rest in each of them costs less than a second launch); both adjoints.
-#include "../dispatch.h"
+// Eq. 4 and 5 on CUDA: weights, scan and inversion in one launch; and both adjoints. One block works on a video, or a
+// few blocks that each invert a part of it: all of them do the rest, which costs less than a second launch.
+#include "../cumulation.h"
+#include "../rows_at.h"
 #include "block.cuh"
 #include "launch.h"
 
@@ -14,13 +15,13 @@ __device__ bool has_label(const uint8_t* labels, int64_t channels) {
     return any;
 }
 
-constexpr int kHeld = 2048;  // a video of so many snippets fits into the block's shared memory
-constexpr int kParts = 4;    // at most so many blocks weigh and cumulate the same video, each to invert a part of it
+constexpr int kHeld = 2048;  // so many snippets of a video fit into the block's shared memory
+constexpr int kParts = 4;    // at most so many blocks share a video: each cumulates all of it and inverts a part
 
 constexpr int kLanes = 4;     // threads that share the channels of a snippet: what they read lies side by side
-constexpr int kSnippets = 4;  // of a thread, under way at once
+constexpr int kSnippets = 4;  // snippets of a thread whose loads are under way at once
 template <typename A>
-constexpr int kLoads = sizeof(A) == 8 ? 3 : 5;  // of a snippet, likewise
+constexpr int kLoads = sizeof(A) == 8 ? 3 : 5;  // loads of each of them that are under way at once
 
 // The larger, or a NaN.
 template <typename A>
@@ -28,8 +29,8 @@ __device__ A larger(A a, A b) {
     return a != a || a >= b ? a : b;
 }
 
-// The maximum over the kept channels of every snippet into `m`; returns this thread's largest, infinite where one is
-// not finite.
+// Writes the maximum over the kept channels of every snippet into `m`. Returns the largest that this thread has seen,
+// or infinity if one of them is not finite.
 template <typename E, typename A>
 __device__ double maxima(const SamplingParams& p, const E* cas, const uint8_t* labels, int64_t n, A* m) {
     constexpr int kGroups = kBlock / kLanes;
@@ -74,7 +75,7 @@ __device__ double maxima(const SamplingParams& p, const E* cas, const uint8_t* l
     return largest;
 }
 
-// Eq. 4 for one video, into `weights`, which all threads may read then, and into the output.
+// Eq. 4 for one video, into `weights`, which all threads may read afterwards, and into the output.
 template <typename E, typename A>
 __device__ void weigh(const SamplingParams& p, int64_t video, int64_t n, A* weights, double* scratch) {
     const E* cas = static_cast<const E*>(p.cas) + video * p.cas_stride[0];
@@ -92,11 +93,10 @@ __device__ void weigh(const SamplingParams& p, int64_t video, int64_t n, A* weig
         }
     }
     largest = block_reduce(largest, Max(), scratch);
-    A* out = static_cast<A*>(p.weights) + video * p.shape.snippets;
+    A* out = static_cast<A*>(p.weights) + video * p.snippets;
     const bool writes = blockIdx.y == 0;
     for (int64_t k = threadIdx.x; k < n; k += kBlock) {
-        // A non-finite m anywhere has made `largest` infinite: every weight of
-        // the video becomes NaN.
+        // A non-finite m anywhere has made `largest` infinite: every weight of the video becomes NaN.
         A w = labelled ? (static_cast<A>(largest) - weights[k]) + static_cast<A>(p.eta)
                        : static_cast<A>(uniform_weight(p.eta));
         if (!finite(w)) w = static_cast<A>(NAN);
@@ -104,18 +104,18 @@ __device__ void weigh(const SamplingParams& p, int64_t video, int64_t n, A* weig
         weights[k] = w;
         if (writes) out[k] = w;
     }
-    for (int64_t k = n + threadIdx.x; k < p.shape.snippets && writes; k += kBlock) out[k] = 0;
+    for (int64_t k = n + threadIdx.x; k < p.snippets && writes; k += kBlock) out[k] = 0;
     __syncthreads();
 }
 
-// Eq. 5 and its inversion for one video. `held`, where there is: room for kHeld integer weights, and for their
-// cumulated masses, where `weights` may lie, too.
+// Eq. 5 and its inversion for one video. `held`, where it is not null, has room for kHeld integer weights and then for
+// their cumulated masses; `weights` may lie where the masses go.
 template <typename A>
 __device__ void invert(const SamplingParams& p, int64_t video, int64_t n, const A* weights, double* scratch,
                        int64_t* scratch_integer, int64_t* held) {
-    A* timestamps = static_cast<A*>(p.timestamps) + video * p.shape.snippets;
-    int64_t* cumulated = held != nullptr ? held + kHeld : p.scratch + video * p.shape.snippets;
-    // Of the samples the blocks of a video take turns.
+    A* timestamps = static_cast<A*>(p.timestamps) + video * p.snippets;
+    int64_t* cumulated = held != nullptr ? held + kHeld : p.scratch + video * p.snippets;
+    // The blocks of a video take turns at its samples.
     const int64_t first = static_cast<int64_t>(blockIdx.y) * kBlock + threadIdx.x,
                   step = static_cast<int64_t>(gridDim.y) * kBlock;
     double largest = 0;
@@ -124,7 +124,7 @@ __device__ void invert(const SamplingParams& p, int64_t video, int64_t n, const 
         largest = Max()(largest, finite(w) ? w : static_cast<double>(INFINITY));
     }
     largest = block_reduce(largest, Max(), scratch);
-    for (int64_t i = n + first; i < p.shape.snippets; i += step) timestamps[i] = 0;
+    for (int64_t i = n + first; i < p.snippets; i += step) timestamps[i] = 0;
     if (n == 0) return;
     if (!finite(largest)) {
         for (int64_t i = first; i < n; i += step) timestamps[i] = static_cast<A>(NAN);
@@ -159,8 +159,7 @@ __device__ void invert(const SamplingParams& p, int64_t video, int64_t n, const 
 
     for (int64_t i = first; i < n; i += step) {
         const Point point = cumulation_point(i, n, total);
-        int64_t low = 0, high = n - 1;  // the first snippet whose cumulated
-                                        // mass reaches the point
+        int64_t low = 0, high = n - 1;  // meet at the first snippet whose cumulated mass reaches the point
         while (low < high) {
             const int64_t middle = (low + high) / 2;
             if (cumulated[middle] >= point.ceil()) {
@@ -179,9 +178,9 @@ __global__ void __launch_bounds__(kBlock, 1) sampling_kernel(SamplingParams p) {
     __shared__ double scratch[kWarps];
     __shared__ int64_t scratch_integer[kWarps];
     __shared__ int64_t memory[2 * kHeld];
-    const int64_t video = blockIdx.x, n = valid_snippets(p.shape, video);
-    int64_t* held = p.shape.snippets <= kHeld ? memory : nullptr;
-    A* weights = static_cast<A*>(p.weights) + video * p.shape.snippets;
+    const int64_t video = blockIdx.x, n = valid_snippets(p, video);
+    int64_t* held = p.snippets <= kHeld ? memory : nullptr;
+    A* weights = static_cast<A*>(p.weights) + video * p.snippets;
     if (p.cas != nullptr) {
         if (held != nullptr) weights = reinterpret_cast<A*>(held + kHeld);
         weigh<E>(p, video, n, weights, scratch);
@@ -194,7 +193,7 @@ __global__ void __launch_bounds__(kBlock, 1) weights_backward_kernel(WeightsBack
     using A = compute_t<E>;
     __shared__ double scratch[kWarps];
     __shared__ int64_t scratch_integer[kWarps];
-    const int64_t video = blockIdx.x, T = p.shape.snippets, C = p.channels, n = valid_snippets(p.shape, video);
+    const int64_t video = blockIdx.x, T = p.snippets, C = p.channels, n = valid_snippets(p, video);
     const E* cas = static_cast<const E*>(p.cas) + video * p.cas_stride[0];
     const uint8_t* labels = p.labels == nullptr ? nullptr : p.labels + video * C;
     const A* grad = static_cast<const A*>(p.grad_weights) + video * T;
@@ -236,12 +235,12 @@ __global__ void __launch_bounds__(kBlock, 1) weights_backward_kernel(WeightsBack
 template <typename A>
 __global__ void __launch_bounds__(kBlock, 1) timestamps_backward_kernel(TimestampsBackwardParams p) {
     __shared__ double scratch[kWarps];
-    const int64_t video = blockIdx.x, T = p.shape.snippets, n = valid_snippets(p.shape, video), row = video * T;
+    const int64_t video = blockIdx.x, T = p.snippets, n = valid_snippets(p, video), row = video * T;
     const A* weights = static_cast<const A*>(p.weights) + row;
     const A* timestamps = static_cast<const A*>(p.timestamps) + row;
     const A* grad = static_cast<const A*>(p.grad_timestamps) + row;
     A* out = static_cast<A*>(p.grad_weights) + row;
-    const Timestamps sorted = timestamps_of(p.timestamps, p.dtype, video, T);
+    const Timestamps sorted = timestamps_of(p.timestamps, p.weights_dtype, video, T);
     double* cumulated = p.scratch + row;  // sums of g_i / w(t_i)
 
     double proportional = 0, total = 0;
@@ -264,8 +263,8 @@ __global__ void __launch_bounds__(kBlock, 1) timestamps_backward_kernel(Timestam
             out[k] = 0;
             continue;
         }
-        // Samples with a centre k - 1 at their left read the hat of k from its
-        // rising side, those with k its falling.
+        // Samples whose left centre is k - 1 read the hat of k on its rising side, those whose left centre is k on its
+        // falling side.
         const int64_t rising = k == 0 ? 0 : first_at_least(sorted, n, static_cast<double>(k - 1)),
                       falling = first_at_least(sorted, n, static_cast<double>(k)),
                       behind = k + 1 == n ? n : first_at_least(sorted, n, static_cast<double>(k + 1));
@@ -284,9 +283,9 @@ dim3 one_block_a_video(const Shape& shape) { return dim3(static_cast<unsigned>(s
 }  // namespace
 
 int64_t sampling(const SamplingParams& p, const Execution& on) {
-    dim3 grid = one_block_a_video(p.shape);
-    if (p.timestamps != nullptr && p.shape.snippets <= kHeld) {
-        grid.y = static_cast<unsigned>(std::min<int64_t>(kParts, (p.shape.snippets + kBlock - 1) / kBlock));
+    dim3 grid = one_block_a_video(p);
+    if (p.timestamps != nullptr && p.snippets <= kHeld) {
+        grid.y = static_cast<unsigned>(std::min<int64_t>(kParts, (p.snippets + kBlock - 1) / kBlock));
     }
     if (p.cas == nullptr) {
         with_real(p.weights_dtype, [&](auto real) {
@@ -305,15 +304,15 @@ int64_t sampling(const SamplingParams& p, const Execution& on) {
 int64_t weights_backward(const WeightsBackwardParams& p, const Execution& on) {
     with_element(p.cas_dtype, [&](auto element) {
         using E = typename decltype(element)::type;
-        launch("weights_backward", weights_backward_kernel<E>, one_block_a_video(p.shape), kBlock, on, p);
+        launch("weights_backward", weights_backward_kernel<E>, one_block_a_video(p), kBlock, on, p);
     });
     return kFine;
 }
 
 int64_t timestamps_backward(const TimestampsBackwardParams& p, const Execution& on) {
-    with_real(p.dtype, [&](auto real) {
+    with_real(p.weights_dtype, [&](auto real) {
         using A = typename decltype(real)::type;
-        launch("timestamps_backward", timestamps_backward_kernel<A>, one_block_a_video(p.shape), kBlock, on, p);
+        launch("timestamps_backward", timestamps_backward_kernel<A>, one_block_a_video(p), kBlock, on, p);
     });
     return kFine;
 }

@@ -27,16 +27,16 @@ class EmulatedDevice:
     def __getattr__(self, name: str) -> Callable[..., int]:
         function = getattr(self._core, name)
 
-        def call(_device: int, _stream: int, threads: int, videos: int, snippets: int, *rest: Any) -> int:
+        def call(groups: tuple[dict[str, Any], ...]) -> int:
             self.calls += 1
-            if name in ("sampling", "timestamps_backward"):  # what native.py allocates for CUDA tensors alone
-                scratch = torch.empty(videos, snippets, dtype=torch.int64)
-                rest = (*rest[:-1], scratch.data_ptr())
+            own = {"device": 0, "stream": None}
+            shape = groups[0]["videos"], groups[0]["snippets"]
+            memory = torch.empty(2, *shape, dtype=torch.float64)  # what native.py allocates for CUDA tensors alone
+            if any("scratch" in fields for fields in groups):
+                own["scratch"] = memory[0].data_ptr()
             if name == "adaptive_sample":
-                weights = torch.empty(videos, snippets, dtype=torch.float64)  # at most as wide
-                scratch = torch.empty(videos, snippets, dtype=torch.int64)
-                rest = (*rest[:-2], weights.data_ptr(), scratch.data_ptr())
-            return function(0, 0, threads, videos, snippets, *rest)
+                own["weights"] = memory[1].data_ptr()  # at most as wide
+            return function(tuple({key: own.get(key, value) for key, value in fields.items()} for fields in groups))
 
         return call
 

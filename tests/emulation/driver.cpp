@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "dispatch.h"
+#include "element.h"
 
 using namespace amsx;
 
@@ -77,41 +77,40 @@ struct Rows {
     E* data() { return memory.data() + offset; }
 };
 
-// One operation on both devices; its output, `count` elements of type Out, goes where `place(params, to)` says.
-template <typename Out, typename Params, typename Place>
-void compare(const char* name, int64_t (*cpu)(const Params&, const Execution&),
-             int64_t (*cuda)(const Params&, const Execution&), Params p, const Place& place, const Size& size,
-             int64_t dims, double tolerance) {
+// Runs one operation on both devices and compares what it writes to `out`: `count` elements of type Out.
+template <typename Out, typename Run>
+void compare(const char* name, const Run& run, void*& out, const Size& size, int64_t dims, double tolerance) {
     if (!wanted.empty() && wanted.count(name) == 0) return;
     const int64_t count = size.videos * size.snippets * dims, offset = size.videos == 2 ? 1 : 0;  // unaligned or not
     std::vector<Out> results[2] = {std::vector<Out>(offset + count), std::vector<Out>(offset + count)};
-    place(p, results[0].data() + offset);
-    const int64_t found = cpu(p, {3, -1, nullptr});
-    place(p, results[1].data() + offset);
-    if (size.kind != kCpuOnly) cuda(p, {1, 0, nullptr});
+    out = results[0].data() + offset;
+    const int64_t fault = run(Execution{{}, -1, nullptr, 3});
+    out = results[1].data() + offset;
+    if (size.kind != kCpuOnly) run(Execution{{}, 0, nullptr, 1});
     if (size.kind == kHostile) return;
-    for (int64_t i = offset; i < offset + count && found == kFine && size.kind != kCpuOnly; ++i) {
+    for (int64_t i = offset; i < offset + count && fault == kFine && size.kind != kCpuOnly; ++i) {
         const double a = load(results[0][i]), b = load(results[1][i]);
         if (a == b || std::abs(a - b) <= tolerance * (1 + std::abs(a))) continue;
         std::printf("%s: element %ld is %g on the CPU, %g on CUDA\n", name, static_cast<long>(i - offset), a, b);
         ++failures;
         return;
     }
-    if (found != kFine) failures += std::printf("%s: the CPU found fault %ld\n", name, static_cast<long>(found)) > 0;
+    if (fault != kFine) failures += std::printf("%s: the CPU found fault %ld\n", name, static_cast<long>(fault)) > 0;
 }
 
 template <typename Out, typename Params>
-void both(const char* name, int64_t (*cpu)(const Params&, const Execution&),
-          int64_t (*cuda)(const Params&, const Execution&), Params p, void* Params::* out, const Size& size,
-          int64_t dims, double tolerance = 0) {
-    compare<Out>(name, cpu, cuda, p, [out](Params& params, void* to) { params.*out = to; }, size, dims, tolerance);
+void both(const char* name, Operation<Params>* cpu, Operation<Params>* cuda, Params p, void* Params::* out,
+          const Size& size, int64_t dims, double tolerance = 0) {
+    const auto run = [&](const Execution& on) { return (on.device < 0 ? cpu : cuda)(p, on); };
+    compare<Out>(name, run, p.*out, size, dims, tolerance);
 }
 
 template <typename E, typename A, typename K>  // elements, weights, timestamps beside rows
 void drive(const Size& size, Dtype dtype, Dtype real, Dtype stamp) {
     const int64_t B = size.videos, T = size.snippets, D = size.dims, C = D < 7 ? D : 7;
     const std::vector<int64_t> lengths = size.lengths;
-    const Shape shape{B, T, lengths.empty() ? nullptr : lengths.data()};
+    Shape shape{};
+    shape.videos = B, shape.snippets = T, shape.lengths = lengths.empty() ? nullptr : lengths.data();
     const double tolerance = sizeof(E) == 2 ? 1e-2 : sizeof(A) == 4 ? 1e-4 : 1e-10;
 
     Rows<E> cas(size, C);
@@ -120,22 +119,18 @@ void drive(const Size& size, Dtype dtype, Dtype real, Dtype stamp) {
     if (size.kind == kHostile) store(cas.data() + (B - 1) * cas.stride[0], static_cast<compute_t<E>>(kNan));
     std::vector<int64_t> scratch(B * T);
     std::vector<double> sums(B * T);
+    AggregateParams aggregated{};
+    static_cast<Shape&>(aggregated) = shape;
+    aggregated.cas = cas.data(), aggregated.cas_dtype = dtype, aggregated.channels = C;
+    aggregated.cas_stride[0] = cas.stride[0], aggregated.cas_stride[1] = cas.stride[1], aggregated.cas_stride[2] = 1;
+    SamplingParams sample{};
+    static_cast<AggregateParams&>(sample) = aggregated;
+    sample.eta = 0.75, sample.weights_dtype = real, sample.scratch = scratch.data();
     for (const bool mean : {false, true}) {
         if (mean && size.kind == kScans) continue;
         std::vector<A> weights(B * T);
-        SamplingParams p{shape,
-                         cas.data(),
-                         dtype,
-                         {cas.stride[0], cas.stride[1], 1},
-                         C,
-                         mean ? nullptr : labels.data(),
-                         0.75,
-                         mean,
-                         nullptr,
-                         real,
-                         nullptr,
-                         0,
-                         scratch.data()};
+        SamplingParams p = sample;
+        p.mean = mean, p.labels = mean ? nullptr : labels.data();
         both<A>("sampling_weights", cpu::sampling, cuda::sampling, p, &SamplingParams::weights, size, 1);
         p.weights = weights.data();
         for (const int64_t factor : {0, size.dims % 2 ? 1 : 20}) {
@@ -144,52 +139,48 @@ void drive(const Size& size, Dtype dtype, Dtype real, Dtype stamp) {
         }
         std::vector<A> grad(B * T);
         for (A& g : grad) g = static_cast<A>(uniform() - 0.5);
-        both<E>("weights_backward", cpu::weights_backward, cuda::weights_backward,
-                WeightsBackwardParams{shape,
-                                      cas.data(),
-                                      dtype,
-                                      {cas.stride[0], cas.stride[1], 1},
-                                      C,
-                                      p.labels,
-                                      mean,
-                                      grad.data(),
-                                      real,
-                                      nullptr},
+        WeightsBackwardParams back{};
+        static_cast<AggregateParams&>(back) = p;
+        back.grad_weights = grad.data();
+        both<E>("weights_backward", cpu::weights_backward, cuda::weights_backward, back,
                 &WeightsBackwardParams::grad_cas, size, C, tolerance);
     }
+
+    // Of rows read at `timestamps`, without the output.
+    const auto rows_of = [&](Rows<E>& source, const void* timestamps, Dtype timestamps_dtype) {
+        RowsParams p{};
+        static_cast<Shape&>(p) = shape;
+        p.dims = D, p.source = source.data(), p.source_dtype = dtype;
+        p.source_stride[0] = source.stride[0], p.source_stride[1] = source.stride[1];
+        p.timestamps = timestamps, p.timestamps_dtype = timestamps_dtype;
+        return p;
+    };
 
     if (size.kind != kScans) {
         Rows<E> feats(size, D);
         std::vector<A> weights(B * T), stamps(B * T);
-        const SamplingParams chosen{shape,
-                                    cas.data(),
-                                    dtype,
-                                    {cas.stride[0], cas.stride[1], 1},
-                                    C,
-                                    nullptr,
-                                    0.75,
-                                    false,
-                                    weights.data(),
-                                    real,
-                                    stamps.data(),
-                                    20,
-                                    scratch.data()};
-        const GatherParams read{shape,         D,    feats.data(), dtype, {feats.stride[0], feats.stride[1]},
-                                stamps.data(), real, nullptr};
-        compare<E>(
-            "adaptive_sample", cpu::adaptive_sample, cuda::adaptive_sample, AdaptiveSampleParams{chosen, read},
-            [](AdaptiveSampleParams& params, void* to) { params.gather.out = to; }, size, D, 0);
+        SamplingParams p = sample;
+        p.weights = weights.data(), p.timestamps = stamps.data(), p.interp_factor = 20;
+        RowsParams read = rows_of(feats, stamps.data(), real);
+        const auto run = [&](const Execution& on) {
+            return (on.device < 0 ? cpu::adaptive_sample : cuda::adaptive_sample)(p, read, on);
+        };
+        compare<E>("adaptive_sample", run, read.out, size, D, 0);
     }
 
     std::vector<A> weights(B * T), stamps(B * T), grad(B * T);
     for (A& w : weights) w = static_cast<A>(uniform() * uniform() + 1e-3);
     for (A& g : grad) g = static_cast<A>(uniform() - 0.5);
     if (size.kind == kHostile) weights[0] = -1, weights[B * T - 1] = static_cast<A>(kNan);
-    SamplingParams p{shape, nullptr,        dtype, {0, 0, 0},     0, nullptr,       0,
-                     false, weights.data(), real,  stamps.data(), 0, scratch.data()};
-    (size.kind == kHostile ? cuda::sampling : cpu::sampling)(p, {1, 0, nullptr});
-    both<A>("timestamps_backward", cpu::timestamps_backward, cuda::timestamps_backward,
-            TimestampsBackwardParams{shape, weights.data(), stamps.data(), grad.data(), nullptr, real, sums.data()},
+    SamplingParams p{};
+    static_cast<Shape&>(p) = shape;
+    p.weights = weights.data(), p.weights_dtype = real, p.timestamps = stamps.data(), p.scratch = scratch.data();
+    (size.kind == kHostile ? cuda::sampling : cpu::sampling)(p, {{}, 0, nullptr, 1});
+    TimestampsBackwardParams back{};
+    static_cast<Shape&>(back) = shape;
+    back.weights = weights.data(), back.weights_dtype = real, back.timestamps = stamps.data();
+    back.grad_timestamps = grad.data(), back.scratch = sums.data();
+    both<A>("timestamps_backward", cpu::timestamps_backward, cuda::timestamps_backward, back,
             &TimestampsBackwardParams::grad_weights, size, 1, tolerance);
 
     if (size.kind == kScans) return;
@@ -201,47 +192,22 @@ void drive(const Size& size, Dtype dtype, Dtype real, Dtype stamp) {
         timestamps[0] = std::numeric_limits<K>::infinity();
     }
     Rows<E> feats(size, D), up(size, D);
+    const RowsParams forward = rows_of(feats, timestamps.data(), stamp),
+                     backward = rows_of(up, timestamps.data(), stamp);
+    RowsBackwardTimestampsParams to_timestamps{};
+    static_cast<RowsParams&>(to_timestamps) = forward;
+    to_timestamps.grad = up.data();
+    to_timestamps.grad_stride[0] = up.stride[0], to_timestamps.grad_stride[1] = up.stride[1];
+    void* RowsBackwardTimestampsParams::* const grad_timestamps = &RowsBackwardTimestampsParams::out;
 
-    both<E>("gather", cpu::gather, cuda::gather,
-            GatherParams{
-                shape, D, feats.data(), dtype, {feats.stride[0], feats.stride[1]}, timestamps.data(), stamp, nullptr},
-            &GatherParams::out, size, D);
-    both<E>("gather_backward", cpu::gather_backward, cuda::gather_backward,
-            GatherBackwardParams{
-                shape, D, up.data(), dtype, {up.stride[0], up.stride[1]}, timestamps.data(), stamp, nullptr},
-            &GatherBackwardParams::grad_feats, size, D);
+    both<E>("gather", cpu::gather, cuda::gather, forward, &RowsParams::out, size, D);
+    both<E>("gather_backward", cpu::gather_backward, cuda::gather_backward, backward, &RowsParams::out, size, D);
     both<K>("gather_backward_timestamps", cpu::gather_backward_timestamps, cuda::gather_backward_timestamps,
-            GatherBackwardTimestampsParams{shape,
-                                           D,
-                                           up.data(),
-                                           feats.data(),
-                                           dtype,
-                                           {up.stride[0], up.stride[1]},
-                                           {feats.stride[0], feats.stride[1]},
-                                           timestamps.data(),
-                                           stamp,
-                                           nullptr},
-            &GatherBackwardTimestampsParams::grad_timestamps, size, 1, 1e-4);
-    both<E>("align", cpu::align, cuda::align,
-            AlignParams{
-                shape, D, feats.data(), dtype, {feats.stride[0], feats.stride[1]}, timestamps.data(), stamp, nullptr},
-            &AlignParams::out, size, D);
-    both<E>("align_backward", cpu::align_backward, cuda::align_backward,
-            AlignBackwardParams{
-                shape, D, up.data(), dtype, {up.stride[0], up.stride[1]}, timestamps.data(), stamp, nullptr},
-            &AlignBackwardParams::grad_cas, size, D);
-    both<K>("align_backward_timestamps", cpu::align_backward_timestamps, cuda::align_backward_timestamps,
-            AlignBackwardTimestampsParams{shape,
-                                          D,
-                                          up.data(),
-                                          feats.data(),
-                                          dtype,
-                                          {up.stride[0], up.stride[1]},
-                                          {feats.stride[0], feats.stride[1]},
-                                          timestamps.data(),
-                                          stamp,
-                                          nullptr},
-            &AlignBackwardTimestampsParams::grad_timestamps, size, 1);
+            to_timestamps, grad_timestamps, size, 1, 1e-4);
+    both<E>("align", cpu::align, cuda::align, forward, &RowsParams::out, size, D);
+    both<E>("align_backward", cpu::align_backward, cuda::align_backward, backward, &RowsParams::out, size, D);
+    both<K>("align_backward_timestamps", cpu::align_backward_timestamps, cuda::align_backward_timestamps, to_timestamps,
+            grad_timestamps, size, 1);
 }
 
 template <typename E>

@@ -27,7 +27,7 @@ class Bug:
 
 BARRIER = "    __syncthreads();\n"
 DIVERGENT = "    if (threadIdx.x < 100) __syncthreads();\n"
-PADDING = "    for (int64_t k = n + threadIdx.x; k < p.shape.snippets && writes; k += kBlock) out[k] = 0;\n"
+PADDING = "    for (int64_t k = n + threadIdx.x; k < p.snippets && writes; k += kBlock) out[k] = 0;\n"
 SCANNED = "        total += sum;\n    }\n"
 HELD = "        __syncthreads();  // also: the weights may lie where the masses go now\n"
 FIRST = "    __syncthreads();  // the scratch may still be read from the call before\n"
@@ -36,8 +36,8 @@ BUGS = [
     Bug(
         "reads the row beyond the last",
         "cuda/gather.cu",
-        "at.row + 1 < n ? from[j] + p.feats_stride[1] : from[j]",
-        "from[j] + p.feats_stride[1]",
+        "at.row + 1 < n ? from[j] + p.source_stride[1] : from[j]",
+        "from[j] + p.source_stride[1]",
         "cuda/gather.cu",
         "gather",
         "address",
@@ -65,7 +65,7 @@ BUGS = [
     ),
     Bug(
         "masses beyond 63 bits",
-        "arithmetic.h",
+        "cumulation.h",
         "ldexp(1.0, 60 -",
         "ldexp(1.0, 63 -",
         "cuda/timestamps.cu",

@@ -1,4 +1,4 @@
-"""What the CUDA kernels make of values that the CPU refuses: csrc/arithmetic.h and amsx.ops.checks promise it."""
+"""What the CUDA kernels make of values that the CPU refuses: csrc/kernels.h and amsx.ops.checks promise it."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager

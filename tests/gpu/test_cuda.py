@@ -87,7 +87,7 @@ def inputs(draw: st.DrawFn) -> Inputs:
 
 
 def check_same_bits(x: Inputs, factor: int, mean: bool) -> None:
-    """What csrc/arithmetic.h promises: the same bits wherever both devices sum in the same order."""
+    """What csrc/element.h promises: the same bits wherever both devices sum in the same order."""
     calls: list[tuple[str, Callable[..., Tensor | tuple[Tensor, Tensor]], tuple]] = [
         ("sampling_weights", OPS.sampling_weights, (x.cas, x.labels, x.lengths, 0.75, mean)),
         ("adaptive_sample", OPS.adaptive_sample, (x.feats, x.cas, x.labels, x.lengths, 0.75, mean, factor)),
