@@ -103,15 +103,15 @@ def run(settings: Settings, names: Sequence[str], json: Path | None = None, plot
     groups = {group.name: group for group in GROUPS}
     rows: list[Row] = []  # of the groups that are done
     rows_of_group: list[Row] = []  # of the group that runs, as far as it has come
-    reached: list[Goal] = []
+    checked: list[Goal] = []
     failed: list[str] = []
 
     def write() -> None:
-        nonlocal reached
+        nonlocal checked
         measured = [*rows, *rows_of_group]
-        reached = [] if settings.quick else goals(measured, settings.device)
+        checked = [] if settings.quick else goals(measured, settings.device)
         if json is not None:
-            record.write(json, environment, settings, measured, reached)
+            record.write(json, environment, settings, measured, checked)
 
     def keep(new: Sequence[Row]) -> None:
         """Write after every case, so that what was measured is not lost when a later case fails or is stopped."""
@@ -128,7 +128,7 @@ def run(settings: Settings, names: Sequence[str], json: Path | None = None, plot
         rows_of_group.clear()
         write()
     print()
-    for goal in reached:
+    for goal in checked:
         print(goal)
     if json is not None:
         print(f"record: {json}")

@@ -40,7 +40,7 @@ def goals(rows: Sequence[Row], device: str) -> list[Goal]:
 
 def cpu_goals(rows: Sequence[Row]) -> list[Goal]:
     headline = vars(CPU_HEADLINE)
-    reached = [
+    checked = [
         _at_most("CPU forward <= 1.15 x clone", _ratio(rows, "sampler", "amsx", direction="forward", **headline), 1.15),
         _at_most(
             "CPU backward <= 1.25 x clone", _ratio(rows, "sampler", "amsx", direction="backward", **headline), 1.25
@@ -53,33 +53,33 @@ def cpu_goals(rows: Sequence[Row]) -> list[Goal]:
     ]
     for direction in DIRECTIONS:
         speedup = _speedup(rows, "sampler", "compiled gather", direction=direction, **headline)
-        reached.append(_faster(f"CPU {direction} faster than torch.compile of a gather formulation", speedup))
+        checked.append(_faster(f"CPU {direction} faster than torch.compile of a gather formulation", speedup))
     for C in (20, 100):
         for direction in DIRECTIONS:
             speedup = _speedup(rows, "alignment", "compiled searchsorted", direction=direction, C=C)
             text = f"CPU align_cas {direction} at C {C} faster than torch.compile of a searchsorted formulation"
-            reached.append(_faster(text, speedup))
+            checked.append(_faster(text, speedup))
     for dtype in ("float16", "bfloat16"):
         for direction in DIRECTIONS:
             half = _seconds(rows, "sampler", "amsx", direction=direction, **{**headline, "dtype": dtype})
             full = _seconds(rows, "sampler", "amsx", direction=direction, **headline)
             # Half the bytes should take half the time; a fifth more is granted for work that does not shrink with them.
-            reached.append(_at_most(f"CPU {direction} in {dtype} <= 0.6 x float32", _quotient(half, full), 0.6))
+            checked.append(_at_most(f"CPU {direction} in {dtype} <= 0.6 x float32", _quotient(half, full), 0.6))
     call = _seconds(rows, "overhead", "amsx", direction="forward")
-    reached.append(_at_most("CPU call on tiny inputs <= 15 us", None if call is None else call * 1e6, 15, " us"))
+    checked.append(_at_most("CPU call on tiny inputs <= 15 us", None if call is None else call * 1e6, 15, " us"))
     localization = _seconds(rows, "postprocessing", "ten thresholds, contrast, soft NMS")
     text = "post-processing of 210 videos, ten thresholds and soft NMS <= 0.5 s"
-    reached.append(_at_most(text, localization, 0.5, " s"))
+    checked.append(_at_most(text, localization, 0.5, " s"))
     scoring = _seconds(rows, "evaluation", "amsx", case="mAP")
-    reached.append(_at_most("scoring 31 k detections x 7 tIoU <= 0.1 s", scoring, 0.1, " s"))
+    checked.append(_at_most("scoring 31 k detections x 7 tIoU <= 0.1 s", scoring, 0.1, " s"))
     loops = _seconds(rows, "evaluation", "pandas row loops", case="mAP")
     text = "scoring >= 100 x faster than an evaluator of pandas row loops"
-    reached.append(_at_least(text, _quotient(loops, scoring), 100))
-    return reached + _scaling("CPU", rows)
+    checked.append(_at_least(text, _quotient(loops, scoring), 100))
+    return checked + _scaling("CPU", rows)
 
 
 def cuda_goals(rows: Sequence[Row]) -> list[Goal]:
-    reached: list[Goal] = []
+    checked: list[Goal] = []
     for dtype in ("float32", "bfloat16"):
         for T in (1000, 2000):
             for D in (1024, 2048):
@@ -87,39 +87,39 @@ def cuda_goals(rows: Sequence[Row]) -> list[Goal]:
                 for direction in DIRECTIONS:
                     row = find(rows, "sampler", "amsx", "cold", direction=direction, **sizes)
                     text = f"GPU {direction} {dtype} B 16, T {T}, D {D} >= 85 % of the copy's bandwidth"
-                    reached.append(_at_least(text, row.copy_percent if row else None, 85, " %"))
+                    checked.append(_at_least(text, row.copy_percent if row else None, 85, " %"))
     for direction in DIRECTIONS:
         row = find(rows, "launches", "amsx", direction=direction)
         count = row.spread.median if row and row.spread else None
-        reached.append(_at_most(f"GPU {direction} <= 2 launches", count, 2))
+        checked.append(_at_most(f"GPU {direction} <= 2 launches", count, 2))
     for direction in DIRECTIONS:
         graph = find(rows, "sampler", "amsx, CUDA graph", direction=direction)
         text = f"GPU {direction} captured in a CUDA graph"
-        reached.append(Goal(text) if graph is None else Goal(text, "captured and replayed", True))
+        checked.append(Goal(text) if graph is None else Goal(text, "captured and replayed", True))
     for rival, title in (("compiled gather", "torch.compile"), ("binary search", "a binary search per thread")):
         for direction in DIRECTIONS:
             for dtype in ("float32", "bfloat16"):
                 sizes = {"B": 16, "T": 2000, "D": 1024, "H": 20, "dtype": dtype, "direction": direction}
                 speedup = _speedup(rows, "sampler", rival, "wall", **sizes)
-                reached.append(_faster(f"GPU {direction} {dtype}, eager wall time less than that of {title}", speedup))
+                checked.append(_faster(f"GPU {direction} {dtype}, eager wall time less than that of {title}", speedup))
     share = find(rows, "training", "sampler and alignment")
     text = "GPU sampler's share of an AMS training step is shown"
     measured = f"{share.spread.median:.1f} %" if share and share.spread else None
-    return [*reached, Goal(text, measured, measured is not None or None), *_scaling("GPU", rows)]
+    return [*checked, Goal(text, measured, measured is not None or None), *_scaling("GPU", rows)]
 
 
 def _scaling(device: str, rows: Sequence[Row]) -> list[Goal]:
-    reached = []
+    checked = []
     for axis in ("B", "T", "D"):
         for direction in DIRECTIONS:
             points = curve(rows, axis, "amsx", direction)
             text = f"{device} {direction} at most linear in {axis} (exponent of the larger half <= 1.15)"
-            reached.append(_at_most(text, exponent(points), 1.15))
+            checked.append(_at_most(text, exponent(points), 1.15))
     for direction in DIRECTIONS:
         times = [seconds for _, seconds in curve(rows, "H", "amsx", direction)]
         flat = max(times) / min(times) if len(times) > 1 else None
-        reached.append(_at_most(f"{device} {direction} flat in H (slowest <= 1.2 x fastest)", flat, 1.2))
-    return reached
+        checked.append(_at_most(f"{device} {direction} flat in H (slowest <= 1.2 x fastest)", flat, 1.2))
+    return checked
 
 
 def curve(rows: Iterable[Row], axis: str, rival: str, direction: str) -> list[tuple[int, float]]:

@@ -64,9 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if missing is not None:
         print(f"gpu_check: nothing was checked: {missing}", file=sys.stderr)
         return 2
-    signal.signal(
-        signal.SIGTERM, lambda *_: sys.exit(1)
-    )  # a normal exit, which stops the running command and removes the folder
+    # Exiting in the normal way stops the running command and removes the folder.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory(prefix="amsx-gpu-check-", ignore_cleanup_errors=True) as folder:
         return check(Path(folder), options.out, options.plots, options.scale_limits)
 
@@ -136,7 +135,7 @@ def check(folder: Path, out: Path | None, plots: Path | None, scale: float) -> i
         section("benchmarks", lambda: run_benchmarks(site, figures, plots, limit))
         for i, tool in enumerate(sanitizer.TOOLS):
             limit = max(left(0) / (len(sanitizer.TOOLS) - i), FOR_TOOL * scale)
-            section(tool, functools.partial(sanitizer.sanitize, tool, site, folder, limit))
+            section(tool, functools.partial(sanitizer.sanitize, tool, site, limit))
     failed = [s.name for s in sections if s.outcome == "failed"]
     finish(sections, failed, figures, out, device)
     print("\n" + "\n".join(f"{s.name:<12}{s.outcome} ({s.seconds} s)" for s in sections))

@@ -12,7 +12,7 @@ from benchmarks.commands import FailedError, TimedOutError, environment_with, ru
 TOOLS = ("memcheck", "racecheck")
 
 
-def sanitize(tool: str, site: Path, folder: Path, limit: float) -> dict[str, Any]:
+def sanitize(tool: str, site: Path, limit: float) -> dict[str, Any]:
     """Run one tool of compute-sanitizer over every op at awkward sizes, every tensor in an allocation of its own.
 
     Returns the tool's counts, or {"absent": why} where it cannot run. FailedError where it reports anything.

@@ -82,7 +82,7 @@ def test_the_sanitizers_verdict(tool: str, summary: str, bad: str) -> None:
 
 def test_without_the_sanitizer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name, path=None: None)
-    (absent,) = sanitizer.sanitize("memcheck", Path(), Path(), 1.0).values()
+    (absent,) = sanitizer.sanitize("memcheck", Path(), 1.0).values()
     assert absent == "no compute-sanitizer on PATH or beside nvcc"
 
 
@@ -108,7 +108,7 @@ def test_the_sanitizer_looks_at_kernels_alone() -> None:
 def test_a_sanitizer_that_takes_too_long(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sanitizer, "find_program", lambda: sys.executable)
     monkeypatch.setattr(sanitizer, "command_of", lambda *_: [sys.executable, "-c", "import time; time.sleep(60)"])
-    assert "not done within 1 s" in sanitizer.sanitize("memcheck", tmp_path, tmp_path, 1.0)["absent"]
+    assert "not done within 1 s" in sanitizer.sanitize("memcheck", tmp_path, 1.0)["absent"]
 
 
 def test_benchmarks_that_are_cut_short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_a_device_that_the_sanitizer_does_not_know(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(sanitizer, "find_program", lambda: "compute-sanitizer")
     monkeypatch.setattr(sanitizer, "run", refused)
-    assert "Device not supported" in sanitizer.sanitize("memcheck", Path(), Path(), 1.0)["absent"]
+    assert "Device not supported" in sanitizer.sanitize("memcheck", Path(), 1.0)["absent"]
 
 
 def test_commands_that_fail_or_hang(tmp_path: Path) -> None:
