@@ -13,7 +13,7 @@ OUT = torch.empty_like(SOURCE)
 
 def gather(*more: dict[str, Any], without: str = "", **changed: Any) -> int:
     """Calls the core's `gather` with its fields, less the one `without`, with the `changed` ones, and with `more`."""
-    fields = {
+    fields: dict[str, Any] = {
         "device": -1,
         "stream": None,
         "threads": 1,
@@ -79,7 +79,7 @@ def test_a_repeated_field() -> None:
         ("source_stride", [12, 3], r"is \[12, 3\]; expected a tuple of 2 strides"),
     ],
 )
-def test_a_value_of_the_wrong_kind(name: str, value: object, message: str) -> None:
+def test_a_value_of_the_wrong_kind(name: str, value: Any, message: str) -> None:
     with pytest.raises(ValueError, match=f"^gather: the field '{name}' {message}"):
         gather(**{name: value})
 
