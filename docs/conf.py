@@ -1,6 +1,5 @@
 """The documentation site: `sphinx-build -W -b html docs OUT`, offline, from these pages and the public docstrings."""
 
-import inspect
 import re
 from typing import Any
 
@@ -8,6 +7,7 @@ from numpy.typing import ArrayLike
 from sphinx.util.typing import stringify_annotation
 
 import amsx
+from amsx.training.reference import field_comments
 
 project = "amsx"
 author = "the authors of amsx"
@@ -43,7 +43,7 @@ _ARRAY_LIKE = stringify_annotation(ArrayLike, "smart", short_literals=False)
 _NDARRAY = re.compile(r"[~\w.]*ndarray\[[~\w.]*tuple\[[~\w.]*Any, \.\.\.\], [~\w.]*dtype\[[~\w.]*?(\w+)\]\]")
 _CODE = re.compile(r"(`[^`]+`)")
 _SPECIAL = re.compile(r"([*|\\]|\b_|_\b)")
-_FIELD = re.compile(r"^ {4}(\w+): [^#]*(?:# (.*))?$")
+_RANGE = re.compile(r"~?typing\.Annotated\[(.*?), ~?amsx\.ranges\.Range\(words=.*?\)\]")
 
 
 def setup(app: Any) -> None:
@@ -53,14 +53,15 @@ def setup(app: Any) -> None:
 
 
 def _process_signature(_app: Any, _what: str, _name: str, _subject: Any, _options: Any, *texts: str | None) -> Any:
-    """NumPy's aliases by their names, instead of what they stand for."""
-    return tuple(text and _NDARRAY.sub(r"NDArray[\1]", text.replace(_ARRAY_LIKE, "ArrayLike")) for text in texts)
+    """NumPy's aliases by their names, instead of what they stand for; types without the ranges they declare."""
+    plain = (text and _RANGE.sub(r"\1", text.replace(_ARRAY_LIKE, "ArrayLike")) for text in texts)
+    return tuple(text and _NDARRAY.sub(r"NDArray[\1]", text) for text in plain)
 
 
 def _process_docstring(_app: Any, what: str, _name: str, subject: Any, _options: Any, lines: list[str]) -> None:
     """Docstrings are plain text with `code`: say so in reStructuredText, and add what comments say of the fields."""
     lines[:] = [_as_rest(line) for line in lines]
-    if what == "class" and (documented := _field_comments(subject)):
+    if what == "class" and _has_fields(subject) and (documented := field_comments(subject)):
         lines += ["", "Attributes:", *(f"    {name}: {_as_rest(comment)}" for name, comment in documented.items()), ""]
 
 
@@ -69,10 +70,6 @@ def _as_rest(line: str) -> str:
     return "".join(f"`{part}`" if part.startswith("`") else _SPECIAL.sub(r"\\\1", part) for part in parts)
 
 
-def _field_comments(subject: Any) -> dict[str, str]:
-    """Field -> the comment behind it, of a dataclass or a named tuple that has fields of its own."""
-    own = set(vars(subject).get("__annotations__", ()))
-    if not (hasattr(subject, "__dataclass_fields__") or hasattr(subject, "_fields")):
-        return {}
-    matches = map(_FIELD.match, inspect.getsource(subject).splitlines())
-    return {m[1]: m[2] for m in matches if m and m[2] and m[1] in own}
+def _has_fields(subject: Any) -> bool:
+    """Whether a class is a dataclass or a named tuple."""
+    return hasattr(subject, "__dataclass_fields__") or hasattr(subject, "_fields")

@@ -1,19 +1,39 @@
-"""Every setting of a run: typed, with its unit and source. The defaults are the paper's."""
+"""Every setting of a run: its type, range, default, unit and source. The defaults are the paper's.
+
+The comment behind a field is what docs/configuration.md says about it; `amsx/training/reference.py` makes that page.
+"""
 
 import dataclasses
-import math
 import types
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
-from amsx.evaluation.protocols import protocol_named
+from amsx.evaluation.protocols import PROTOCOLS
 from amsx.localization.options import PostProcessing
 from amsx.ops.checks import MAX_INTERP_FACTOR
+from amsx.ranges import Count, CountOrZero, Fraction, NotNegative, Positive, Range, check_ranges
 
-NOT_NEGATIVE = "at least 0 and finite"
+Probability = Annotated[float, Range("in [0, 1)", lambda value: 0 <= value < 1)]
+InterpFactor = Annotated[int, Range(f"in 1..{MAX_INTERP_FACTOR}", lambda value: 1 <= value <= MAX_INTERP_FACTOR)]
+EvenCount = Annotated[int, Range("an even number (of pairs), at least 2", lambda value: value >= 2 and value % 2 == 0)]
+ProtocolName = Annotated[
+    str,
+    Range(
+        f"one of {', '.join(protocol.name for protocol in PROTOCOLS)}",
+        lambda value: value in [protocol.name for protocol in PROTOCOLS],
+    ),
+]
+TiouThresholds = Annotated[
+    tuple[float, ...],
+    Range(
+        "one or more values in (0, 1], each once",
+        lambda values: len(values) > 0 and all(0 < t <= 1 for t in values) and len(set(values)) == len(values),
+    ),
+]
+
 THUMOS14_TIOU = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)  # what weakly-supervised papers average over on THUMOS14
 
 
@@ -21,129 +41,98 @@ THUMOS14_TIOU = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)  # what weakly-supervised pa
 class ModelConfig:
     """The backbone of both branches."""
 
-    hidden: int = 1024  # units of the hidden layer; not in the paper, 1024 as I3D
-    dropout: float = 0.5  # probability; the paper does not say, W-TALC uses 0.5
-    top_k_divisor: int = 8  # category evidence is the mean of the top n / 8 snippets; W-TALC, ASM-Loc
-    standardize: bool = False  # to mean 0, deviation 1 over the training snippets; not in the paper
-    smoothing: float = 0.0  # of the features over time, a Gaussian's deviation in snippets; 0: none, as in the paper
+    hidden: Count = 1024  # units of the hidden layer; not in the paper, 1024 as I3D
+    dropout: Probability = 0.5  # the probability of dropping a unit; not in the paper, W-TALC uses 0.5
+    top_k_divisor: Count = 8  # category evidence is the mean of the top n / 8 of n snippets; W-TALC, ASM-Loc
+    standardize: bool = False  # features to mean 0, deviation 1 over the training snippets; not in the paper
+    smoothing: NotNegative = 0.0  # deviation in snippets of a Gaussian over time for the features; the paper has none
 
     def __post_init__(self) -> None:
-        _require(self.hidden >= 1, "model.hidden", self.hidden, "at least 1")
-        _require(0 <= self.dropout < 1, "model.dropout", self.dropout, "in [0, 1)")
-        _require(self.top_k_divisor >= 1, "model.top_k_divisor", self.top_k_divisor, "at least 1")
-        _require(0 <= self.smoothing < math.inf, "model.smoothing", self.smoothing, "a finite number, at least 0")
+        check_ranges(self, "model")
 
 
 @dataclass(frozen=True)
 class SamplingConfig:
-    """The adaptive sampler between the branches."""
+    """The adaptive sampler between the branches (`amsx/model/sampler.py`)."""
 
-    weights: Literal["adaptive", "random", "erase"] = "adaptive"  # Eq. 4, or Table IV's others; see model/ams.py
-    eta: float = 0.75  # added to every sampling weight; Eq. 4, the paper's grid search (Fig. 5)
-    interp_factor: int = 20  # H, sub-positions per snippet; Eq. 6, the paper's grid search
-    aggregate: Literal["max", "mean", "random"] = "max"  # over the classes; Eq. 4, Table V
-    mode: Literal["grid", "continuous"] = "grid"  # Eq. 6, or its limit of infinite H (this project's)
-    class_threshold: float = 0.25  # probability; test time: whose channels drive it; theta_cls, Section IV-B
-    erase_threshold: float = 0.7  # of weights "erase", as a multiple of the mean activation; as alpha of Eq. 8
+    weights: Literal["adaptive", "random", "erase"] = "adaptive"  # source of the weights; Eq. 4, or Table IV's others
+    eta: NotNegative = 0.75  # added to every sampling weight; Eq. 4, the paper's grid search (Fig. 5)
+    interp_factor: InterpFactor = 20  # H, sub-positions per snippet; Eq. 6, the paper's grid search
+    aggregate: Literal["max", "mean", "random"] = "max"  # how the classes' activations become one; Eq. 4, Table V
+    mode: Literal["grid", "continuous"] = "grid"  # Eq. 6, or its limit for infinite H (not in the paper)
+    class_threshold: Fraction = 0.25  # probability from which a class guides the sampler in tests; Section IV-B
+    erase_threshold: NotNegative = 0.7  # weights "erase" skip what exceeds this multiple of the mean; as alpha of Eq. 8
 
     def __post_init__(self) -> None:
-        for name in ("eta", "erase_threshold"):
-            _require(0 <= getattr(self, name) < math.inf, f"sampling.{name}", getattr(self, name), NOT_NEGATIVE)
-        inside = 0 <= self.class_threshold <= 1
-        _require(inside, "sampling.class_threshold", self.class_threshold, "in [0, 1]")
-        inside = 1 <= self.interp_factor <= MAX_INTERP_FACTOR
-        _require(inside, "sampling.interp_factor", self.interp_factor, f"in 1..{MAX_INTERP_FACTOR}")
+        check_ranges(self, "sampling")
 
 
 @dataclass(frozen=True)
 class LossConfig:
     """The objectives and their weights."""
 
-    cas_classification: Literal["softmax", "binary"] = "softmax"  # how video labels train the CAS; Eq. 10's form
-    cas_weight: float = 1.0  # of that term; the paper does not say how its CAS layer learns of the labels
-    similarity_weight: float = 1.0  # of the co-activity similarity; as in W-TALC
-    similarity_margin: float = 0.5  # in cosine distance; W-TALC
-    localization_weight: float = 1.0  # lambda of Eq. 11; the paper's grid search
-    pseudo_threshold: float = 0.7  # alpha of Eq. 8, as a multiple of the mean activation; Section IV-B
+    cas_classification: Literal["softmax", "binary"] = "softmax"  # the loss by which video labels train the CAS
+    cas_weight: NotNegative = 1.0  # weight of that loss; the paper does not say how video labels train its CAS layer
+    similarity_weight: NotNegative = 1.0  # weight of the co-activity similarity; as in W-TALC
+    similarity_margin: NotNegative = 0.5  # margin of the co-activity similarity, in cosine distance; W-TALC
+    localization_weight: NotNegative = 1.0  # lambda of Eq. 11, the localization loss's weight; the paper's grid search
+    pseudo_threshold: NotNegative = 0.7  # alpha of Eq. 8, a multiple of the mean activation; Section IV-B
     exclusive_targets: bool = False  # a snippet is positive for its highest class only; the paper does not say
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if isinstance(value, (bool, str)):
-                continue
-            _require(0 <= value < math.inf, f"loss.{name}", value, NOT_NEGATIVE)
+        check_ranges(self, "loss")
 
 
 @dataclass(frozen=True)
 class PhasesConfig:
     """Which branches there are, who teaches whom, and for how long (Table III's rows)."""
 
-    branches: Literal["base", "both"] = "both"  # row A has the base branch alone
+    branches: Literal["base", "both"] = "both"  # which branches there are; row A has the base branch alone
     sampler: bool = True  # whether the supplementary branch sees adaptively sampled features; rows C and F
     supervision: Literal["none", "self", "mutual"] = "mutual"  # who makes the pseudo-labels; rows D, E and F
-    base_epochs: int = 20  # phase zero, base branch on video labels alone; Section IV-B
-    supplementary_epochs: int = 0  # the same for the supplementary branch; the paper has none
-    alternate_epochs: int = 5  # of phase one, and of phase two, in every iteration; Section IV-B
-    iterations: int = 4  # of phases one and two; Fig. 4 levels off there
+    base_epochs: Count = 20  # epochs of phase zero: the base branch on video labels alone; Section IV-B
+    supplementary_epochs: CountOrZero = 0  # epochs of phase zero for the supplementary branch; the paper has none
+    alternate_epochs: Count = 5  # epochs of phase one, and of phase two, in every iteration; Section IV-B
+    iterations: Count = 4  # how often phases one and two are repeated; Fig. 4 levels off at 4
 
     def __post_init__(self) -> None:
-        for name in ("base_epochs", "alternate_epochs", "iterations"):
-            _require(getattr(self, name) >= 1, f"phases.{name}", getattr(self, name), "at least 1")
-        epochs = self.supplementary_epochs
-        _require(epochs >= 0, "phases.supplementary_epochs", epochs, "at least 0")
+        check_ranges(self, "phases")
 
 
 @dataclass(frozen=True)
 class OptimizationConfig:
     """How a phase is optimized."""
 
-    learning_rate: float = 1e-4  # of Adam; Section IV-B
-    weight_decay: float = 0.0  # of Adam (L2); the paper does not say
-    restart: bool = True  # Adam's moments begin anew with every phase; the paper does not say, not tuned
-    batch_size: int = 16  # videos, taken in pairs that share a class; the paper's neighbours use 10 to 32
-    max_snippets: int = 1000  # T, training crops; the paper: 1000 THUMOS14, 400 ActivityNet
+    learning_rate: Positive = 1e-4  # Adam's learning rate; Section IV-B
+    weight_decay: NotNegative = 0.0  # Adam's L2 penalty; the paper does not say
+    restart: bool = True  # whether Adam's moments begin anew with every phase; the paper does not say, not tuned
+    batch_size: EvenCount = 16  # videos in a batch, in pairs that share a class; similar methods use 10 to 32
+    max_snippets: Count = 1000  # T, the snippets of a training crop; Section IV-B: 1000 THUMOS14, 400 ActivityNet
     sampling: Literal["crop", "jittered", "uniform"] = "crop"  # how longer videos become T snippets; Section IV-B
-    storage: Literal["auto", "float32", "float16", "mapped"] = "auto"  # of the features, where they fit
-    seed: int = 0  # of initialization, order, crops and dropout
+    storage: Literal["auto", "float32", "float16", "mapped"] = "auto"  # how features are held, in memory or on disk
+    seed: CountOrZero = 0  # seed of initialization, order, crops and dropout
 
     def __post_init__(self) -> None:
-        rate, decay = self.learning_rate, self.weight_decay
-        _require(0 < rate < math.inf, "optimization.learning_rate", rate, "greater than 0 and finite")
-        _require(0 <= decay < math.inf, "optimization.weight_decay", decay, NOT_NEGATIVE)
-        even = self.batch_size >= 2 and self.batch_size % 2 == 0
-        _require(even, "optimization.batch_size", self.batch_size, "an even number (of pairs), at least 2")
-        _require(self.max_snippets >= 1, "optimization.max_snippets", self.max_snippets, "at least 1")
-        _require(self.seed >= 0, "optimization.seed", self.seed, "at least 0")
+        check_ranges(self, "optimization")
 
 
 @dataclass(frozen=True)
 class LocalizationConfig(PostProcessing):
-    """From CASs to detections; `amsx test` can change these, and those of `PostProcessing`, without training again."""
+    """From CASs to detections; `amsx test` can change these without training again."""
 
-    beta: float = 0.15  # weight of the rgb stream, the rest goes to the other streams; Eq. 12, grid search
-    supplementary_weight: float = 0.5  # of the supplementary CAS; 0 tests the base branch alone
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("beta", "supplementary_weight"):
-            _require(0 <= getattr(self, name) <= 1, f"localization.{name}", getattr(self, name), "in [0, 1]")
+    beta: Fraction = 0.15  # weight of the rgb stream, the rest goes to the other streams; Eq. 12, grid search
+    supplementary_weight: Fraction = 0.5  # weight of the supplementary CAS beside the base CAS; 0: base branch alone
 
 
 @dataclass(frozen=True)
 class EvaluationConfig:
     """How detections are scored at the end of a run."""
 
-    protocol: str = "activitynet"  # a name that amsx.evaluation knows
-    tiou: tuple[float, ...] = THUMOS14_TIOU  # temporal IoU thresholds, averaged over
+    protocol: ProtocolName = "activitynet"  # the rules by which detections are scored, by their name
+    tiou: TiouThresholds = THUMOS14_TIOU  # temporal IoU thresholds; the score is the mean of their mAPs
 
     def __post_init__(self) -> None:
-        inside = len(self.tiou) > 0 and all(0 < t <= 1 for t in self.tiou)
-        once = len(set(self.tiou)) == len(self.tiou)
-        _require(inside and once, "evaluation.tiou", self.tiou, "one or more values in (0, 1], each once")
-        try:
-            protocol_named(self.protocol)
-        except ValueError as error:
-            raise ValueError(f"evaluation.protocol: {error}") from None
+        check_ranges(self, "evaluation")
 
 
 @dataclass(frozen=True)
@@ -280,8 +269,3 @@ def _unknown(key: str, known: Iterable[str], prefix: str) -> str:
     close = get_close_matches(key, names)
     hint = f"did you mean {' or '.join(prefix + c for c in close)}?" if close else f"known: {', '.join(names)}"
     return f"unknown configuration key {prefix + key!r}; {hint}"
-
-
-def _require(condition: bool, name: str, value: Any, expected: str) -> None:
-    if not condition:
-        raise ValueError(f"{name} must be {expected}, got {value!r}")

@@ -1,0 +1,41 @@
+"""What values a field of a configuration may take, declared in its type: `dropout: Annotated[float, Range(...)]`."""
+
+import math
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+
+@dataclass(frozen=True)
+class Range:
+    """A set of values, in words and as a test."""
+
+    words: str  # ends "must be ..." in messages, e.g. "in [0, 1]"
+    includes: Callable[[Any], bool] = field(repr=False)  # whether a value belongs to it
+
+
+Count = Annotated[int, Range("at least 1", lambda value: value >= 1)]
+CountOrZero = Annotated[int, Range("at least 0", lambda value: value >= 0)]
+NotNegative = Annotated[float, Range("at least 0 and finite", lambda value: 0 <= value < math.inf)]
+Positive = Annotated[float, Range("greater than 0 and finite", lambda value: 0 < value < math.inf)]
+Fraction = Annotated[float, Range("in [0, 1]", lambda value: 0 <= value <= 1)]
+
+
+def check_ranges(section: Any, name: str) -> None:
+    """ValueError for the first field of the dataclass `section`, called `name`, that is outside its declared range."""
+    for key, allowed in ranges_of(type(section)).items():
+        value = getattr(section, key)
+        if not allowed.includes(value):
+            raise ValueError(f"{name}.{key} must be {allowed.words}, got {value!r}")
+
+
+def ranges_of(section: type) -> dict[str, Range]:
+    """Field -> its range, for the fields of a dataclass whose types declare one."""
+    hints = typing.get_type_hints(section, include_extras=True)
+    return {
+        name: part
+        for name, hint in hints.items()
+        for part in getattr(hint, "__metadata__", ())
+        if isinstance(part, Range)
+    }
