@@ -51,7 +51,7 @@ def run(settings: Settings) -> list[Row]:
 def _pandas(predictions: dict[str, Any], truth: dict[str, Any]) -> Call:
     """A call of the rival, which also checks that it finds the same mAP."""
     pandas = load_pandas()
-    expected = evaluate(predictions, truth, tiou=TIOU)["mAP"]
+    expected = evaluate(predictions, truth, tiou=TIOU).mean_ap
 
     def call() -> None:
         np.testing.assert_allclose(mean_ap(pandas, predictions, truth, TIOU), expected, rtol=0, atol=1e-9)

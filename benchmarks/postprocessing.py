@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from amsx.data.videos import Timebase
+from amsx.evaluation import Columns
 from amsx.localization.detections import detect
 from amsx.localization.fusion import Activations, fuse
 from amsx.localization.options import PostProcessing
@@ -37,11 +38,11 @@ def run(settings: Settings) -> list[Row]:
     classes = [f"class {c}" for c in range(C)]
     timebases = [Timebase(0.64)] * V
 
-    def localize(options: PostProcessing) -> dict[str, list[dict[str, object]]]:
+    def localize(options: PostProcessing) -> Columns:
         streams = [fuse(parts[:2], [0.5, 0.5]), fuse(parts[2:], [0.5, 0.5])]
         return detect(fuse(streams, [0.15, 0.85]), ids, classes, timebases, options)
 
-    counts = [sum(map(len, localize(options).values())) for options in CHOICES.values()]
+    counts = [len(localize(options)) for options in CHOICES.values()]
     case = f"{V} videos, {int(parts[0].lengths.sum())} snippets, {C} classes, {', '.join(map(str, counts))} detections"
     contenders = [
         Contender(name, ready(lambda options=options: localize(options)))  # type: ignore[misc]

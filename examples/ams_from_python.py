@@ -29,10 +29,10 @@ config = override(
 
 run = Path("amsx-example")
 result = train_run(dataset, config, run, progress=False)
-print(f"average mAP {result.metrics['average']:.1f} ({result.metrics['protocol']})")
+print(f"average mAP {result.metrics.average:.1f} ({result.metrics.protocol})")
 
 result = test_run(run, ["localization.beta=0.3"])  # written to amsx-example/retest
-print(f"average mAP {result.metrics['average']:.1f} with rgb weighing 0.3")
+print(f"average mAP {result.metrics.average:.1f} with rgb weighing 0.3")
 
 detections = json.loads((run / "predictions.json").read_text())["results"]
 for video, found in list(detections.items())[:2]:

@@ -33,8 +33,8 @@ Path("ground_truth.json").write_text(json.dumps({"database": database}))
 Path("predictions.json").write_text(json.dumps({"results": results}))
 
 for name, result in evaluate_all("predictions.json", "ground_truth.json", tiou=[0.3, 0.5, 0.7]).items():
-    print(f"{name:<18}" + "".join(f"{value:7.1f}" for value in result["mAP"]))
+    print(f"{name:<18}" + "".join(f"{value:7.1f}" for value in result.mean_ap))
 
 result = evaluate("predictions.json", "ground_truth.json", "activitynet", tiou=0.5)
-for label, scores in result["per_class"].items():
-    print(f"{label}: AP {scores['average']:.1f}, {scores['instances']} instances, {scores['detections']} detections")
+for label, scores in result.per_class.items():
+    print(f"{label}: AP {scores.average:.1f}, {scores.instances} instances, {scores.detections} detections")

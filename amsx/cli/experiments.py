@@ -92,9 +92,9 @@ def _demo(options: argparse.Namespace) -> None:
     base, ams = result.base.metrics, result.ams.metrics
     if base is None or ams is None:
         raise ValueError("the synthetic set has no annotated test video")  # cannot be, and the type says so
-    print(f"\nmAP (%) on the synthetic test videos, streams fused, protocol {ams['protocol']}")
-    print("tIoU                " + "".join(f"{t:>7g}" for t in ams["tiou"]) + "  average")
+    print(f"\nmAP (%) on the synthetic test videos, streams fused, protocol {ams.protocol}")
+    print("tIoU                " + "".join(f"{t:>7g}" for t in ams.tiou) + "  average")
     for name, metrics in (("base branch alone", base), ("AMS", ams)):
-        cells = "".join(f"{value:>7.1f}" for value in metrics["mAP"])
-        print(f"{name:<20}{cells}{metrics['average']:>9.1f}")
+        cells = "".join(f"{value:>7.1f}" for value in metrics.mean_ap)
+        print(f"{name:<20}{cells}{metrics.average:>9.1f}")
     print(f"\npicture: {result.picture}\nruns:    {result.base.out}, {result.ams.out}")

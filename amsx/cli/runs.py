@@ -3,14 +3,13 @@
 import argparse
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from amsx.cli.options import Commands, config_of, data_options, dataset_of, set_option, streams_of
 from amsx.evaluation.ground_truth import read_ground_truth
-from amsx.evaluation.snippets import judge_activations
-from amsx.evaluation.table import format_snippets, format_table
+from amsx.evaluation.snippets import ActivationScores, score_activations
+from amsx.evaluation.tables import format_snippets, format_table
 from amsx.training.activations import load_activations
 from amsx.training.config import from_dict, override
 from amsx.training.expectations import describe, expect
@@ -34,7 +33,7 @@ def add_to(commands: Commands) -> None:
     test.add_argument("run_directory", type=Path, metavar="RUN", help="the run directory of amsx train")
     set_option(test, "e.g. localization.beta=0.3; what differs goes to RUN/retest")
     test.add_argument("--out", type=Path, help="where to write instead")
-    test.add_argument("--snippets", action="store_true", help="judge the CASs themselves, snippet by snippet, too")
+    test.add_argument("--snippets", action="store_true", help="also score the CASs themselves, snippet by snippet")
     test.add_argument("--json", action="store_true", help="print the metrics alone, as JSON")
     test.set_defaults(run=_test)
 
@@ -65,17 +64,20 @@ def _train(options: argparse.Namespace) -> None:
 
 def _test(options: argparse.Namespace) -> None:
     result = test_run(options.run_directory, options.set, out=options.out)
-    views = _judge_snippets(options.run_directory, options.set) if options.snippets else None
+    views = _score_snippets(options.run_directory, options.set) if options.snippets else None
     if options.json:
-        print(json.dumps(result.metrics if views is None else {**(result.metrics or {}), "snippets": views}))
+        metrics = None if result.metrics is None else result.metrics.to_json()
+        if views is not None:
+            metrics = {**(metrics or {}), "snippets": {name: scores.to_json() for name, scores in views.items()}}
+        print(json.dumps(metrics))
         return
     _print_result(result)
     if views is not None:
         print(f"\n{format_snippets(views)}")
 
 
-def _judge_snippets(run: Path, overrides: list[str]) -> dict[str, dict[str, Any]]:
-    """View (branch of a stream, or what they are fused to) -> what `judge_activations` says of its CAS."""
+def _score_snippets(run: Path, overrides: list[str]) -> dict[str, ActivationScores]:
+    """View (branch of a stream, or what they are fused to) -> how well its CAS agrees with the ground truth."""
     described = read_run(run)
     config = override(from_dict(described["config"]), overrides)
     truth = read_ground_truth(run / "ground_truth.json")
@@ -92,7 +94,7 @@ def _judge_snippets(run: Path, overrides: list[str]) -> dict[str, dict[str, Any]
     lengths = first.base.lengths
     centres = [t.to_seconds(np.arange(n) + 0.5) for t, n in zip(first.timebases, lengths, strict=True)]
     return {
-        name: judge_activations(view.cas, view.probs, np.concatenate(centres), lengths, first.ids, first.classes, truth)
+        name: score_activations(view.cas, view.probs, np.concatenate(centres), lengths, first.ids, first.classes, truth)
         for name, view in views.items()
     }
 

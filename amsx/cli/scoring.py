@@ -3,23 +3,20 @@
 import argparse
 import json
 from pathlib import Path
-from typing import Any
 
 from amsx.cli.options import Commands
-from amsx.evaluation import compare, evaluate, evaluate_all
+from amsx.evaluation import Selection, compare, evaluate, evaluate_all
 from amsx.evaluation.classification import classify
 from amsx.evaluation.explain import explain
-from amsx.evaluation.explain_table import format_explanation
-from amsx.evaluation.protocols import PROTOCOLS
+from amsx.evaluation.protocols import DEFAULT_TIOU, PROTOCOLS
 from amsx.evaluation.sensitivity import CUTS, QUANTILES
-from amsx.evaluation.table import format_comparison, format_side_by_side, format_table
-from amsx.evaluation.tiou import DEFAULT_TIOU
+from amsx.evaluation.tables import format_comparison, format_explanation, format_side_by_side, format_table
 
 
 def add_to(commands: Commands) -> None:
     """Add these commands to the command line."""
     score = commands.add_parser("evaluate", help="score detections under a named protocol, or under all")
-    score.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="detections, in any dialect")
+    score.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="detections, in any form in use")
     _truth_options(score, "--all-protocols")
     score.add_argument("--per-class", action="store_true", help="AP of every class")
     score.add_argument("--classification", action="store_true", help="and mAP of videos ranked by best detection")
@@ -57,58 +54,66 @@ def _truth_options(command: argparse.ArgumentParser, every: str | None = None) -
     command.add_argument("--labels", type=Path, metavar="FILE", help="class list: what integer labels stand for")
 
 
-def _choices(options: argparse.Namespace) -> dict[str, Any]:
-    return {
-        "subset": options.subset,
-        "videos": options.split,
-        "exclude": options.exclude,
-        "ambiguous": options.ambiguous,
-        "labels": options.labels,
-    }
+def _selection(options: argparse.Namespace) -> Selection:
+    return Selection(
+        subset=options.subset,
+        videos=options.split,
+        exclude=options.exclude,
+        ambiguous=options.ambiguous,
+        labels=options.labels,
+    )
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    files = (options.predictions, options.ground_truth, options.protocol, options.tiou)
-    choices = _choices(options)
     if options.all_protocols:
-        _evaluate_all(options, choices)
+        _evaluate_all(options)
         return
     explained = options.explain or options.plots is not None
     if options.cuts is not None and not explained:
         raise ValueError("--cuts are those of --explain; expected both")
     if options.format is not None and options.plots is None:
         raise ValueError("--format is that of --plots; expected both")
-    cuts = options.cuts or QUANTILES.name
-    result = explain(*files, **choices, cuts=cuts) if explained else evaluate(*files, **choices)
-    plots: list[Path] = []
-    if options.plots is not None:
+    files, selection = (options.predictions, options.ground_truth), _selection(options)
+    rules = (options.protocol, options.tiou)
+    explanation, plots = None, []
+    if explained:
+        explanation = explain(*files, *rules, selection=selection, cuts=options.cuts or QUANTILES.name)
+        evaluation, result = explanation.evaluation, explanation.to_json()
+    else:
+        evaluation = evaluate(*files, *rules, selection=selection)
+        result = evaluation.to_json()
+    if explanation is not None and options.plots is not None:
         from amsx.figures.explanation import draw_explanation  # brings matplotlib: a score alone waits for none
 
-        plots = draw_explanation(options.plots, result, options.format or "png")
-    if options.classification:
-        result["classification"] = classify(options.predictions, options.ground_truth, **choices)
+        plots = draw_explanation(options.plots, explanation, options.format or "png")
+    classification = classify(*files, selection=selection) if options.classification else None
     if options.json:
+        if classification is not None:
+            result["classification"] = classification.to_json()
         print(json.dumps(result))
         return
-    print(format_table(result, per_class=options.per_class, dialect=True))
-    if options.classification:
-        print(f"classification mAP (%) of videos by their best detection: {result['classification']['mAP']:.1f}")
-    if explained:
-        print(f"\n{format_explanation(result)}")
+    print(format_table(evaluation, per_class=options.per_class, form=True))
+    if classification is not None:
+        print(f"classification mAP (%) of videos by their best detection: {classification.mean_ap:.1f}")
+    if explanation is not None:
+        print(f"\n{format_explanation(explanation)}")
     for path in plots:
         print(f"plot: {path}")
 
 
-def _evaluate_all(options: argparse.Namespace, choices: dict[str, Any]) -> None:
+def _evaluate_all(options: argparse.Namespace) -> None:
     alone = ("per_class", "explain", "cuts", "plots", "format", "classification")
     if given := [f"--{name.replace('_', '-')}" for name in alone if getattr(options, name)]:
         raise ValueError(f"{', '.join(given)} and --all-protocols; expected one of them")
-    results = evaluate_all(options.predictions, options.ground_truth, options.tiou, **choices)
-    print(json.dumps(results) if options.json else format_side_by_side(results))
+    evaluations = evaluate_all(options.predictions, options.ground_truth, options.tiou, selection=_selection(options))
+    if options.json:
+        print(json.dumps({name: evaluation.to_json() for name, evaluation in evaluations.items()}))
+    else:
+        print(format_side_by_side(evaluations))
 
 
 def _compare(options: argparse.Namespace) -> None:
-    result = compare(
+    comparison = compare(
         options.ground_truth,
         options.a,
         options.b,
@@ -116,6 +121,6 @@ def _compare(options: argparse.Namespace) -> None:
         options.tiou,
         resamples=options.resamples,
         seed=options.seed,
-        **_choices(options),
+        selection=_selection(options),
     )
-    print(json.dumps(result) if options.json else format_comparison(result))
+    print(json.dumps(comparison.to_json()) if options.json else format_comparison(comparison))

@@ -1,6 +1,8 @@
 """Scoring detections under named protocols (NumPy only)."""
 
-from amsx.evaluation.comparison import compare
-from amsx.evaluation.scoring import evaluate, evaluate_all
+from amsx.evaluation.columns import Columns
+from amsx.evaluation.comparison import Comparison, compare
+from amsx.evaluation.scoring import Evaluation, evaluate, evaluate_all
+from amsx.evaluation.selection import Selection
 
-__all__ = ["compare", "evaluate", "evaluate_all"]
+__all__ = ["Columns", "Comparison", "Evaluation", "Selection", "compare", "evaluate", "evaluate_all"]

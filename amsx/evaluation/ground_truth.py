@@ -1,15 +1,20 @@
-"""Ground truth files: which videos are scored, their instances and their ambiguous spans."""
+"""Ground truth files: the videos to score, their instances and their ambiguous spans.
 
-from collections.abc import Collection, Mapping
+An ambiguous span is a time of a video of which nobody can tell whether an action takes place (THUMOS14).
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from amsx.evaluation.ambiguous import AMBIGUOUS, Spans, read_spans
-from amsx.evaluation.records import Columns, Source, load_json, read_columns
-from amsx.evaluation.subsets import Database, census, choose_subset, listed_videos, subset_of
+from amsx.evaluation.columns import Columns, Source, load_json, quoted, read_columns
+from amsx.evaluation.selection import DEFAULT_SELECTION, Database, Selection, Spans, chosen_videos, subset_sizes
+
+AMBIGUOUS = "Ambiguous"  # the label of ambiguous spans in THUMOS14 annotations; never a class
 
 
 @dataclass(frozen=True)
@@ -26,51 +31,28 @@ class GroundTruth:
     label_ids: frozenset[tuple[int, str]]  # every (label_id, label) in the file, where annotations carry label_id
     instances: Columns  # label indexes `classes`, video indexes `videos`, in the order of the file per video
     ambiguous: Columns  # video indexes `videos`
-    durations: np.ndarray  # (V,) float64, of `videos`; NaN where the file gives no positive number
-    notes: tuple[str, ...]  # what was decided, to be said out loud
+    durations: NDArray[
+        np.float64
+    ]  # (V,) of `videos`, in the unit of the segments; NaN where the file gives no positive number
+    notes: tuple[str, ...]  # sentences on what was decided, for the reader of the score
 
 
-def read_ground_truth(
-    source: Source,
-    *,
-    subset: str | None = None,
-    videos: str | Path | Collection[str] | None = None,
-    exclude: Collection[str] = (),
-    ambiguous: Spans | None = None,
-) -> GroundTruth:
+def read_ground_truth(source: Source, selection: Selection = DEFAULT_SELECTION) -> GroundTruth:
     """Read {"database": {video id: {"subset", "annotations": [{"label", "segment": [start, end]}]}}}.
 
-    subset: the videos to score, "train", "validation" or "test" in any usual spelling (Validation, testing,
-    val), or a name of the file's own. None takes the only annotated subset; of several "test", else
-    "validation", and says so in `notes`; else it is an error. videos: a split file (one id in a line) or ids,
-    in place of a subset. exclude: ids to leave out. ambiguous: spans beside those that the file itself labels
-    "Ambiguous". Raises FileNotFoundError, or ValueError naming file, video and annotation.
+    selection: which of its videos are scored, and further ambiguous spans. Raises FileNotFoundError, or ValueError
+    naming file, video and annotation, or what cannot be selected.
     """
     content, name = load_json(source, "ground truth")
     database = _check_database(content.get("database"), name, list(content))
-    if isinstance(exclude, str):
-        raise TypeError(f"exclude is the string {exclude!r}; expected a collection of video ids")
-    if videos is not None and subset is not None:
-        raise ValueError(f"both subset {subset!r} and a list of videos are given; expected one of them")
-    if videos is not None:
-        chosen, notes = listed_videos(videos, database, name)
-    else:
-        found, notes = choose_subset(database, subset, name)
-        chosen = [video for video, entry in database.items() if subset_of(entry) == found]
-        subset = found or None
-    for video in exclude:
-        if video not in database and video not in chosen:
-            raise ValueError(f"{name}: there is no video {video!r} to exclude")
-    kept = sorted(set(chosen) - set(exclude))
-    if len(kept) < len(chosen):
-        notes.append(f"{len(chosen) - len(kept)} videos excluded")
+    kept, subset, notes = chosen_videos(selection, database, name)
 
     entries = {video: database.get(video, {}).get("annotations", []) for video in kept}
     columns = read_columns(entries, name, "annotation", scored=False)
     classes = sorted(set(columns.labels) - {AMBIGUOUS}, key=_by_value)
     if not classes:
         raise ValueError(
-            f"{name}: no annotated instance in the {len(kept)} videos chosen; the file has {census(database)}"
+            f"{name}: no annotated instance in the {len(kept)} videos chosen; the file has {subset_sizes(database)}"
         )
     code = {label: i for i, label in enumerate(classes)}
     label = np.array([code.get(label, -1) for label in columns.labels], dtype=np.int64)[columns.label]
@@ -83,13 +65,13 @@ def read_ground_truth(
         name=name,
         subset=subset,
         videos=columns.videos,
-        left_out=frozenset(set(database) - set(kept) | set(exclude)),
-        only_listed=videos is not None,
+        left_out=frozenset(set(database) - set(kept) | set(selection.exclude)),
+        only_listed=selection.videos is not None,
         classes=tuple(classes),
         known_labels=frozenset(label for _, label in labels),
         label_ids=frozenset((number, label) for number, label in labels if number is not None),
         instances=instances,
-        ambiguous=read_spans(ambiguous, columns.rows(np.flatnonzero(label < 0))),
+        ambiguous=_read_spans(selection.ambiguous, columns.rows(np.flatnonzero(label < 0))),
         durations=np.array([_duration(database.get(video, {})) for video in kept], dtype=np.float64),
         notes=tuple(notes),
     )
@@ -116,6 +98,34 @@ def _labels(database: Database) -> set[tuple[int | None, str]]:
         for a in of_video
         if (type(a) is dict or isinstance(a, Mapping)) and "label" in a  # asking an abstract class is slow
     }
+
+
+def _read_spans(spans: Spans | None, marked: Columns) -> Columns:
+    """The spans `marked` in the ground truth and those of `spans` in the same videos, all labelled AMBIGUOUS."""
+    if isinstance(spans, str | Path):
+        name, listed = str(spans), _read_lines(Path(spans))
+    else:
+        name, listed = "ambiguous spans", spans or {}
+    added: dict[str, list[Any]] = {video: [*listed.get(video, ())] for video in marked.videos}
+    for video, start, end in zip(marked.video, marked.start, marked.end, strict=True):
+        added[marked.videos[video]].append([start, end])
+    entries = {video: [{"label": AMBIGUOUS, "segment": span} for span in of_video] for video, of_video in added.items()}
+    return read_columns(entries, name, "span", scored=False)
+
+
+def _read_lines(path: Path) -> Mapping[str, Sequence[Any]]:
+    if not path.is_file():
+        raise FileNotFoundError(f"file of ambiguous spans {path} does not exist")
+    spans: dict[str, list[Any]] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+        fields = line.split()
+        if fields and len(fields) != 3:
+            raise ValueError(
+                f"{path}, line {number}: {quoted(line)}; expected a video id, a start and an end in seconds"
+            )
+        if fields:
+            spans.setdefault(fields[0], []).append(fields[1:])
+    return spans
 
 
 def _duration(entry: Mapping[str, Any]) -> float:

@@ -1,20 +1,16 @@
 """Class numbers to class names: what a prediction file's integer labels mean."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from amsx.evaluation.columns import Columns, listing, read_file
 from amsx.evaluation.ground_truth import GroundTruth
 from amsx.evaluation.predictions import Predictions
-from amsx.evaluation.records import Columns, read_file
-from amsx.evaluation.subsets import some
-
-# A file (names, one a line, the first being class 0; lines "number name", as THUMOS14's detclasslist.txt; or a
-# JSON list of names), or the names in order, or number -> name
-ClassList = str | Path | Sequence[str] | Mapping[int, str]
+from amsx.evaluation.selection import ClassList
 
 _ADVICE = "a class list (--labels FILE: one name a line, or lines 'number name') says which names they stand for"
 
@@ -26,35 +22,35 @@ def resolve_labels(predictions: Predictions, truth: GroundTruth, class_list: Cla
     among the ground truth's own labels (which may be numbers) or its annotations' `label_id`, whichever fits. Raises
     ValueError where none fits, where both fit and disagree, or where a number stands for nothing.
     """
-    found, name = predictions.found, predictions.name
-    numbers = [_whole(label) for label in found.labels]
+    detections, name = predictions.detections, predictions.name
+    numbers = [_whole(label) for label in detections.labels]
     if not all(number is not None for number in numbers) or not numbers:
         if class_list is not None and numbers:
             raise ValueError(
-                f"{name}: its labels are names ({some(found.labels)}), so there is no use for a class list"
+                f"{name}: its labels are names ({listing(detections.labels)}), so there is no use for a class list"
             )
-        return found, ""
+        return detections, ""
     if class_list is not None:
         names, origin = read_class_list(class_list)
-        return _renamed(found, names, name, origin), f"integer labels by {origin}"
-    own = not predictions.numbered and bool(set(found.labels) & truth.known_labels)
+        return _renamed(detections, names, name, origin), f"integer labels by {origin}"
+    own = not predictions.numbered and bool(set(detections.labels) & truth.known_labels)
     ids = _by_id(truth)
-    if not ids and (own or set(found.labels) & truth.known_labels):
-        return found, f"integer labels as {truth.name} spells them"
+    if not ids and (own or set(detections.labels) & truth.known_labels):
+        return detections, f"integer labels as {truth.name} spells them"
     if not ids:
         raise ValueError(
-            f"{name}: its labels are integers ({some(found.labels)}), but {truth.name} has names "
-            f"({some(truth.classes)}) and no label_id; {_ADVICE}"
+            f"{name}: its labels are integers ({listing(detections.labels)}), but {truth.name} has names "
+            f"({listing(truth.classes)}) and no label_id; {_ADVICE}"
         )
     if own:
-        if any(ids.get(int(label), label) != label for label in found.labels):
+        if any(ids.get(int(label), label) != label for label in detections.labels):
             raise ValueError(
-                f"{name}: its labels are integers ({some(found.labels)}), and {truth.name} has such labels as well as "
-                f"other numbers in label_id; {_ADVICE}"
+                f"{name}: its labels are integers ({listing(detections.labels)}), and {truth.name} has such "
+                f"labels as well as other numbers in label_id; {_ADVICE}"
             )
-        return found, f"integer labels as {truth.name} spells them"
+        return detections, f"integer labels as {truth.name} spells them"
     origin = f"the label_id of {truth.name}"
-    return _renamed(found, ids, name, origin), f"integer labels by {origin}"
+    return _renamed(detections, ids, name, origin), f"integer labels by {origin}"
 
 
 def read_class_list(class_list: ClassList) -> tuple[dict[int, str], str]:
@@ -104,13 +100,13 @@ def _by_id(truth: GroundTruth) -> dict[int, str]:
     return ids
 
 
-def _renamed(found: Columns, names: Mapping[int, str], name: str, origin: str) -> Columns:
-    unknown = [label for label in found.labels if int(label) not in names]
+def _renamed(detections: Columns, names: Mapping[int, str], name: str, origin: str) -> Columns:
+    unknown = [label for label in detections.labels if int(label) not in names]
     if unknown:
         raise ValueError(
-            f"{name}: label {some(unknown)} stands for no class of {origin}, which has {len(names)} numbers, "
+            f"{name}: label {listing(unknown)} stands for no class of {origin}, which has {len(names)} numbers, "
             f"{min(names)} to {max(names)}; {_ADVICE}"
         )
-    labels = tuple(dict.fromkeys(names[int(label)] for label in found.labels))
-    code = np.array([labels.index(names[int(label)]) for label in found.labels], dtype=np.int64)
-    return replace(found, labels=labels, label=code[found.label])
+    labels = tuple(dict.fromkeys(names[int(label)] for label in detections.labels))
+    code = np.array([labels.index(names[int(label)]) for label in detections.labels], dtype=np.int64)
+    return replace(detections, labels=labels, label=code[detections.label])

@@ -1,4 +1,4 @@
-"""Which detection takes which instance, for all classes, videos and thresholds at once.
+"""Which detection takes which instance under a protocol, for all classes, videos and thresholds at once.
 
 Every protocol lets one side choose in turn: the first takes what it overlaps most, the second the best of
 what is left, and so on. Turn by turn, that is a long Python loop. But those who are chosen all rank the
@@ -11,17 +11,60 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from amsx.evaluation.records import Columns
+from amsx.evaluation.columns import Columns
+from amsx.evaluation.protocols import Protocol
+
+_SNAP = 1e-3  # snippets; a time as near as this to a snippet's edge is that edge, in seconds of few decimals
+
+
+@dataclass(frozen=True)
+class Matches:
+    """What becomes of N detections at K thresholds: correct, wrong, or spared."""
+
+    detections: Columns  # sorted by class, then by falling score
+    instance: NDArray[np.int64]  # (K, N) the instance that a detection is matched with, -1 for none
+    counted: NDArray[np.bool_]  # (K, N) a true or a false positive; False: spared as ambiguous
+    n_dropped: int  # detections dropped beforehand as ambiguous
+    times: Columns  # `detections` in the unit of matching: the file's, or snippets
+    instances: Columns  # of the ground truth, in that unit, too
+
+
+def match_detections(
+    detections: Columns, instances: Columns, spans: Columns, protocol: Protocol, thresholds: list[float]
+) -> Matches:
+    """Match detections with instances; `video` and `label` index the same videos and classes in all columns.
+
+    Equal scores are ranked by video index, start and end, so the order of `detections` is of no consequence.
+    spans: the ambiguous ones, of any class; used where the protocol says so.
+    """
+    ranked = detections.rows(_ranks(detections))
+    times = ranked
+    if protocol.frames is not None:
+        times = _in_snippets(times, protocol.frames, whole=False)
+        instances, spans = (_in_snippets(columns, protocol.frames, whole=True) for columns in (instances, spans))
+
+    ambiguous = np.zeros(len(times), dtype=bool)
+    if protocol.ambiguous != "unused":
+        ambiguous = _touching(times, spans, whole=protocol.frames is not None)
+    n_dropped = 0
+    if protocol.ambiguous == "drop":
+        n_dropped, kept = int(ambiguous.sum()), np.flatnonzero(~ambiguous)
+        ranked, times, ambiguous = ranked.rows(kept), times.rows(kept), ambiguous[kept]
+
+    pairs = overlapping_pairs(times, instances)
+    instance = match(pairs, len(times), len(instances), thresholds, protocol.chooser, protocol.strict)
+    return Matches(ranked, instance, (instance >= 0) | ~ambiguous, n_dropped, times, instances)
 
 
 @dataclass(frozen=True)
 class Pairs:
     """The P pairs of a detection and an instance of the same video that overlap, in that order."""
 
-    detection: np.ndarray  # (P,) int64
-    instance: np.ndarray  # (P,) int64
-    tiou: np.ndarray  # (P,) float64, > 0
+    detection: NDArray[np.int64]  # (P,)
+    instance: NDArray[np.int64]  # (P,)
+    tiou: NDArray[np.float64]  # (P,) above 0
 
 
 def overlapping_pairs(detections: Columns, instances: Columns) -> Pairs:
@@ -57,7 +100,7 @@ def _one_class(columns: Columns) -> Columns:
     return replace(columns, labels=("any",), label=np.zeros_like(columns.label))
 
 
-def stable_order(whole: np.ndarray) -> np.ndarray:
+def stable_order(whole: NDArray[np.int64]) -> NDArray[np.int64]:
     """The indices that sort whole numbers >= 0; equals keep their order."""
     if whole.size and whole.max() <= np.iinfo(np.uint16).max:
         whole = whole.astype(np.uint16)  # NumPy sorts 16 bits by radix, 30 times as fast
@@ -71,7 +114,7 @@ def match(
     thresholds: list[float],
     chooser: Literal["detection", "instance"],
     strict: bool,
-) -> np.ndarray:
+) -> NDArray[np.int64]:
     """(K, n_detections) int64: the instance that each detection ends up with at K thresholds, -1 for none.
 
     The choosers take turns in the order of their indices. Each takes the one of highest tIoU that is free and
@@ -87,14 +130,14 @@ def match(
 
 
 def _choose(
-    chooser: np.ndarray,
-    chosen: np.ndarray,
-    tiou: np.ndarray,
+    chooser: NDArray[np.int64],
+    chosen: NDArray[np.int64],
+    tiou: NDArray[np.float64],
     n_choosers: int,
     n_chosen: int,
     thresholds: list[float],
     strict: bool,
-) -> np.ndarray:
+) -> NDArray[np.int64]:
     """(K, n_choosers) int64: what each takes, -1 for nothing. chooser, chosen, tiou: (P,), as in Pairs."""
     useful = np.flatnonzero(tiou >= min(thresholds))
     # A stable sort: equals stay in the order of the pairs, that of `chosen`.
@@ -125,3 +168,34 @@ def _choose(
     seat = np.flatnonzero(holder < n_choosers)
     taken[seat // n_chosen, holder[seat]] = seat % n_chosen
     return taken
+
+
+def _ranks(detections: Columns) -> NDArray[np.int64]:
+    """(N,) int64: the rows by label, falling score, video, start and end."""
+    order = np.argsort(-detections.score, kind="stable")
+    score = detections.score[order]
+    tied = np.zeros(len(order), dtype=bool)
+    tied[1:] = score[1:] == score[:-1]
+    tied[:-1] |= tied[1:]
+    # Few rows share a score, so few are sorted by all there is.
+    among = detections.rows(order[tied])
+    order[tied] = order[tied][np.lexsort((among.end, among.start, among.video, -among.score))]
+    return order[stable_order(detections.label[order])]
+
+
+def _in_snippets(columns: Columns, frames: tuple[int, int], whole: bool) -> Columns:
+    """Times in snippets; `whole`: rounded to whole ones (half to even), else only where all but whole."""
+    per_second, per_snippet = frames
+    start, end = (seconds * per_second / per_snippet for seconds in (columns.start, columns.end))
+    near = np.inf if whole else _SNAP
+    start, end = (np.where(np.abs(t - np.rint(t)) <= near, np.rint(t), t) for t in (start, end))
+    return replace(columns, start=start, end=end)
+
+
+def _touching(detections: Columns, spans: Columns, whole: bool) -> NDArray[np.bool_]:
+    """(N,) bool: it shares time with a span of its video; `whole`: its times cut down to whole snippets."""
+    start, end = (np.trunc(t) if whole else t for t in (detections.start, detections.end))
+    any_class = replace(detections, label=np.zeros_like(detections.label), start=start, end=end)
+    touching = np.zeros(len(detections), dtype=bool)
+    touching[overlapping_pairs(any_class, spans).detection] = True
+    return touching

@@ -7,38 +7,52 @@ kept reaches it; one proposal may find several. AR is the recall averaged over t
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from amsx.evaluation.columns import Columns
 from amsx.evaluation.matching import overlapping_any_class
-from amsx.evaluation.records import Columns
-from amsx.evaluation.tiou import parse_tiou
+from amsx.evaluation.protocols import parse_tiou
 
 THRESHOLDS = parse_tiou("0.5:0.05:0.95")
 MOST = 100  # proposals per video at the curve's end, as in the challenge
 
 
-@dataclass(frozen=True)
-class Recall:
+@dataclass(frozen=True, eq=False)
+class ProposalRecall:
     """Recall of proposals, at 1 to MOST per video on average."""
 
-    recall: np.ndarray  # (10, MOST) in 0..1, at THRESHOLDS
-    available: float  # proposals per video that there are; beyond it the curve is level
+    per_tiou: NDArray[np.float64]  # (10, MOST) percent, at THRESHOLDS
+    average: NDArray[np.float64]  # (MOST,) AR, percent
+    area: float  # under AR, as a share of MOST, percent; by the trapezoidal rule as in the challenge
+    available: float  # proposals per video that there are; beyond it the curves are level
     n_videos: int  # that have an instance
 
     @property
-    def average(self) -> np.ndarray:
-        """(MOST,) AR in 0..1."""
-        return self.recall.mean(axis=0)
+    def number(self) -> range:
+        """The numbers of proposals per video that the curves are drawn over."""
+        return range(1, MOST + 1)
 
     @property
-    def area(self) -> float:
-        """The area under AR, as a share of MOST, by the trapezoidal rule as in the challenge."""
-        average = self.average
-        return float(((average[1:] + average[:-1]) / 2).sum() / MOST)
+    def tiou(self) -> list[float]:
+        """The thresholds of `per_tiou`."""
+        return THRESHOLDS
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "tiou": list(self.tiou),
+            "number": list(self.number),
+            "recall": self.average.tolist(),
+            "per_tiou": self.per_tiou.tolist(),
+            "area": self.area,
+            "available": self.available,
+            "videos": self.n_videos,
+        }
 
 
-def proposal_recall(detections: Columns, instances: Columns) -> Recall:
+def proposal_recall(detections: Columns, instances: Columns) -> ProposalRecall:
     """Recall of the instances; `video` indexes the same videos in both. Equal scores rank by start and end."""
     ranked = detections.rows(np.lexsort((detections.end, detections.start, -detections.score, detections.video)))
     annotated = np.unique(instances.video)
@@ -57,4 +71,6 @@ def proposal_recall(detections: Columns, instances: Columns) -> Recall:
             first = np.full(len(instances), np.iinfo(np.int64).max)
             np.minimum.at(first, pairs.instance[reach], rank[pairs.detection[reach]])
             recall[k] = (first[:, None] < kept_around).mean(axis=0)
-    return Recall(recall, total / n_videos, n_videos)
+    average = recall.mean(axis=0)
+    area = float(((average[1:] + average[:-1]) / 2).sum() / MOST)
+    return ProposalRecall(100 * recall, 100 * average, 100 * area, total / n_videos, n_videos)

@@ -1,162 +1,186 @@
 """From predictions and ground truth to mAP under a named protocol."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from amsx.evaluation.ambiguous import Spans
-from amsx.evaluation.average_precision import average_precision
-from amsx.evaluation.cases import Case, read_case
-from amsx.evaluation.ground_truth import GroundTruth, read_ground_truth
-from amsx.evaluation.labels import ClassList
-from amsx.evaluation.outcomes import Outcomes, outcomes
-from amsx.evaluation.protocols import PROTOCOLS, Protocol, protocol_named
-from amsx.evaluation.records import Source
-from amsx.evaluation.tiou import DEFAULT_TIOU, check_tiou, parse_tiou
+from amsx.evaluation.columns import Source
+from amsx.evaluation.ground_truth import GroundTruth
+from amsx.evaluation.inputs import Inputs, read_inputs
+from amsx.evaluation.matching import Matches, match_detections
+from amsx.evaluation.precision import average_precision
+from amsx.evaluation.predictions import Detections
+from amsx.evaluation.protocols import DEFAULT_TIOU, PROTOCOLS, Protocol, protocol_of, thresholds_of
+from amsx.evaluation.selection import DEFAULT_SELECTION, Selection
 
 
 @dataclass(frozen=True)
-class Judged:
-    """Detections matched with a ground truth, and what that was done by."""
+class ClassScore:
+    """How one class scores."""
 
-    rules: Protocol
-    thresholds: list[float]  # K tIoUs
-    truth: GroundTruth
-    outcome: Outcomes
-    counts: dict[str, int]  # of detections set apart, by reason
-    notes: list[str]  # on them
-    dialect: str  # how the predictions were read, in words
+    ap: list[float]  # (K,) average precision at each threshold, percent
+    average: float  # its mean over the thresholds, percent
+    instances: int  # of the class in the videos scored
+    detections: int  # of the class that were scored
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "AP": self.ap,
+            "average": self.average,
+            "instances": self.instances,
+            "detections": self.detections,
+        }
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How much was scored, and how many detections were set apart for which reason."""
+
+    videos: int
+    classes: int
+    instances: int
+    detections: int  # scored: true and false positives, and those spared as ambiguous
+    detections_in_videos_not_scored: int  # left out
+    detections_of_other_classes: int  # left out: the class has no instance in the videos scored
+    detections_in_unknown_videos: int  # false positives
+    detections_of_zero_length: int  # false positives
+    ambiguous_detections_dropped: int  # left out by a protocol that drops what touches an ambiguous span
+    ambiguous_spans: int
+
+    def to_json(self) -> dict[str, int]:
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The score of a set of detections under one protocol."""
+
+    protocol: str  # its name
+    subset: str | None  # scored, in its one spelling; None where the file has none or the videos were listed
+    tiou: list[float]  # (K,) thresholds
+    mean_ap: list[float]  # (K,) mAP at each threshold, percent
+    average: float  # mAP averaged over the thresholds, percent
+    per_class: dict[str, ClassScore]  # by label; classes with an instance in the videos scored
+    counts: Counts
+    form: str  # how the predictions were read, in words
+    notes: list[str]  # a sentence on whatever was decided or left out
+
+    def to_json(self) -> dict[str, Any]:
+        """The dictionary that metrics.json and `--json` hold."""
+        return {
+            "protocol": self.protocol,
+            "subset": self.subset,
+            "tiou": self.tiou,
+            "mAP": self.mean_ap,
+            "average": self.average,
+            "per_class": {label: score.to_json() for label, score in self.per_class.items()},
+            "counts": self.counts.to_json(),
+            "dialect": self.form,
+            "notes": self.notes,
+        }
+
+
+@dataclass(frozen=True)
+class MatchedInputs:
+    """Detections matched with a ground truth, and the rules by which that was done."""
+
+    protocol: Protocol
+    thresholds: list[float]  # (K,) tIoU
+    inputs: Inputs
+    matches: Matches
+    notes: list[str]  # on the detections: those of the inputs, then those of the protocol
+
+    @property
+    def truth(self) -> GroundTruth:
+        return self.inputs.truth
 
 
 def evaluate(
-    predictions: Source,
+    predictions: Detections,
     ground_truth: Source,
     protocol: str | Protocol = "activitynet",
     tiou: str | float | Sequence[float] = DEFAULT_TIOU,
     *,
-    subset: str | None = None,
-    videos: str | Path | Collection[str] | None = None,
-    exclude: Collection[str] = (),
-    ambiguous: Spans | None = None,
-    labels: ClassList | None = None,
-) -> dict[str, Any]:
-    """mAP and per-class AP, in percent, of detections against a ground truth: a plain dict, ready for JSON.
+    selection: Selection = DEFAULT_SELECTION,
+) -> Evaluation:
+    """mAP and per-class AP of detections against a ground truth.
 
-    predictions: a file, or its parsed content, in any form of `dialects`; labels: what its integer labels stand
-    for, where the ground truth does not say. ground_truth: see `read_ground_truth`, which documents subset,
-    videos, exclude and ambiguous too. protocol: a name of `protocols.PROTOCOLS`, or rules of one's own.
-    tiou: thresholds in (0, 1], numbers or text ("0.5:0.05:0.95"); by default 0.1 to 0.7 in steps of 0.1.
+    predictions: a file in any form that `read_predictions` knows, its parsed content, or columns. ground_truth: a file
+    or its parsed content, see `read_ground_truth`. protocol: a name of `protocols.PROTOCOLS`, or rules of one's own.
+    tiou: thresholds in (0, 1], numbers or text ("0.5:0.05:0.95"); by default 0.1 to 0.7 in steps of 0.1. selection:
+    which videos are scored, and how.
 
     Detections are ranked by score over the whole class; equal scores by video id (ids unknown to the ground
     truth last), start and end, whatever the order of the file. A class without an instance in the scored
     videos is left out. So are detections in videos of the ground truth that are not scored. Detections in
     videos that the ground truth does not know are false positives, as in the official evaluators, unless
-    `videos` lists what to score. A detection of zero length is a false positive. Whatever is left out is
-    counted, and has a sentence in "notes".
+    the selection lists the videos to score. A detection of zero length is a false positive. Whatever is left out is
+    counted, and has a sentence in the notes.
 
-    Returns protocol, subset, tiou, mAP (one per threshold), average (over the thresholds), per_class (label
-    -> AP, average, instances, detections), counts (videos, classes, instances, detections, ...), dialect (how
-    the predictions were read) and notes.
     Raises FileNotFoundError, or ValueError: a broken record (naming file, video and index), an unknown
     protocol or subset, a threshold outside (0, 1], no video or no label in common.
     """
-    return summary(judge(predictions, ground_truth, protocol, tiou, subset, videos, exclude, ambiguous, labels))
+    rules, thresholds = protocol_of(protocol), thresholds_of(tiou)
+    return score_matches(match_inputs(read_inputs(predictions, ground_truth, selection), rules, thresholds))
 
 
 def evaluate_all(
-    predictions: Source,
+    predictions: Detections,
     ground_truth: Source,
     tiou: str | float | Sequence[float] = DEFAULT_TIOU,
     *,
     protocols: Sequence[str | Protocol] = PROTOCOLS,
-    subset: str | None = None,
-    videos: str | Path | Collection[str] | None = None,
-    exclude: Collection[str] = (),
-    ambiguous: Spans | None = None,
-    labels: ClassList | None = None,
-) -> dict[str, dict[str, Any]]:
+    selection: Selection = DEFAULT_SELECTION,
+) -> dict[str, Evaluation]:
     """Protocol name -> what `evaluate` returns under it; the files are read and checked once."""
     thresholds = thresholds_of(tiou)
-    truth = read_ground_truth(ground_truth, subset=subset, videos=videos, exclude=exclude, ambiguous=ambiguous)
-    case = read_case(predictions, truth, labels)
-    rules = [protocol_named(p) if isinstance(p, str) else p for p in protocols]
-    return {one.name: summary(judge_case(case, one, thresholds)) for one in rules}
+    inputs = read_inputs(predictions, ground_truth, selection)
+    return {rules.name: score_matches(match_inputs(inputs, rules, thresholds)) for rules in map(protocol_of, protocols)}
 
 
-def judge(
-    predictions: Source,
-    ground_truth: Source,
-    protocol: str | Protocol,
-    tiou: str | float | Sequence[float],
-    subset: str | None,
-    videos: str | Path | Collection[str] | None,
-    exclude: Collection[str],
-    ambiguous: Spans | None,
-    labels: ClassList | None = None,
-) -> Judged:
-    """Read and match; the arguments of `evaluate`, and its errors."""
-    rules = protocol_named(protocol) if isinstance(protocol, str) else protocol
-    thresholds = thresholds_of(tiou)
-    truth = read_ground_truth(ground_truth, subset=subset, videos=videos, exclude=exclude, ambiguous=ambiguous)
-    return judge_case(read_case(predictions, truth, labels), rules, thresholds)
+def match_inputs(inputs: Inputs, protocol: Protocol, thresholds: list[float]) -> MatchedInputs:
+    """Match the detections that were read with the ground truth, by the rules of a protocol."""
+    truth, notes = inputs.truth, list(inputs.notes)
+    matches = match_detections(inputs.detections, truth.instances, truth.ambiguous, protocol, thresholds)
+    if matches.n_dropped:
+        notes.append(f"{matches.n_dropped} detections that touch an ambiguous span dropped")
+    if protocol.ambiguous != "unused" and not len(truth.ambiguous):
+        notes.append(f"{protocol.name} sets ambiguous spans apart, but none are given")
+    return MatchedInputs(protocol, thresholds, inputs, matches, notes)
 
 
-def judge_case(case: Case, rules: Protocol, thresholds: list[float]) -> Judged:
-    """Match what was read, by the rules of a protocol."""
-    truth, notes = case.truth, list(case.notes)
-    outcome = outcomes(case.detections, truth.instances, truth.ambiguous, rules, thresholds)
-    if outcome.n_dropped:
-        notes.append(f"{outcome.n_dropped} detections that touch an ambiguous span dropped")
-    if rules.ambiguous != "unused" and not len(truth.ambiguous):
-        notes.append(f"{rules.name} sets ambiguous spans apart, but none are given")
-    return Judged(rules, thresholds, truth, outcome, case.counts, notes, case.dialect)
-
-
-def thresholds_of(tiou: str | float | Sequence[float]) -> list[float]:
-    """`tiou` as `evaluate` takes it, as checked floats."""
-    if isinstance(tiou, str):
-        return parse_tiou(tiou)
-    return check_tiou([tiou] if isinstance(tiou, int | float) else tiou)
-
-
-def summary(judged: Judged) -> dict[str, Any]:
-    """What `evaluate` returns."""
-    rules, thresholds, truth, result = judged.rules, judged.thresholds, judged.truth, judged.outcome
-    n_instances = np.bincount(truth.instances.label, minlength=len(truth.classes))
-    n_detections = np.bincount(result.detections.label, minlength=len(truth.classes))
-    ap = np.zeros((len(truth.classes), len(thresholds)))
+def score_matches(matched: MatchedInputs) -> Evaluation:
+    """The evaluation of detections that have been matched."""
+    truth, matches, classes = matched.truth, matched.matches, matched.truth.classes
+    n_instances = np.bincount(truth.instances.label, minlength=len(classes))
+    n_detections = np.bincount(matches.detections.label, minlength=len(classes))
+    ap = np.zeros((len(classes), len(matched.thresholds)))
     stops = np.cumsum(n_detections)
     for i, stop in enumerate(stops):
         of_class = slice(stop - n_detections[i], stop)
-        correct, counted = result.instance[:, of_class] >= 0, result.counted[:, of_class]
-        ap[i] = 100 * average_precision(correct, counted, n_instances[i], rules.interpolated)
-    return {
-        "protocol": rules.name,
-        "subset": truth.subset,
-        "tiou": thresholds,
-        "mAP": ap.mean(axis=0).tolist(),
-        "average": float(ap.mean()),
-        "per_class": {
-            label: {
-                "AP": ap[i].tolist(),
-                "average": float(ap[i].mean()),
-                "instances": int(n_instances[i]),
-                "detections": int(n_detections[i]),
-            }
-            for i, label in enumerate(truth.classes)
+        correct, counted = matches.instance[:, of_class] >= 0, matches.counted[:, of_class]
+        ap[i] = 100 * average_precision(correct, counted, n_instances[i], matched.protocol.interpolated)
+    return Evaluation(
+        protocol=matched.protocol.name,
+        subset=truth.subset,
+        tiou=matched.thresholds,
+        mean_ap=ap.mean(axis=0).tolist(),
+        average=float(ap.mean()),
+        per_class={
+            label: ClassScore(ap[i].tolist(), float(ap[i].mean()), int(n_instances[i]), int(n_detections[i]))
+            for i, label in enumerate(classes)
         },
-        "counts": {
-            "videos": len(truth.videos),
-            "classes": len(truth.classes),
-            "instances": len(truth.instances),
-            "detections": len(result.detections),
-            **judged.counts,
-            "ambiguous_detections_dropped": result.n_dropped,
-            "ambiguous_spans": len(truth.ambiguous),
-        },
-        "dialect": judged.dialect,
-        "notes": [*truth.notes, *judged.notes],
-    }
+        counts=Counts(
+            videos=len(truth.videos),
+            classes=len(classes),
+            instances=len(truth.instances),
+            detections=len(matches.detections),
+            **matched.inputs.set_apart,
+            ambiguous_detections_dropped=matches.n_dropped,
+            ambiguous_spans=len(truth.ambiguous),
+        ),
+        form=matched.inputs.form,
+        notes=[*truth.notes, *matched.notes],
+    )

@@ -84,5 +84,5 @@ class Scorer:
             parts = [load_activations(iteration_file(self.out / folder, iteration)) for folder in folders]
             metrics = score(parts, config, self.truth)
             assert metrics is not None  # `reproduce` asks for annotated test videos
-            self._scored[key] = float(metrics["average"]), list(map(float, metrics["mAP"]))
+            self._scored[key] = metrics.average, metrics.mean_ap
         return self._scored[key]

@@ -128,8 +128,8 @@ def cas_strip(name: str, cas: NDArray[np.float32], timebase: Timebase, options: 
     The class counts as predicted. The threshold is left out where there are several.
     """
     alone = Activations(cas[:, None], np.ones((1, 1), np.float32), np.array([len(cas)]))
-    detections = detect(alone, ["video"], ["class"], [timebase], options)["video"]
-    proposals = [(d["segment"][0], d["segment"][1]) for d in detections]
+    detections = detect(alone, ["video"], ["class"], [timebase], options)
+    proposals = list(zip(detections.start.tolist(), detections.end.tolist(), strict=True))
     levels = thresholds(cas, options)
     return Strip(name, cas, levels[0] if len(levels) == 1 else None, {"proposals": proposals})
 

@@ -163,7 +163,7 @@ class _TrialScorer:
         for late in self._late_settings(config):
             tried = override(config, late)
             metrics = [score(run, tried, self.truth) for run in parts]
-            scored.append((sum(m["average"] for m in metrics if m) / len(metrics), late))
+            scored.append((sum(m.average for m in metrics if m) / len(metrics), late))
         return max(scored, key=lambda pair: pair[0])
 
     def _late_settings(self, config: Config) -> list[list[str]]:

@@ -1,6 +1,5 @@
 """Pictures of an explained evaluation: precision-recall curves, errors, sensitivity, recall of proposals."""
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from amsx.evaluation.explain import shown_threshold
+from amsx.evaluation.errors import TYPES
+from amsx.evaluation.explain import Explanation
+from amsx.evaluation.precision import Curve
+from amsx.evaluation.sensitivity import Bucket
 from amsx.figures.canvas import BLUE, ERRORS, FORMATS, GREY, GRID, INK, VERMILLION, new_figure, plain, save
 
 _UNITS = {
@@ -28,7 +30,7 @@ _NUMBER: dict[str, Any] = {
 _MOST_PANELS = 24  # classes with a panel of their own; beyond, all of them as faint lines in one
 
 
-def draw_explanation(folder: Path | str, result: Mapping[str, Any], format: str = "png") -> list[Path]:
+def draw_explanation(folder: Path | str, explanation: Explanation, format: str = "png") -> list[Path]:
     """Write all pictures of what `explain` returned to `folder`; their paths, in the order of the text tables.
 
     `format` is "png" or "svg"; ValueError for another.
@@ -36,25 +38,25 @@ def draw_explanation(folder: Path | str, result: Mapping[str, Any], format: str 
     if format not in FORMATS:
         raise ValueError(f"format {format!r} of the plots; expected one of {', '.join(FORMATS)}")
     figures = {
-        "precision_recall": _precision_recall(result),
-        "errors": _errors(result),
-        "sensitivity": _sensitivity(result),
-        "proposals": _proposals(result),
+        "precision_recall": _precision_recall(explanation),
+        "errors": _errors(explanation),
+        "sensitivity": _sensitivity(explanation),
+        "proposals": _proposals(explanation),
     }
     return [file for name, figure in figures.items() for file in save(figure, Path(folder) / name, [format])]
 
 
-def _precision_recall(result: Mapping[str, Any]) -> Figure:
+def _precision_recall(explanation: Explanation) -> Figure:
     """Precision-recall curves at the threshold nearest to 0.5, a panel per class, or all in one where they are many."""
-    k, curves = shown_threshold(result["tiou"]), result["curves"]
-    ap = {label: entry["AP"][k] for label, entry in result["per_class"].items()}
+    k, curves = explanation.shown, explanation.curves
+    ap = {label: score.ap[k] for label, score in explanation.evaluation.per_class.items()}
     labels = sorted(ap, key=lambda label: -ap[label])
-    mean = (curves["recall"], curves["mean"][k])
+    mean = (curves.recall, curves.mean[k])
     if len(labels) > _MOST_PANELS:
         figure = new_figure(6.4, 5.2)
         axes = figure.subplots()
         for label in labels:
-            _curve(axes, curves["per_class"][label][k], "envelope", color=GREY, alpha=0.35, linewidth=0.8)
+            _curve(axes, curves.per_class[label][k], "envelope", color=GREY, alpha=0.35, linewidth=0.8)
         axes.plot([], [], color=GREY, linewidth=0.8, label=f"the {len(labels)} classes, interpolated")
         axes.plot(*mean, color=VERMILLION, linewidth=2.2, label="their mean")
         _percent_square(axes)
@@ -67,7 +69,7 @@ def _precision_recall(result: Mapping[str, Any]) -> Figure:
         figure = new_figure(max(2.1 * columns, 4.2), 2.05 * rows + 1.0)
         panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
         for axes, label in zip(panels, labels, strict=False):
-            points = curves["per_class"][label][k]
+            points = curves.per_class[label][k]
             axes.plot(*mean, color=GREY, linewidth=1.1, label="mean over classes")
             _curve(axes, points, "precision", color=BLUE, linewidth=0.7, alpha=0.55, label="precision")
             _curve(axes, points, "envelope", color=BLUE, linewidth=1.7, label="interpolated")
@@ -82,18 +84,21 @@ def _precision_recall(result: Mapping[str, Any]) -> Figure:
             axes.set_ylabel("precision (%)", fontsize=9)
         handles, names = panels[0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower center", ncols=3, fontsize=9, frameon=False)
-    figure.suptitle(f"Precision and recall at tIoU {result['tiou'][k]:g}; mAP {result['mAP'][k]:.1f}", fontsize=11)
+    figure.suptitle(
+        f"Precision and recall at tIoU {explanation.evaluation.tiou[k]:g}; mAP {explanation.evaluation.mean_ap[k]:.1f}",
+        fontsize=11,
+    )
     return figure
 
 
-def _errors(result: Mapping[str, Any]) -> Figure:
+def _errors(explanation: Explanation) -> Figure:
     """DETAD's two pictures: kinds of detections by rank, and what mAP would gain without each kind of error."""
-    k, errors = shown_threshold(result["tiou"]), result["errors"]
+    k, errors = explanation.shown, explanation.errors
     figure = new_figure(10.5, 4.6)
     left, right = figure.subplots(1, 2, width_ratios=[1.5, 1])
-    shares = np.array([row for row in errors["shares"][k] if row]).reshape(-1, len(errors["types"]))
+    shares = errors.shares[k][errors.counts[k].any(axis=1)]
     place, bottom = np.arange(1, len(shares) + 1), np.zeros(len(shares))
-    for kind, name in enumerate(errors["types"]):
+    for kind, name in enumerate(TYPES):
         left.bar(place, shares[:, kind], 0.82, bottom, color=ERRORS[name], label=name, edgecolor="white", lw=0.5)
         bottom += shares[:, kind]
     left.set_xticks(place, [f"{g}G" for g in place])
@@ -102,23 +107,25 @@ def _errors(result: Mapping[str, Any]) -> Figure:
     left.set_xlabel("rank within the class, in multiples of its number of instances G")
     left.set_title("Kinds of detections", fontsize=10)
 
-    _draw_gains(right, result, k)
+    _draw_gains(right, explanation, k)
     for axes in (left, right):
         _plain(axes)
     right.xaxis.grid(True, color=GRID, linewidth=0.8)
     left.yaxis.grid(True, color=GRID, linewidth=0.8)
     handles, labels = left.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=9, frameon=False)
-    missed = errors["missed"]["share"][k]
-    figure.suptitle(f"Detections at tIoU {result['tiou'][k]:g}; {missed:.1f} % of the instances missed", fontsize=11)
+    missed = errors.missed_share[k]
+    figure.suptitle(
+        f"Detections at tIoU {explanation.evaluation.tiou[k]:g}; {missed:.1f} % of the instances missed", fontsize=11
+    )
     return figure
 
 
-def _draw_gains(axes: Axes, result: Mapping[str, Any], k: int) -> None:
+def _draw_gains(axes: Axes, explanation: Explanation, k: int) -> None:
     """Bars of the gain at threshold k; below each a pale one of the average, where there are several thresholds."""
-    gain, tiou = result["errors"]["gain"], result["tiou"]
+    gain, tiou = explanation.errors.gain, explanation.evaluation.tiou
     several, row = len(tiou) > 1, -np.arange(len(gain))
-    here, average = [g["mAP"][k] for g in gain.values()], [g["average"] for g in gain.values()]
+    here, average = [g.mean_ap[k] for g in gain.values()], [g.average for g in gain.values()]
     widest = max(1.0, *here, *average)
     for values, shift, strength in ((here, 0.2, 1.0), (average, -0.2, 0.45))[: 1 + several]:
         place = row + shift * several
@@ -133,49 +140,51 @@ def _draw_gains(axes: Axes, result: Mapping[str, Any], k: int) -> None:
     axes.set_title(f"What each kind costs{pale}", fontsize=10)
 
 
-def _sensitivity(result: Mapping[str, Any]) -> Figure:
+def _sensitivity(explanation: Explanation) -> Figure:
     """mAP_N and the share missed per bucket of each characteristic; the dashed line is all instances together."""
-    k, sensitive = shown_threshold(result["tiou"]), result["sensitivity"]
-    known = {name: entry["buckets"] for name, entry in sensitive["characteristics"].items() if entry}
+    k, sensitivity = explanation.shown, explanation.sensitivity
+    known = {name: entry.buckets for name, entry in sensitivity.characteristics.items() if entry}
     figure = new_figure(0.9 + 3.5 * len(known), 5.4)
     panels = figure.subplots(2, len(known), sharex="col", sharey="row", squeeze=False)
-    overall = sensitive["overall"]
+    overall = sensitivity.overall
     for column, (name, buckets) in enumerate(known.items()):
         place = np.arange(len(buckets))
-        for axes, key, color in ((panels[0, column], "mAP_N", BLUE), (panels[1, column], "missed", VERMILLION)):
-            values = [bucket[key][k] if bucket[key] else 0.0 for bucket in buckets]
+        for axes, key, color in ((panels[0, column], "mean_ap", BLUE), (panels[1, column], "missed", VERMILLION)):
+            values = [getattr(bucket.score, key)[k] if bucket.score else 0.0 for bucket in buckets]
             axes.bar(place, values, 0.72, color=color)
             for x, value, bucket in zip(place, values, buckets, strict=True):
-                text = f"{value:.1f}" if bucket[key] else "none"
+                text = f"{value:.1f}" if bucket.score else "none"
                 axes.annotate(text, (x, value), (0, 4), **_NUMBER)
-            axes.axhline(overall[key][k], color=INK, linewidth=1, linestyle="--", zorder=1.5)
+            axes.axhline(getattr(overall, key)[k], color=INK, linewidth=1, linestyle="--", zorder=1.5)
             _plain(axes)
-        ticks = [f"{bucket['name']}\n{_range(bucket)}\nn={bucket['instances']}" for bucket in buckets]
+        ticks = [f"{bucket.name}\n{_range(bucket)}\nn={bucket.n_instances}" for bucket in buckets]
         panels[1, column].set_xticks(place, ticks, fontsize=8)
         panels[0, column].set_title(f"{name} ({_UNITS[name]})", fontsize=10)
     panels[0, 0].set_ylabel(r"mAP$_N$ (%)")
     panels[1, 0].set_ylabel("instances missed (%)")
     for axes in panels[:, 0]:
         axes.set_ylim(0, 1.12 * max(axes.get_ylim()[1], 1.0))
-    figure.suptitle(f"Sensitivity at tIoU {result['tiou'][k]:g}; dashed: all instances together", fontsize=11)
+    figure.suptitle(
+        f"Sensitivity at tIoU {explanation.evaluation.tiou[k]:g}; dashed: all instances together", fontsize=11
+    )
     return figure
 
 
-def _proposals(result: Mapping[str, Any]) -> Figure:
+def _proposals(explanation: Explanation) -> Figure:
     """Recall whatever the label against the average number of proposals per video."""
-    proposals = result["proposals"]
-    number, tiou, available = proposals["number"], proposals["tiou"], proposals["available"]
+    proposals = explanation.proposals
+    number, tiou, available = proposals.number, proposals.tiou, proposals.available
     end = min(number[-1], max(10, 1.3 * available))  # beyond what there is, all curves are level
     figure = new_figure(6.8, 4.8)
     axes = figure.subplots()
     colors = colormaps["viridis_r"](np.linspace(0.25, 1, len(tiou)))
-    for i, recall in enumerate(proposals["per_tiou"]):
+    for i, recall in enumerate(proposals.per_tiou):
         axes.plot(number, recall, color=colors[i], linewidth=0.9)
         if i % 3 == 0:
             level = float(np.interp(end, number, recall))
             axes.annotate(f"{tiou[i]:g}", (end, level), (4, 0), textcoords="offset points", fontsize=8, va="center")
-    name = f"average (area up to {number[-1]}: {proposals['area']:.1f})"
-    axes.plot(number, proposals["recall"], color=VERMILLION, linewidth=2.4, label=name)
+    name = f"average (area up to {number[-1]}: {proposals.area:.1f})"
+    axes.plot(number, proposals.average, color=VERMILLION, linewidth=2.4, label=name)
     axes.plot([], [], color=colors[len(tiou) // 2], linewidth=0.9, label=f"at tIoU {tiou[0]:g} to {tiou[-1]:g}")
     if available < end:
         axes.axvline(available, color=INK, linewidth=0.9, linestyle=":")
@@ -191,16 +200,16 @@ def _proposals(result: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def _curve(axes: Axes, points: Mapping[str, Sequence[float]], key: str, **style: Any) -> None:
+def _curve(axes: Axes, points: Curve, key: str, **style: Any) -> None:
     """The steps whose area is the AP: each point holds for the recall before it; beyond the last nothing is found."""
-    recall, precision = points["recall"], points[key]
-    if recall:
+    recall, precision = points.recall, getattr(points, key)
+    if len(recall):
         axes.plot([0.0, *recall, recall[-1]], [precision[0], *precision, 0.0], drawstyle="steps-pre", **style)
 
 
-def _range(bucket: Mapping[str, Any]) -> str:
+def _range(bucket: Bucket) -> str:
     """Its upper end; the lower one is that of the bucket before."""
-    above, to = bucket["above"], bucket["to"]
+    above, to = bucket.above, bucket.to
     if to is not None:
         return f"≤ {to:.3g}"
     return "any" if above is None else f"> {above:.3g}"

@@ -1,6 +1,6 @@
 """What a proposal is worth by the activations inside and around it (NumPy)."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,13 +52,13 @@ class _Integral:
         for track, (first, last) in enumerate(zip(edges.tolist(), edges[1:].tolist(), strict=False)):
             np.cumsum(exact[first:last], out=self.sums[first + track + 1 : last + track + 1])
 
-    def between(self, owner: NDArray[np.int64], start: NDArray, end: NDArray) -> NDArray[np.float64]:
+    def between(self, owner: NDArray[np.int64], start: NDArray[Any], end: NDArray[Any]) -> NDArray[np.float64]:
         """The integral from `start` to `end`, positions among the values that may lie within one."""
         return self._until(end, owner) - self._until(start, owner)
 
-    def _until(self, position: NDArray, owner: NDArray[np.int64]) -> NDArray[np.float64]:
+    def _until(self, position: NDArray[Any], owner: NDArray[np.int64]) -> NDArray[np.float64]:
         whole = np.floor(position).astype(np.int64)
         rest = position - whole
         low = self.sums[whole + owner]
         high = self.sums[np.minimum(whole + owner + 1, len(self.sums) - 1)]
-        return low + np.where(rest > 0, rest * (high - low), 0.0)
+        return np.asarray(low + np.where(rest > 0, rest * (high - low), 0.0))

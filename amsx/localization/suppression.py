@@ -55,4 +55,4 @@ def _tiou(
 ) -> NDArray[np.float64]:
     """(P,) temporal IoU of the intervals [s, e) and [other_s, other_e), none of them empty."""
     common = np.maximum(np.minimum(e, other_e) - np.maximum(s, other_s), 0)
-    return common / ((e - s) + (other_e - other_s) - common)
+    return np.asarray(common / ((e - s) + (other_e - other_s) - common))

@@ -1,12 +1,13 @@
 """The report's section on errors as HTML: what the detections are, what errors cost, what depends on the instances."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from html import escape
-from typing import Any
 
 import numpy as np
 
-from amsx.evaluation.explain import shown_threshold
+from amsx.evaluation.errors import TYPES
+from amsx.evaluation.explain import Explanation
+from amsx.evaluation.sensitivity import Bucket
 from amsx.report import charts
 from amsx.report.markup import (
     Numbered,
@@ -27,13 +28,13 @@ MAP_N = "mAP_N: as if every class had the same number of instances in a bucket (
 
 def errors(groups: Numbered) -> str:
     """What the detections are, what each kind of error costs, curves, and what depends on the instances."""
-    says = first_explained(groups)
-    k, kinds = shown_threshold(says["tiou"]), says["errors"]["types"]
-    at = f"at tIoU {says['tiou'][k]:g}, {first_view(groups)}"
+    first = first_explained(groups)
+    k, kinds = first.shown, TYPES
+    at = f"at tIoU {first.evaluation.tiou[k]:g}, {first_view(groups)}"
     ranks = [f"{g}G" for g in range(1, 11)]
     breakdown = []
     for place, group in groups:
-        counts = np.sum([explained(run)["errors"]["counts"][k] for run in group.runs], axis=0)  # (10, 6)
+        counts = np.sum([explained(run).errors.counts[k] for run in group.runs], axis=0)  # (10, 6)
         shares = [(100 * row / row.sum()).tolist() if row.sum() else None for row in counts]
         chart = charts.stacks(
             ranks,
@@ -46,17 +47,17 @@ def errors(groups: Numbered) -> str:
         breakdown.append(figure(f"<h4>{charts.key(place)}{escape(group.name)}</h4>{chart}", f"{rules(groups, at)}"))
     gain = charts.rows(
         kinds[1:],
-        series_of(groups, lambda says: [says["errors"]["gain"][kind]["average"] for kind in kinds[1:]]),
+        series_of(groups, lambda explanation: [explanation.errors.gain[kind].average for kind in kinds[1:]]),
         title="mAP gained without each kind of error",
         x_label=f"points of average mAP gained, were there none, {first_view(groups)}",
         width=760,
     )
-    missed = [summarize([explained(run)["errors"]["missed"]["share"][k] for run in group.runs]) for _, group in groups]
+    missed = [summarize([explained(run).errors.missed_share[k] for run in group.runs]) for _, group in groups]
     lost = "; ".join(
         f"{escape(g.name)} {cell(m.mean, m.deviation)} %" for (_, g), m in zip(groups, missed, strict=True)
     )
     curve = charts.lines(
-        series_of(groups, lambda says: says["curves"]["mean"][k], x=says["curves"]["recall"], bars=False),
+        series_of(groups, lambda explanation: explanation.curves.mean[k], x=first.curves.recall.tolist(), bars=False),
         title="precision over recall",
         x_label="recall (%)",
         y_label=f"precision (%), mean over classes, {at}",
@@ -64,13 +65,12 @@ def errors(groups: Numbered) -> str:
         y_range=(0, 100),
         marks=False,
     )
-    number = says["proposals"]["number"]
     recall = charts.lines(
-        series_of(groups, lambda says: says["proposals"]["recall"], x=number, bars=False),
+        series_of(groups, lambda explanation: explanation.proposals.average, x=first.proposals.number, bars=False),
         title="recall over the number of proposals",
         x_label="proposals per video, on average",
         y_label="recall (%), average over tIoU "
-        f"{says['proposals']['tiou'][0]:g} to {says['proposals']['tiou'][-1]:g}, {first_view(groups)}",
+        f"{first.proposals.tiou[0]:g} to {first.proposals.tiou[-1]:g}, {first_view(groups)}",
         y_range=(0, 100),
         marks=False,
     )
@@ -89,12 +89,12 @@ def errors(groups: Numbered) -> str:
 
 def _sensitivity(groups: Numbered) -> str:
     figures = []
-    for name, found in first_explained(groups)["sensitivity"]["characteristics"].items():
+    for name, found in first_explained(groups).sensitivity.characteristics.items():
         if found is None:
             continue
-        buckets = found["buckets"]
+        buckets = found.buckets
         chart = charts.rows(
-            [bucket["name"] for bucket in buckets],
+            [bucket.name for bucket in buckets],
             series_of(groups, _bucket_scores(name)),
             title=f"normalized mAP by {name}",
             x_label=f"mAP_N (%), average over tIoU, by {name}",
@@ -105,13 +105,18 @@ def _sensitivity(groups: Numbered) -> str:
     return "".join(figures)
 
 
-def _bucket_scores(name: str) -> Callable[[Mapping[str, Any]], list[Any]]:
-    return lambda says: [bucket["average"] for bucket in says["sensitivity"]["characteristics"][name]["buckets"]]
+def _bucket_scores(name: str) -> Callable[[Explanation], list[float | None]]:
+    def averages(explanation: Explanation) -> list[float | None]:
+        characteristic = explanation.sensitivity.characteristics[name]
+        buckets = characteristic.buckets if characteristic else []
+        return [bucket.score.average if bucket.score else None for bucket in buckets]
+
+    return averages
 
 
-def _range(bucket: Mapping[str, Any], name: str) -> str:
+def _range(bucket: Bucket, name: str) -> str:
     unit = {"length": " s", "coverage": ""}.get(name, "")
-    above, to = bucket["above"], bucket["to"]
+    above, to = bucket.above, bucket.to
     if above is None and to is None:
         return "all"
     if above is None:

@@ -1,11 +1,12 @@
 """What the report's sections share: which groups stand together, what is said under a figure, figures over seeds."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
 import numpy as np
 
+from amsx.evaluation.explain import Explanation
 from amsx.report import charts
 from amsx.report.charts import Series
 from amsx.report.run_groups import Group, Run, summarize, views_of
@@ -18,15 +19,15 @@ def by_protocol(groups: Sequence[Group]) -> list[Numbered]:
     found: dict[tuple[Any, ...], Numbered] = {}
     for place, group in enumerate(groups):
         if group.scored:
-            says = next(iter(group.runs[0].explained.values()))
-            found.setdefault((says["protocol"], says["subset"], tuple(says["tiou"])), []).append((place, group))
+            score = next(iter(group.runs[0].explained.values())).evaluation
+            found.setdefault((score.protocol, score.subset, tuple(score.tiou)), []).append((place, group))
     return list(found.values())
 
 
 def rules(groups: Numbered, at: str = "") -> str:
     """What stands under every figure: the protocol, and the thresholds that it was averaged over or taken `at`."""
     first = first_explained(groups)
-    return rules_of(first["protocol"], first["tiou"], at)
+    return rules_of(first.evaluation.protocol, first.evaluation.tiou, at)
 
 
 def rules_of(protocol: str, tiou: Sequence[float], at: str = "") -> str:
@@ -37,19 +38,19 @@ def rules_of(protocol: str, tiou: Sequence[float], at: str = "") -> str:
 
 def counted(groups: Numbered) -> str:
     """What stands above a section: the protocol, what was scored, and what the error bars are."""
-    says = first_explained(groups)
-    subset = f" of the subset {escape(says['subset'])}" if says["subset"] else ""
+    score = first_explained(groups).evaluation
+    subset = f" of the subset {escape(score.subset)}" if score.subset else ""
     seeds = sorted({len(group.runs) for _, group in groups})
     spread = "Error bars: standard deviation over the seeds." if seeds[-1] > 1 else "One seed: no error bars."
-    counts = says["counts"]
-    return f"{rules(groups)} {counts['videos']} videos{subset}, {counts['instances']} instances. {spread}"
+    counts = score.counts
+    return f"{rules(groups)} {counts.videos} videos{subset}, {counts.instances} instances. {spread}"
 
 
-def first_explained(groups: Numbered) -> Mapping[str, Any]:
+def first_explained(groups: Numbered) -> Explanation:
     return explained(groups[0][1].runs[0])
 
 
-def explained(run: Run) -> Mapping[str, Any]:
+def explained(run: Run) -> Explanation:
     """What explains a run: all streams fused, or its only one."""
     return run.explained[views_of(run.streams)[0]]
 
@@ -59,7 +60,7 @@ def first_view(groups: Numbered) -> str:
 
 
 def series_of(
-    groups: Numbered, pick: Callable[[Mapping[str, Any]], Sequence[Any]], x: Sequence[float] = (), bars: bool = True
+    groups: Numbered, pick: Callable[[Explanation], Iterable[Any]], x: Sequence[float] = (), bars: bool = True
 ) -> list[Series]:
     """A series for every group: mean and deviation over its seeds of what `pick` takes from the first view."""
     series = []

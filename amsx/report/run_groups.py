@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from amsx.evaluation.explain import explain
+from amsx.evaluation.explain import Explanation, explain
 from amsx.files import read_json
 from amsx.localization.fusion import FUSED
 from amsx.training.activations import StreamActivations, load_activations
@@ -30,7 +30,7 @@ class Run:
     parts: tuple[StreamActivations, ...]  # one a stream, of the end of training
     snapshots: tuple[Mapping[int, StreamActivations], ...]  # likewise, of the end of earlier iterations
     log: Mapping[str, Sequence[Mapping[str, Any]]]  # stream -> its epochs
-    explained: Mapping[str, Mapping[str, Any]]  # view -> what `explain` says; empty where no test video is annotated
+    explained: Mapping[str, Explanation]  # by view; empty where no test video is annotated
 
     @property
     def streams(self) -> list[str]:
@@ -54,9 +54,9 @@ class Run:
         for iteration in sorted(kept):
             metrics = score([self.snapshots[i][iteration] for i in chosen], self.config, dict(self.truth))
             if metrics is not None:
-                scores[iteration] = float(metrics["average"])
+                scores[iteration] = metrics.average
         if scores:
-            scores[self.config.phases.iterations] = float(self.explained[view]["average"])
+            scores[self.config.phases.iterations] = self.explained[view].evaluation.average
         return scores
 
 
@@ -149,9 +149,7 @@ def _read(folder: Path) -> Run:
         predictions = run.folder_of(view) / "predictions.json"
         if not predictions.is_file():
             raise FileNotFoundError(f"no {predictions}: the run is not finished; amsx train --resume continues it")
-        explained[view] = explain(
-            predictions, truth, protocol=config.evaluation.protocol, tiou=list(config.evaluation.tiou)
-        )
+        explained[view] = explain(predictions, truth, config.evaluation.protocol, config.evaluation.tiou)
     return Run(**{**vars(run), "explained": explained})
 
 

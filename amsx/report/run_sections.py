@@ -42,14 +42,14 @@ TERM_NAMES = {
 
 def results(groups: Numbered) -> str:
     """mAP per threshold and on average, of every view, as a table; the first view as a chart."""
-    tiou = first_explained(groups)["tiou"]
+    tiou = first_explained(groups).evaluation.tiou
     heads = "".join(f'<th scope="col">{t:g}</th>' for t in tiou)
     bodies: list[str] = []
     for view in views_of(groups[0][1].runs[0].streams):
         rows = []
         for place, group in groups:
-            scores = [run.explained[view] for run in group.runs]
-            summary = summarize([[*s["mAP"], s["average"]] for s in scores])
+            scores = [run.explained[view].evaluation for run in group.runs]
+            summary = summarize([[*score.mean_ap, score.average] for score in scores])
             cells = [cell(m, _at(summary.deviation, i)) for i, m in enumerate(summary.mean)]
             cells[-1] = f"<strong>{cells[-1]}</strong>"
             name = (
@@ -64,7 +64,7 @@ def results(groups: Numbered) -> str:
         f'<th scope="col">seeds</th>{heads}<th scope="col">average</th></tr></thead>{"".join(bodies)}</table></div>'
     )
     chart = charts.lines(
-        series_of(groups, lambda says: says["mAP"], x=tiou),
+        series_of(groups, lambda explanation: explanation.evaluation.mean_ap, x=tiou),
         title="mAP over tIoU of every configuration",
         x_label="tIoU",
         y_label=f"mAP (%), {first_view(groups)}",
@@ -76,9 +76,9 @@ def results(groups: Numbered) -> str:
 
 def classes(groups: Numbered) -> str:
     """AP per class: a chart sorted by the first configuration, and the figures as a table."""
-    counts = first_explained(groups)["per_class"]
+    counts = first_explained(groups).evaluation.per_class
     names = sorted(counts, key=lambda label: (-_mean_ap(groups[0][1], label), label))
-    series = series_of(groups, lambda says: [says["per_class"][label]["average"] for label in names])
+    series = series_of(groups, lambda explanation: [explanation.evaluation.per_class[label].average for label in names])
     chart = charts.rows(
         names,
         series,
@@ -194,7 +194,7 @@ def _iterations(groups: Numbered) -> str:
 
 
 def _mean_ap(group: Group, label: str) -> float:
-    return float(np.mean([explained(run)["per_class"][label]["average"] for run in group.runs]))
+    return float(np.mean([explained(run).evaluation.per_class[label].average for run in group.runs]))
 
 
 def _at(values: Any, index: int) -> float | None:

@@ -25,8 +25,8 @@ import torch
 from amsx.data.batching import FeatureSet
 from amsx.data.summary import broken_values
 from amsx.data.videos import Dataset, Video
-from amsx.evaluation import evaluate
-from amsx.evaluation.predictions import full_form, write_predictions
+from amsx.evaluation import Evaluation, evaluate
+from amsx.evaluation.predictions import write_predictions
 from amsx.files import read_json, write_json, write_text
 from amsx.localization.detections import detect
 from amsx.localization.fusion import Activations, fuse, stream_weights
@@ -43,11 +43,11 @@ TRAINED = ("model", "sampling", "loss", "phases", "optimization")  # sections fi
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a test gives: `evaluate`'s dictionaries, None where no test video is annotated."""
+    """What a test gives; None where no test video is annotated."""
 
     out: Path
-    metrics: dict[str, Any] | None  # of all streams fused
-    streams: dict[str, dict[str, Any] | None]  # of each stream alone
+    metrics: Evaluation | None  # of all streams fused
+    streams: dict[str, Evaluation | None]  # of each stream alone
 
 
 def train_run(
@@ -127,23 +127,21 @@ def test_run(run: Path | str, overrides: Sequence[str] = (), out: Path | str | N
 
 def score(
     parts: Sequence[StreamActivations], config: Config, truth: dict[str, Any], out: Path | None = None
-) -> dict[str, Any] | None:
+) -> Evaluation | None:
     """Fuse streams (Eq. 12), detect, and evaluate; predictions.json and metrics.json go to `out`."""
     first = parts[0]
     for part in parts[1:]:
         if part.ids != first.ids or part.classes != first.classes:
             raise ValueError(f"streams {first.stream!r} and {part.stream!r} were tested on different videos or classes")
-    results = detect(fuse_streams(parts, config), first.ids, first.classes, first.timebases, config.localization)
+    detections = detect(fuse_streams(parts, config), first.ids, first.classes, first.timebases, config.localization)
     metrics = None
     if any(entry["annotations"] for entry in truth["database"].values()):
-        metrics = evaluate(
-            full_form(results), truth, protocol=config.evaluation.protocol, tiou=list(config.evaluation.tiou)
-        )
+        metrics = evaluate(detections, truth, config.evaluation.protocol, config.evaluation.tiou)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-        write_predictions(out / "predictions.json", results)
+        write_predictions(out / "predictions.json", detections)
         if metrics is not None:
-            write_json(out / "metrics.json", metrics)
+            write_json(out / "metrics.json", metrics.to_json())
     return metrics
 
 

@@ -57,9 +57,9 @@ def test_all_rivals_of_the_sampler_have_a_row() -> None:
 def test_the_synthetic_detections_can_be_scored() -> None:
     truth, predictions = detections(12, 300, 4)
     metrics = amsx.evaluation.evaluate(predictions, truth, tiou=[0.1, 0.5])
-    assert metrics["counts"]["detections"] == 300
-    assert metrics["counts"]["videos"] == 12
-    assert 0 < metrics["mAP"][1] < metrics["mAP"][0] < 100
+    assert metrics.counts.detections == 300
+    assert metrics.counts.videos == 12
+    assert 0 < metrics.mean_ap[1] < metrics.mean_ap[0] < 100
 
 
 def test_the_synthetic_activations_fit_together() -> None:

@@ -150,11 +150,11 @@ def test_agrees_with_the_rules_written_out(
     result = evaluate(predictions, {"database": database}, protocol, TIOU)
 
     expected = naive(protocol, detections, annotations)
-    assert set(result["per_class"]) == set(expected)
+    assert set(result.per_class) == set(expected)
     for label, ap in expected.items():
-        assert result["per_class"][label]["AP"] == pytest.approx(ap, abs=1e-9)
+        assert result.per_class[label].ap == pytest.approx(ap, abs=1e-9)
     for k in range(len(TIOU)):
-        assert result["mAP"][k] == pytest.approx(sum(ap[k] for ap in expected.values()) / len(expected))
+        assert result.mean_ap[k] == pytest.approx(sum(ap[k] for ap in expected.values()) / len(expected))
 
     # Neither the order of the videos nor that of the detections is of any consequence.
     shuffled = list(detections)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from amsx.evaluation.classification import classify, ranked_ap
 from amsx.evaluation.ground_truth import GroundTruth, read_ground_truth
-from amsx.evaluation.snippets import covered, judge_activations, snippet_scores
+from amsx.evaluation.snippets import covered, score_activations, snippet_scores
 
 
 def items() -> st.SearchStrategy[list[tuple[float, bool]]]:
@@ -84,8 +84,8 @@ def test_videos_by_their_best_detection() -> None:
     found["z"] = [{"label": "run", "score": 1.0, "segment": [0, 1]}]  # of an unknown video: nothing to rank
     result = classify({"results": found}, {"database": database})
     # run: a (right), c (wrong), b (right). jump: c (wrong), then a and b, of which b is right.
-    assert result["per_class"] == pytest.approx({"jump": 100 / 3, "run": 100 * (1 + 2 / 3) / 2})
-    assert result["mAP"] == pytest.approx((100 / 3 + 250 / 3) / 2)
+    assert result.per_class == pytest.approx({"jump": 100 / 3, "run": 100 * (1 + 2 / 3) / 2})
+    assert result.mean_ap == pytest.approx((100 / 3 + 250 / 3) / 2)
 
 
 def test_snippets_by_their_centres() -> None:
@@ -105,28 +105,28 @@ def test_activations_against_their_ground_truth() -> None:
     jump = [0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0]
     cas = np.stack([run, np.ones(8), jump], axis=1)
     probs = np.array([[0.6, 0, 0.1], [0.9, 0, 0.2], [0.5, 0, 0.3]])
-    result = judge_activations(cas, probs, centres, lengths, videos, classes, truth())
-    assert list(result["per_class"]) == ["run", "jump"]
+    result = score_activations(cas, probs, centres, lengths, videos, classes, truth())
+    assert list(result.per_class) == ["run", "jump"]
     # run: 0.9, 0.8, 0.7 right, 0.5 wrong, 0.3 right
-    assert result["per_class"]["run"] == pytest.approx(
+    assert vars(result.per_class["run"]) == pytest.approx(
         {
-            "AP": 100 * (1 + 1 + 1 + 4 / 5) / 4,
-            "F1": 100 * 2 * 4 / (5 + 4),
-            "IoU": 100 * 4 / 5,
+            "ap": 100 * (1 + 1 + 1 + 4 / 5) / 4,
+            "f1": 100 * 2 * 4 / (5 + 4),
+            "iou": 100 * 4 / 5,
             "threshold": 0.3,
             "classification": 100 * (1 + 2 / 3) / 2,
         }
     )
-    assert result["per_class"]["jump"]["AP"] == result["per_class"]["jump"]["classification"] == 100.0
-    assert result["snippet"]["AP"] == pytest.approx((95 + 100) / 2)
-    assert result["counts"] == {"videos": 3, "classes": 2, "snippets": 7, "ambiguous_snippets": 1}
+    assert result.per_class["jump"].ap == result.per_class["jump"].classification == 100.0
+    assert result.ap == pytest.approx((95 + 100) / 2)
+    assert result.to_json()["counts"] == {"videos": 3, "classes": 2, "snippets": 7, "ambiguous_snippets": 1}
 
 
 def test_activations_of_strangers_are_refused() -> None:
     arrays = (np.zeros((1, 1)), np.zeros((1, 1)), np.array([0.5]), np.array([1]))
     with pytest.raises(ValueError, match="does not hold 1 of the videos scored: 'z'"):
-        judge_activations(*arrays, ["z"], ["run"], truth())
+        score_activations(*arrays, ["z"], ["run"], truth())
     with pytest.raises(
         ValueError, match="no snippet is inside an instance of ground truth of one of the classes 'swim'"
     ):
-        judge_activations(*arrays, ["a"], ["swim"], truth())
+        score_activations(*arrays, ["a"], ["swim"], truth())

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from amsx.cli import main
-from amsx.evaluation import compare, evaluate, evaluate_all
+from amsx.evaluation import Selection, compare, evaluate, evaluate_all
 
 TRUTH: dict[str, Any] = {
     "database": {v: {"annotations": [{"label": "run", "segment": [0, 10]}]} for v in ("a", "b", "c")}
@@ -30,7 +30,10 @@ def files(tmp_path: Path) -> tuple[str, str, str]:
 def test_evaluate(files: tuple[str, str, str], capsys: pytest.CaptureFixture[str]) -> None:
     found, truth, classes = files
     assert main(["evaluate", found, truth, "--labels", classes, "--tiou", "0.5", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == evaluate(found, truth, tiou=0.5, labels=classes)
+    assert (
+        json.loads(capsys.readouterr().out)
+        == evaluate(found, truth, tiou=0.5, selection=Selection(labels=classes)).to_json()
+    )
     assert main(["evaluate", found, truth, "--labels", classes, "--classification"]) == 0
     out = capsys.readouterr().out
     assert f"integer labels by {classes}" in out
@@ -53,7 +56,10 @@ def test_an_option_without_effect_is_refused(
 def test_all_protocols(files: tuple[str, str, str], capsys: pytest.CaptureFixture[str]) -> None:
     found, truth, classes = files
     assert main(["evaluate", found, truth, "--labels", classes, "--all-protocols", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == evaluate_all(found, truth, labels=classes)
+    assert json.loads(capsys.readouterr().out) == {
+        name: evaluation.to_json()
+        for name, evaluation in evaluate_all(found, truth, selection=Selection(labels=classes)).items()
+    }
     assert main(["evaluate", found, truth, "--labels", classes, "--all-protocols"]) == 0
     assert capsys.readouterr().out.startswith("mAP (%) under every protocol\n")
     assert main(["evaluate", found, truth, "--all-protocols", "--per-class"]) == 1
@@ -66,8 +72,8 @@ def test_compare(files: tuple[str, str, str], capsys: pytest.CaptureFixture[str]
     found, truth, classes = files
     options = ["--labels", classes, "--resamples", "50", "--seed", "3"]
     assert main(["compare", truth, "--a", found, found, "--b", found, *options, "--json"]) == 0
-    expected = compare(truth, [found, found], [found], resamples=50, seed=3, labels=classes)
-    assert json.loads(capsys.readouterr().out) == expected
+    expected = compare(truth, [found, found], [found], resamples=50, seed=3, selection=Selection(labels=classes))
+    assert json.loads(capsys.readouterr().out) == expected.to_json()
     assert main(["compare", truth, "--a", found, *options]) == 0
     out = capsys.readouterr().out
     assert "A 97.5 %" in out

@@ -9,19 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amsx.evaluation import compare, evaluate, evaluate_all
-from amsx.evaluation.cases import read_case
-from amsx.evaluation.ground_truth import read_ground_truth
+from amsx.evaluation.comparison import Spread, draw_videos, weighted_map
+from amsx.evaluation.inputs import read_inputs
 from amsx.evaluation.protocols import PROTOCOLS, protocol_named
-from amsx.evaluation.resampling import draw_videos, weighted_map
-from amsx.evaluation.scoring import Judged, judge_case
+from amsx.evaluation.scoring import MatchedInputs, match_inputs
 from benchmarks.evaluation import synthetic
 
 TIOU = [0.25, 0.5, 0.75]
 VIDEOS = "abc"
 
 
-def judged(found: dict[str, Any], truth: dict[str, Any], protocol: str = "activitynet") -> Judged:
-    return judge_case(read_case(found, read_ground_truth(truth)), protocol_named(protocol), TIOU)
+def matched(found: dict[str, Any], truth: dict[str, Any], protocol: str = "activitynet") -> MatchedInputs:
+    return match_inputs(read_inputs(found, truth), protocol_named(protocol), TIOU)
 
 
 def repeated(entries: dict[str, Any], weights: list[int]) -> dict[str, Any]:
@@ -30,7 +29,7 @@ def repeated(entries: dict[str, Any], weights: list[int]) -> dict[str, Any]:
     return {f"{video}-{i}": entry for video, entry in entries.items() for i in range(times.get(video, 1))}
 
 
-def cases() -> st.SearchStrategy[tuple[dict[str, Any], dict[str, Any], list[int]]]:
+def comparisons() -> st.SearchStrategy[tuple[dict[str, Any], dict[str, Any], list[int]]]:
     """Detections (video z is not annotated), ground truth with ambiguous spans, and how often a video is drawn.
 
     No two detections of a class score alike: the copies of a detection are next to one another in the ranking.
@@ -62,19 +61,19 @@ def _case(
 
 @pytest.mark.parametrize("protocol", [protocol.name for protocol in PROTOCOLS])
 @settings(max_examples=80, deadline=None)
-@given(case=cases())
+@given(case=comparisons())
 def test_weights_are_repetitions(protocol: str, case: tuple[dict[str, Any], dict[str, Any], list[int]]) -> None:
     results, database, weights = case
-    fast = weighted_map(judged({"results": results}, {"database": database}, protocol), np.array([weights, [1, 1, 1]]))
+    fast = weighted_map(matched({"results": results}, {"database": database}, protocol), np.array([weights, [1, 1, 1]]))
     once = evaluate({"results": results}, {"database": database}, protocol, TIOU)
-    assert fast[1] == pytest.approx(once["mAP"], abs=1e-9)
+    assert fast[1] == pytest.approx(once.mean_ap, abs=1e-9)
     drawn = repeated(database, weights)
     instances = [a for entry in drawn.values() if entry["subset"] == "test" for a in entry["annotations"]]
     if all(a["label"] == "Ambiguous" for a in instances):
         assert np.isnan(fast[0]).all()
         return
     slow = evaluate({"results": repeated(results, weights)}, {"database": drawn}, protocol, TIOU)
-    assert fast[0] == pytest.approx(slow["mAP"], abs=1e-9)
+    assert fast[0] == pytest.approx(slow.mean_ap, abs=1e-9)
 
 
 def seeds_of(n: int, quality: float, first: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -105,26 +104,27 @@ def test_seeds_and_difference() -> None:
     truth, good = seeds_of(3, 0.8, 0)
     _, bad = seeds_of(2, 0.5, 10)
     result = compare(truth, good, bad, tiou=TIOU, resamples=400)
-    averages = [evaluate(p, truth, tiou=TIOU)["average"] for p in good]
-    assert [file["average"] for file in result["a"]["files"]] == averages
-    assert result["a"]["average"]["mean"] == pytest.approx(np.mean(averages))
-    assert result["a"]["average"]["std"] == pytest.approx(np.std(averages, ddof=1))
-    difference = result["difference"]
-    assert difference["average"]["mean"] == pytest.approx(
-        result["a"]["average"]["mean"] - result["b"]["average"]["mean"]
-    )
-    low, high = difference["average"]["interval"]
-    assert 0 < low < difference["average"]["mean"] < high
-    assert difference["not_better"] == 0.0
-    swapped = compare(truth, bad, good, tiou=TIOU, resamples=400)["difference"]
-    assert swapped["not_better"] == 1.0  # the same samples, seen from the other side
-    assert swapped["average"]["interval"] == pytest.approx([-high, -low])
+    averages = [evaluate(p, truth, tiou=TIOU).average for p in good]
+    assert [file.average for file in result.a.files] == averages
+    assert result.a.average.mean == pytest.approx(np.mean(averages))
+    assert result.a.average.std == pytest.approx(np.std(averages, ddof=1))
+    difference = result.difference
+    assert difference is not None
+    assert result.b is not None
+    assert difference.average.mean == pytest.approx(result.a.average.mean - result.b.average.mean)
+    low, high = difference.average.interval
+    assert 0 < low < difference.average.mean < high
+    assert difference.not_better == 0.0
+    swapped = compare(truth, bad, good, tiou=TIOU, resamples=400).difference
+    assert swapped is not None
+    assert swapped.not_better == 1.0  # the same samples, seen from the other side
+    assert swapped.average.interval == pytest.approx([-high, -low])
 
 
 def test_resamples_are_those_of_a_plain_loop() -> None:
     truth, predictions = seeds_of(2, 0.6, 5)
     result = compare(truth, predictions[:1], predictions[1:], tiou=TIOU, resamples=25, seed=7)
-    weights = draw_videos(judged(predictions[0], truth), 25, 7)
+    weights = draw_videos(matched(predictions[0], truth), 25, 7)
     assert (weights.sum(axis=1) == 20).all()
     differences = []
     for drawn in weights:
@@ -137,10 +137,11 @@ def test_resamples_are_those_of_a_plain_loop() -> None:
                     resampled["database"][f"{video}-{i}"] = truth["database"][video]
                     resampled["results"][f"{video}-{i}"] = prediction["results"][video]
             found = {"results": resampled["results"]}
-            scores.append(evaluate(found, {"database": resampled["database"]}, tiou=TIOU)["average"])
+            scores.append(evaluate(found, {"database": resampled["database"]}, tiou=TIOU).average)
         differences.append(scores[0] - scores[1])
-    assert result["difference"]["average"]["interval"] == pytest.approx(np.percentile(differences, [2.5, 97.5]))
-    assert result["difference"]["not_better"] == np.mean(np.array(differences) <= 0)
+    assert result.difference is not None
+    assert result.difference.average.interval == pytest.approx(np.percentile(differences, [2.5, 97.5]))
+    assert result.difference.not_better == np.mean(np.array(differences) <= 0)
     again = compare(truth, predictions[:1], predictions[1:], tiou=TIOU, resamples=25, seed=7)
     assert again == result
     assert compare(truth, predictions[:1], predictions[1:], tiou=TIOU, resamples=25, seed=8) != result
@@ -148,15 +149,16 @@ def test_resamples_are_those_of_a_plain_loop() -> None:
 
 def test_the_same_predictions_do_not_differ() -> None:
     truth, predictions = seeds_of(1, 0.6, 5)
-    difference = compare(truth, predictions, predictions, tiou=TIOU, resamples=50)["difference"]
-    assert difference["average"] == {"mean": 0.0, "interval": [0.0, 0.0], "bias": 0.0}
-    assert difference["not_better"] == 1.0
+    difference = compare(truth, predictions, predictions, tiou=TIOU, resamples=50).difference
+    assert difference is not None
+    assert difference.average == Spread(mean=0.0, interval=[0.0, 0.0], bias=0.0)
+    assert difference.not_better == 1.0
 
 
 def test_samples_without_an_instance_are_drawn_again() -> None:
     truth: dict[str, Any] = {"database": {f"v{i}": {"annotations": []} for i in range(6)}}
     truth["database"]["v3"]["annotations"].append({"label": "run", "segment": [0, 1]})
-    weights = draw_videos(judged({"results": {}}, truth), 300, 0)
+    weights = draw_videos(matched({"results": {}}, truth), 300, 0)
     assert (weights[:, 3] > 0).all()
     assert (weights.sum(axis=1) == 6).all()
 
@@ -168,7 +170,7 @@ def test_wrong_arguments_are_named() -> None:
     with pytest.raises(ValueError, match="1 resamples give no interval; expected at least 2"):
         compare(truth, predictions, resamples=1)
     with pytest.raises(TypeError, match="a and b are lists of predictions"):
-        compare(truth, "predictions.json")  # type: ignore[arg-type]
+        compare(truth, "predictions.json")
 
 
 def test_all_protocols_are_what_each_gives() -> None:
@@ -184,7 +186,8 @@ def test_a_thousand_resamples_take_seconds() -> None:
     began = time.process_time()
     result = compare(truth, [predictions], [predictions])
     assert time.process_time() - began < 30  # 1.5 s where nothing else runs
-    assert result["difference"]["average"]["mean"] == 0.0
+    assert result.difference is not None
+    assert result.difference.average.mean == 0.0
 
 
 def test_a_seed_that_is_none() -> None:

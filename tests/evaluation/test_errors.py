@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amsx.evaluation import evaluate
+from amsx.evaluation import Selection, evaluate
 from amsx.evaluation.errors import TYPES
 from amsx.evaluation.explain import explain
 
@@ -29,9 +29,8 @@ def found_of(rows: list[Row]) -> dict[str, Any]:
 
 def kinds_of(found: list[Row], true: list[Row], *arguments: Any, **options: Any) -> dict[str, int]:
     """How many detections of each kind there are at one threshold; those without any left out."""
-    errors = explain(found_of(found), truth_of(true), *arguments, **options)["errors"]
-    assert errors["types"] == list(TYPES)
-    return {name: count for name, count in zip(TYPES, errors["all"]["counts"][0], strict=True) if count}
+    errors = explain(found_of(found), truth_of(true), *arguments, **options).errors
+    return {name: count for name, count in zip(TYPES, errors.total[0], strict=True) if count}
 
 
 TRUE: list[Row] = [("a", "run", 0, 10, 0), ("a", "jump", 20, 30, 0)]
@@ -88,7 +87,7 @@ def test_spared_and_dropped_detections_are_of_no_kind() -> None:
     found: list[Row] = [("a", "run", 0, 10, 0.9), ("a", "run", 50, 60, 0.8)]
     spans = {"a": [[50, 60]]}
     for protocol in ("thumos14-official", "wtalc-snippets"):
-        assert kinds_of(found, TRUE, protocol, 0.5, ambiguous=spans) == {"true positive": 1}
+        assert kinds_of(found, TRUE, protocol, 0.5, selection=Selection(ambiguous=spans)) == {"true positive": 1}
 
 
 def test_buckets_go_by_rank_within_the_class() -> None:
@@ -102,7 +101,7 @@ def test_buckets_go_by_rank_within_the_class() -> None:
         ("b", "run", 40, 50, 0.5),
     ]
     jump: list[Row] = [("a", "jump", 0, 10, 0.1), ("a", "jump", 20, 30, 0.05)]
-    errors = explain(found_of(run + jump), truth_of(true), tiou=0.5)["errors"]
+    errors = explain(found_of(run + jump), truth_of(true), tiou=0.5).errors.to_json()
     (counts,), (shares,) = errors["counts"], errors["shares"]
     assert counts[0] == [1, 0, 1, 0, 0, 1]
     assert counts[1] == [2, 1, 0, 0, 0, 0]
@@ -159,8 +158,8 @@ def test_agrees_with_the_rules_written_out(found: list[Row], true: list[Row], th
     ranked = sorted(found, key=lambda d: (-d[4], d[0], d[2], d[3]))
     kinds = naive_kinds(ranked, true, threshold)
     result = explain(found_of(found), truth_of(true), "activitynet", threshold)
-    errors = result["errors"]
-    assert errors["all"]["counts"][0] == [kinds.count(name) for name in TYPES]
+    errors = result.errors
+    assert errors.total[0].tolist() == [kinds.count(name) for name in TYPES]
 
     buckets = [[0] * 6 for _ in range(10)]
     for label in ("run", "jump"):
@@ -168,11 +167,11 @@ def test_agrees_with_the_rules_written_out(found: list[Row], true: list[Row], th
         of_class = [kind for row, kind in zip(ranked, kinds, strict=True) if row[1] == label]
         for rank, kind in enumerate(of_class[: 10 * group]):
             buckets[rank // group][TYPES.index(kind)] += 1
-    assert errors["counts"][0] == buckets
-    assert errors["missed"]["instances"] == [len(true) - kinds.count("true positive")]
+    assert errors.counts[0].tolist() == buckets
+    assert errors.missed.tolist() == [len(true) - kinds.count("true positive")]
 
     # Without the detections of one kind, the evaluator prints what was promised.
     for name in TYPES[1:]:
         rest = [row for row, kind in zip(ranked, kinds, strict=True) if kind != name]
-        without = evaluate(found_of(rest), truth_of(true), "activitynet", threshold)["mAP"][0]
-        assert result["mAP"][0] + errors["gain"][name]["mAP"][0] == pytest.approx(without, abs=1e-9)
+        without = evaluate(found_of(rest), truth_of(true), "activitynet", threshold).mean_ap[0]
+        assert result.evaluation.mean_ap[0] + errors.gain[name].mean_ap[0] == pytest.approx(without, abs=1e-9)

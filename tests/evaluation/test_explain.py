@@ -11,8 +11,8 @@ import pytest
 from amsx.cli import main
 from amsx.evaluation import evaluate
 from amsx.evaluation.explain import explain, shown_threshold
-from amsx.evaluation.explain_table import format_explanation
 from amsx.evaluation.protocols import PROTOCOLS
+from amsx.evaluation.tables import format_explanation
 
 TRUTH: dict[str, Any] = {
     "database": {
@@ -42,14 +42,15 @@ FOUND: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def autoloc(shared_data: Callable[[str], Path]) -> dict[str, Any]:
     folder = shared_data("activitynet12-autoloc")
-    return explain(folder / "predictions.json", folder / "gt.json", tiou="0.5:0.05:0.95", cuts="quantiles")
+    result = explain(folder / "predictions.json", folder / "gt.json", tiou="0.5:0.05:0.95", cuts="quantiles")
+    return result.to_json()
 
 
 def test_published_detections_are_scored_as_by_evaluate(
     autoloc: dict[str, Any], shared_data: Callable[[str], Path]
 ) -> None:
     folder = shared_data("activitynet12-autoloc")
-    plain = evaluate(folder / "predictions.json", folder / "gt.json", tiou="0.5:0.05:0.95")
+    plain = evaluate(folder / "predictions.json", folder / "gt.json", tiou="0.5:0.05:0.95").to_json()
     note = "3457 instances of no known coverage: the ground truth gives no duration of their videos"
     assert {key: autoloc[key] for key in plain if key != "notes"} == {k: v for k, v in plain.items() if k != "notes"}
     assert autoloc["notes"] == [*plain["notes"], note]
@@ -115,10 +116,10 @@ def test_recall_of_published_detections(autoloc: dict[str, Any]) -> None:
 def test_every_protocol_is_explained_even_where_nothing_was_found(protocol: str) -> None:
     for found in (FOUND, {"results": {"a": []}}):
         result = explain(found, TRUTH, protocol)
-        assert result["mAP"] == evaluate(found, TRUTH, protocol)["mAP"]
-        for gain in result["errors"]["gain"].values():
-            assert min(gain["mAP"]) >= 0
-        json.dumps(result, allow_nan=False)
+        assert result.evaluation.mean_ap == evaluate(found, TRUTH, protocol).mean_ap
+        for gain in result.errors.gain.values():
+            assert min(gain.mean_ap) >= 0
+        json.dumps(result.to_json(), allow_nan=False)
         assert "instances missed" in format_explanation(result)
 
 

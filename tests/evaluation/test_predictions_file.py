@@ -20,8 +20,8 @@ def test_full_form_and_back(tmp_path: Path) -> None:
         "external_data": {"used": True, "details": "pre-extracted snippet features"},
     }
     read = read_predictions(path)
-    assert (read.name, read.dialect) == (str(path), "ActivityNet form")
-    columns = read.found
+    assert (read.name, read.form) == (str(path), "ActivityNet form")
+    columns = read.detections
     assert columns.videos == ("v1", "v2")
     assert columns.labels == ("4",)
     assert [columns.video.tolist(), columns.start.tolist(), columns.end.tolist()] == [[0], [1.5], [2.0]]

@@ -6,20 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from amsx.evaluation import evaluate
+from amsx.evaluation import Selection, evaluate
 
 
 def test_autoloc_on_activitynet(shared_data: Callable[[str], Path]) -> None:
     folder = shared_data("activitynet12-autoloc")
     result = evaluate(folder / "predictions.json", folder / "gt.json", "activitynet", "0.5:0.05:0.95")
-    at = dict(zip(result["tiou"], result["mAP"], strict=True))
+    at = dict(zip(result.tiou, result.mean_ap, strict=True))
     assert [round(at[t], 1) for t in (0.5, 0.75, 0.95)] == [27.3, 15.1, 3.3]
-    assert round(result["average"], 1) == 16.0
+    assert round(result.average, 1) == 16.0
     published = [27.3, 24.9, 22.5, 19.9, 17.5, 15.1, 13.0, 10.0, 6.8, 3.3]
-    assert [round(value, 1) for value in result["mAP"]] == published
-    assert result["counts"]["videos"] == 2304
-    assert result["counts"]["detections"] == 13295
-    assert result["notes"] == []
+    assert [round(value, 1) for value in result.mean_ap] == published
+    assert result.counts.videos == 2304
+    assert result.counts.detections == 13295
+    assert result.notes == []
 
 
 @pytest.mark.parametrize(
@@ -47,15 +47,15 @@ def test_ground_truth_scores_itself_in_full(
         for video, entry in chosen.items()
     }
     result = evaluate({"results": results}, path, tiou=[0.5, 1.0])
-    assert result["subset"] == subset
-    assert result["counts"]["videos"] == n_videos
-    assert any(f"subset '{subset}' chosen" in note for note in result["notes"])
+    assert result.subset == subset
+    assert result.counts.videos == n_videos
+    assert any(f"subset '{subset}' chosen" in note for note in result.notes)
     missed = sum(a["segment"][0] == a["segment"][1] for e in chosen.values() for a in e["annotations"])
     if missed == 0:
-        assert result["mAP"] == [100.0, 100.0]
+        assert result.mean_ap == [100.0, 100.0]
     else:
-        assert any(f"{missed} instances of zero length" in note for note in result["notes"])
-        assert 99.0 < result["mAP"][1] < 100.0
+        assert any(f"{missed} instances of zero length" in note for note in result.notes)
+        assert 99.0 < result.mean_ap[1] < 100.0
 
 
 def test_ambiguous_spans_of_the_wtalc_bundle(shared_data: Callable[[str], Path]) -> None:
@@ -67,8 +67,8 @@ def test_ambiguous_spans_of_the_wtalc_bundle(shared_data: Callable[[str], Path])
         "segment": [51.0, 54.0],
     }  # the file's third span: 50.6 to 54.6
     predictions = {"results": {"video_test_0000293": [in_span]}}
-    spared = evaluate(predictions, truth, "thumos14-official", ambiguous=spans)
-    dropped = evaluate(predictions, truth, "wtalc-snippets", ambiguous=spans)
-    assert spared["counts"]["ambiguous_spans"] > 50
-    assert (spared["counts"]["detections"], spared["counts"]["ambiguous_detections_dropped"]) == (1, 0)
-    assert (dropped["counts"]["detections"], dropped["counts"]["ambiguous_detections_dropped"]) == (0, 1)
+    spared = evaluate(predictions, truth, "thumos14-official", selection=Selection(ambiguous=spans))
+    dropped = evaluate(predictions, truth, "wtalc-snippets", selection=Selection(ambiguous=spans))
+    assert spared.counts.ambiguous_spans > 50
+    assert (spared.counts.detections, spared.counts.ambiguous_detections_dropped) == (1, 0)
+    assert (dropped.counts.detections, dropped.counts.ambiguous_detections_dropped) == (0, 1)

@@ -27,7 +27,7 @@ def proposals_of(
     database = {v: {"subset": "test", "annotations": labelled([*rows])} for v, rows in true.items()}
     database["t"] = {"subset": "test", "annotations": known}  # both classes have an instance
     results = {v: labelled([*rows]) for v, rows in found.items()}
-    return explain({"results": results}, {"database": database}, tiou=0.5)["proposals"]
+    return explain({"results": results}, {"database": database}, tiou=0.5).proposals.to_json()
 
 
 def test_by_hand() -> None:

@@ -35,7 +35,7 @@ def test_buckets_by_hand() -> None:
     instances = {"a": [(0, 3), (10, 22)], "b": [(0, 3.5)]}
     found = {"a": [(0, 3, 0.9), (50, 60, 0.8), (10, 22, 0.7)], "b": []}
     predictions, truth = case(instances, found, {"a": 100, "b": "50"})
-    sensitive = explain(predictions, truth, tiou=0.5, cuts="thumos14")["sensitivity"]
+    sensitive = explain(predictions, truth, tiou=0.5, cuts="thumos14").sensitivity.to_json()
     assert (sensitive["cuts"], sensitive["instances_per_class"]) == ("thumos14", 3.0)
     assert sensitive["overall"]["missed"] == [pytest.approx(100 / 3)]
 
@@ -68,21 +68,22 @@ def test_instances_without_a_duration_have_no_coverage_and_are_counted() -> None
     for unknown in ({}, {"b": 0, "c": "long"}):
         predictions, truth = case(instances, {"a": [(0, 3, 0.9)]}, {"a": 10, **unknown})
         result = explain(predictions, truth, tiou=0.5)
-        coverage = result["sensitivity"]["characteristics"]["coverage"]
-        assert (coverage["left_out"], sum(b["instances"] for b in coverage["buckets"])) == (2, 1)
+        coverage = result.sensitivity.characteristics["coverage"]
+        assert coverage is not None
+        assert (coverage.left_out, sum(b.n_instances for b in coverage.buckets)) == (2, 1)
         note = "2 instances of no known coverage: the ground truth gives no duration of their videos"
-        assert note in result["notes"]
+        assert note in result.evaluation.notes
     predictions, truth = case(instances, {"a": [(0, 3, 0.9)]}, {})
     result = explain(predictions, truth, tiou=0.5)
-    assert result["sensitivity"]["characteristics"]["coverage"] is None
-    assert any("3 instances of no known coverage" in note for note in result["notes"])
+    assert result.sensitivity.characteristics["coverage"] is None
+    assert any("3 instances of no known coverage" in note for note in result.evaluation.notes)
 
 
 def test_quantiles_give_a_fifth_to_each_and_fewer_buckets_where_many_are_equal() -> None:
     lengths = list(range(1, 101))
     instances = {f"v{i}": [(0.0, float(length))] for i, length in enumerate(lengths)}
     predictions, truth = case(instances, {"v0": [(0, 1, 0.5)]}, {})
-    found = explain(predictions, truth, tiou=0.5)["sensitivity"]["characteristics"]
+    found = explain(predictions, truth, tiou=0.5).sensitivity.to_json()["characteristics"]
     assert [b["instances"] for b in found["length"]["buckets"]] == [20] * 5
     together = found["instances per video"]["buckets"]
     assert [(b["name"], b["above"], b["to"], b["instances"]) for b in together] == [("all", None, None, 100)]
@@ -116,7 +117,7 @@ def test_agrees_with_loops(
     predictions, truth = case(instances, detections, {})
     cuts = Cuts("own", length=(4,), coverage=(0.5,), instances=(1,))
     result = explain(predictions, truth, protocol, 0.3, cuts=cuts)
-    buckets = result["sensitivity"]["characteristics"]["length"]["buckets"]
+    buckets = result.sensitivity.to_json()["characteristics"]["length"]["buckets"]
 
     everything = [(v, s, e) for v in sorted(instances) for s, e in instances[v]]
     ranked = sorted(((v, *d) for v, of_video in detections.items() for d in of_video), key=lambda d: -d[3])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from amsx.evaluation.tiou import DEFAULT_TIOU, check_tiou, parse_tiou
+from amsx.evaluation.protocols import DEFAULT_TIOU, check_tiou, parse_tiou
 
 
 @pytest.mark.parametrize(

@@ -80,10 +80,10 @@ def test_late_settings_are_searched_without_training(searched, dataset, short):
     config = override(short, first.user_attrs["settings"])
     parts = [load_activations(out / Cell("rgb", config).folder / "iteration1.safetensors")]
     assert set(parts[0].ids) == {video.id for video in held_out.subset("test")}
-    assert score(parts, config, truth)["average"] == first.value
+    assert score(parts, config, truth).average == first.value
     for threshold in tuning.CLASS_THRESHOLD:
         other = override(config, [f"localization.class_threshold={threshold}"])
-        assert score(parts, other, truth)["average"] <= first.value
+        assert score(parts, other, truth).average <= first.value
 
 
 def test_a_killed_search_goes_on(searched, dataset, short, tmp_path, monkeypatch):

@@ -7,13 +7,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from amsx.evaluation.explain import explain
+from amsx.evaluation.explain import Explanation, explain
 from amsx.figures.explanation import draw_explanation
 
 NAMES = ["precision_recall", "errors", "sensitivity", "proposals"]
 
 
-def explained(n_classes: int, found: bool = True, durations: bool = True, tiou: Any = (0.3, 0.5)) -> dict[str, Any]:
+def explained(n_classes: int, found: bool = True, durations: bool = True, tiou: Any = (0.3, 0.5)) -> Explanation:
     """Classes that differ in how far off their detections are; the last has none."""
     database: dict[str, Any] = {}
     results: dict[str, Any] = {}
@@ -48,14 +48,14 @@ def test_png_is_written(tmp_path: Path, n_classes: int) -> None:
 def test_svg_says_what_was_measured(tmp_path: Path) -> None:
     result = explained(4)
     curves, errors, sensitive, proposals = map(texts, draw_explanation(tmp_path, result, "svg"))
-    for label, entry in result["per_class"].items():
-        assert f"{label}, AP {entry['AP'][1]:.1f}" in curves
-    for name, gain in result["errors"]["gain"].items():
+    for label, score in result.evaluation.per_class.items():
+        assert f"{label}, AP {score.ap[1]:.1f}" in curves
+    for name, gain in result.errors.gain.items():
         assert name in errors
-        assert f"+{gain['mAP'][1]:.1f}" in errors
-    for bucket in result["sensitivity"]["characteristics"]["coverage"]["buckets"]:
+        assert f"+{gain.mean_ap[1]:.1f}" in errors
+    for bucket in result.sensitivity.to_json()["characteristics"]["coverage"]["buckets"]:
         assert f"{bucket['mAP_N'][1]:.1f}" in sensitive
-    assert f"average (area up to 100: {result['proposals']['area']:.1f})" in proposals
+    assert f"average (area up to 100: {result.proposals.area:.1f})" in proposals
 
 
 def test_nothing_found_one_threshold_and_no_durations(tmp_path: Path) -> None:

@@ -12,14 +12,14 @@ from amsx.localization.options import PostProcessing
 def test_detections_are_in_seconds_and_sorted():
     cas = np.array([[0.0], [0.5], [0.0], [0.9], [0.9], [0.0]], np.float32)
     activations = Activations(cas, np.ones((2, 1), np.float32), np.array([5, 1]))
-    results = detect(
+    detections = detect(
         activations,
         ["first", "second"],
         ["jump"],
         [Timebase(0.5, offset=1.0), Timebase(2.0)],
         PostProcessing(),
     )
-    assert results == {
+    assert detections.records() == {
         "first": [
             {"label": "jump", "score": np.float32(0.9).item(), "segment": [2.5, 3.5]},
             {"label": "jump", "score": 0.5, "segment": [1.5, 2.0]},
@@ -31,7 +31,7 @@ def test_detections_are_in_seconds_and_sorted():
 def test_of_equal_scores_the_first_class_and_the_earlier_start_are_first():
     cas = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], np.float32)
     activations = Activations(cas, np.full((1, 2), 0.5, np.float32), np.array([4]))
-    found = detect(activations, ["v"], ["run", "jump"], [Timebase(1.0)], PostProcessing(nms="soft"))["v"]
+    found = detect(activations, ["v"], ["run", "jump"], [Timebase(1.0)], PostProcessing(nms="soft")).records()["v"]
     assert [(d["label"], *d["segment"]) for d in found] == [
         ("run", 0.0, 1.0),
         ("run", 2.0, 4.0),

@@ -55,7 +55,7 @@ def test_the_files_of_a_run(trained, config, dataset):
         assert len((out / stream / "log.jsonl").read_text().splitlines()) == 20
         assert {p.name for p in (out / stream / "iterations").iterdir()} == {"0.safetensors", "1.safetensors"}
     for folder, metrics in ((out, trained.metrics), (out / "rgb", trained.streams["rgb"])):
-        assert json.loads((folder / "metrics.json").read_text()) == metrics
+        assert json.loads((folder / "metrics.json").read_text()) == metrics.to_json()
         assert evaluate(folder / "predictions.json", out / "ground_truth.json") == metrics
     predictions = json.loads((out / "predictions.json").read_text())
     assert set(predictions["results"]) == {v.id for v in dataset.subset("test")}
@@ -65,10 +65,10 @@ def test_it_learns_to_localize(trained, dataset, config, tmp_path):
     """Far above a branch without training, which has the videos' statistics alone to go by."""
     brief = ["phases.base_epochs=1", "phases.alternate_epochs=1", "phases.iterations=1"]
     untrained = override(config, [*brief, "optimization.learning_rate=1e-12"])
-    chance = runs.train_run(dataset, untrained, tmp_path / "chance", progress=False).metrics["average"]
-    assert trained.metrics["average"] > chance + 15
+    chance = runs.train_run(dataset, untrained, tmp_path / "chance", progress=False).metrics.average
+    assert trained.metrics.average > chance + 15
     for metrics in trained.streams.values():
-        assert metrics["average"] > chance + 10
+        assert metrics.average > chance + 10
 
 
 def test_raw_activations(trained, dataset):
@@ -100,7 +100,7 @@ def test_snapshots_of_the_iterations(trained, dataset):
 def evaluate_base(part, trained):
     """mAP of a stream's base branch alone."""
     config = override(from_dict(runs.read_run(trained.out)["config"]), ["localization.supplementary_weight=0"])
-    return runs.score([part], config, json.loads((trained.out / "ground_truth.json").read_text()))["average"]
+    return runs.score([part], config, json.loads((trained.out / "ground_truth.json").read_text())).average
 
 
 def test_a_test_can_be_repeated_without_features_or_checkpoints(trained, tmp_path):
@@ -119,8 +119,8 @@ def test_overrides_go_to_a_folder_of_their_own(trained):
     rgb_alone = runs.test_run(trained.out, ["localization.beta=1", "evaluation.tiou=0.5"])
     assert rgb_alone.out == trained.out / "retest"
     assert rgb_alone.metrics == rgb_alone.streams["rgb"]
-    assert rgb_alone.metrics["tiou"] == [0.5]
-    assert rgb_alone.metrics["mAP"][0] == pytest.approx(trained.streams["rgb"]["mAP"][4])
+    assert rgb_alone.metrics.tiou == [0.5]
+    assert rgb_alone.metrics.mean_ap[0] == pytest.approx(trained.streams["rgb"].mean_ap[4])
     assert (trained.out / "metrics.json").read_text() == before
     config = from_dict(json.loads((rgb_alone.out / "config.json").read_text())["config"])
     assert config.localization.beta == 1.0
@@ -132,10 +132,10 @@ def test_postprocessing_can_be_another(trained, tmp_path):
     thresholds = ["localization.thresholds=0.05,0.1,0.15,0.2,0.3,0.4", "localization.threshold_of=range"]
     scores = ["localization.score=outer-inner-contrast", "localization.class_weight=0.2", "localization.nms=soft"]
     other = runs.test_run(trained.out, [*thresholds, *scores], tmp_path / "other")
-    assert other.metrics["counts"]["detections"] > trained.metrics["counts"]["detections"]
-    assert other.metrics["average"] != trained.metrics["average"]
+    assert other.metrics.counts.detections > trained.metrics.counts.detections
+    assert other.metrics.average != trained.metrics.average
     hard = runs.test_run(trained.out, [*thresholds, *scores, "localization.nms=hard"], tmp_path / "hard")
-    assert hard.metrics["counts"]["detections"] < other.metrics["counts"]["detections"]
+    assert hard.metrics.counts.detections < other.metrics.counts.detections
 
 
 def test_training_settings_cannot_be_overridden_after_training(trained):

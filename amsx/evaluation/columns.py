@@ -1,6 +1,6 @@
-"""JSON records to columns of numbers, and which record is broken where one is."""
+"""Labelled segments as columns of numbers: from arrays, or from JSON records, where a broken record is named."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from operator import itemgetter
@@ -8,59 +8,88 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from amsx.files import parse_json
 
 Source = str | Path | Mapping[str, Any]  # a JSON file, or what one holds, parsed
 
+_LONGEST = 80  # characters of a name or a line that a message repeats
+
 
 @dataclass(frozen=True)
 class Columns:
-    """N labelled segments of the videos in `videos`, in the order of the file."""
+    """N labelled segments of the videos in `videos`: detections, instances or spans. They have been checked."""
 
-    videos: tuple[str, ...]  # every video listed, those without a record too
+    videos: tuple[str, ...]  # every video listed, those without a segment too
     labels: tuple[str, ...]  # in order of first appearance
-    video: np.ndarray  # (N,) int64, index into `videos`
-    label: np.ndarray  # (N,) int64, index into `labels`
-    start: np.ndarray  # (N,) float64, in the file's unit (seconds)
-    end: np.ndarray  # (N,) float64, never before start
-    score: np.ndarray  # (N,) float64, finite; zeros where the records carry none
+    video: NDArray[np.int64]  # (N,) index into `videos`
+    label: NDArray[np.int64]  # (N,) index into `labels`
+    start: NDArray[np.float64]  # (N,) in the file's unit (seconds)
+    end: NDArray[np.float64]  # (N,) never before start
+    score: NDArray[np.float64]  # (N,) finite; zeros where the segments have no score
 
     def __len__(self) -> int:
         return len(self.start)
 
-    def rows(self, rows: np.ndarray) -> "Columns":
+    @classmethod
+    def from_arrays(
+        cls,
+        videos: Sequence[str],
+        labels: Sequence[str],
+        *,
+        video: ArrayLike,
+        label: ArrayLike,
+        start: ArrayLike,
+        end: ArrayLike,
+        score: ArrayLike,
+    ) -> "Columns":
+        """N detections from five arrays (N,), checked here and never again.
+
+        video and label index `videos` and `labels`; start and end are in seconds. Labels without a detection are left
+        out. Raises ValueError for arrays of different lengths, for indices out of range, and for a NaN, an infinity or
+        an end before its start, naming the first such detection; and where a video is listed twice.
+        """
+        if len(set(videos)) < len(videos):
+            raise ValueError("a video is listed twice; expected every id once")
+        codes, which = np.asarray(video, dtype=np.int64), np.asarray(label, dtype=np.int64)
+        times = [np.asarray(values, dtype=np.float64) for values in (start, end, score)]
+        shapes = {array.shape for array in (codes, which, *times)}
+        if len(shapes) > 1 or codes.ndim != 1:
+            raise ValueError(f"arrays of detections have the shapes {sorted(shapes)}; expected one shape (N,)")
+        for what, indices, names in (("video", codes, videos), ("label", which, labels)):
+            if len(indices) and (indices.min() < 0 or indices.max() >= len(names)):
+                raise ValueError(
+                    f"{what} indices lie in {indices.min()} to {indices.max()}; expected 0 to {len(names) - 1}"
+                )
+        starts, ends, scores = times
+        broken = ~(np.isfinite(starts) & np.isfinite(ends) & np.isfinite(scores) & (starts <= ends))
+        if broken.any():
+            i = int(broken.argmax())
+            raise ValueError(
+                f"detection {i}, of video {str(videos[codes[i]])!r}, has segment [{starts[i]}, {ends[i]}] and score "
+                f"{scores[i]}; expected finite numbers with start <= end"
+            )
+        present, first = np.unique(which, return_index=True)
+        present = present[np.argsort(first)]
+        place = np.zeros(len(labels), dtype=np.int64)
+        place[present] = np.arange(len(present))
+        named = tuple(str(labels[i]) for i in present)
+        return cls(tuple(map(str, videos)), named, codes, place[which], starts, ends, scores)
+
+    def rows(self, rows: NDArray[np.int64]) -> "Columns":
         """The segments of these indices, in their order."""
         picked = {name: getattr(self, name)[rows] for name in ("video", "label", "start", "end", "score")}
         return replace(self, **picked)
 
-
-def load_json(source: Source, what: str) -> tuple[Mapping[str, Any], str]:
-    """The object in a JSON file (or the mapping given), and the name to call it by in messages."""
-    if isinstance(source, Mapping):
-        return source, what
-    text, name = read_file(source, what)
-    try:
-        content = parse_json(text)
-    except ValueError as error:
-        raise ValueError(f"{name}: not a JSON file ({error})") from None
-    return json_object(content, name), name
-
-
-def read_file(path: str | Path, what: str) -> tuple[bytes, str]:
-    """The content of a file, and its name; FileNotFoundError says what it was to be."""
-    path = Path(path)
-    if not path.is_file():
-        state = "is a folder" if path.is_dir() else "does not exist"
-        raise FileNotFoundError(f"{what} file {path} {state}")
-    return path.read_bytes(), str(path)
-
-
-def json_object(content: Any, name: str) -> Mapping[str, Any]:
-    """`content` itself; ValueError unless it is a JSON object."""
-    if not isinstance(content, Mapping):
-        raise ValueError(f"{name}: holds a {type(content).__name__}; expected a JSON object")
-    return content
+    def records(self) -> dict[str, list[dict[str, Any]]]:
+        """Video id -> [{"label", "score", "segment": [start, end]}] for every video, in the order of the columns."""
+        entries: dict[str, list[dict[str, Any]]] = {video: [] for video in self.videos}
+        columns = (self.video, self.label, self.score, self.start, self.end)
+        for video, label, score, start, end in zip(*(column.tolist() for column in columns), strict=True):
+            record = {"label": self.labels[label], "score": score, "segment": [start, end]}
+            entries[self.videos[video]].append(record)
+        return entries
 
 
 def read_columns(
@@ -77,6 +106,44 @@ def read_columns(
     if columns is None:
         raise ValueError(_first_fault(entries, name, kind, keys))
     return columns
+
+
+def load_json(source: Source, what: str) -> tuple[Mapping[str, Any], str]:
+    """The object in a JSON file (or the mapping given), and the name to call it by in messages."""
+    if isinstance(source, Mapping):
+        return source, what
+    text, name = read_file(source, what)
+    try:
+        content = parse_json(text)
+    except ValueError as error:
+        raise ValueError(f"{name}: not a JSON file ({error})") from None
+    return json_object(content, name), name
+
+
+def read_file(path: str | Path, what: str) -> tuple[bytes, str]:
+    """The content of a file, and its name; FileNotFoundError says what the file was to be."""
+    path = Path(path)
+    if not path.is_file():
+        state = "is a folder" if path.is_dir() else "does not exist"
+        raise FileNotFoundError(f"{what} file {path} {state}")
+    return path.read_bytes(), str(path)
+
+
+def json_object(content: Any, name: str) -> Mapping[str, Any]:
+    """`content` itself; ValueError unless it is a JSON object."""
+    if not isinstance(content, Mapping):
+        raise ValueError(f"{name}: holds a {type(content).__name__}; expected a JSON object")
+    return content
+
+
+def listing(names: Collection[str]) -> str:
+    """The first three of `names`, quoted, for a message."""
+    return ", ".join(map(quoted, list(names)[:3])) + (", ..." if len(names) > 3 else "")
+
+
+def quoted(text: str) -> str:
+    """`text` as it stands in a message, cut short: a line of a file of another kind may be megabytes long."""
+    return repr(text if len(text) <= _LONGEST else text[:_LONGEST] + "...")
 
 
 def _columns(entries: Mapping[str, Any], keys: Sequence[str]) -> Columns | None:
@@ -123,8 +190,8 @@ def _columns(entries: Mapping[str, Any], keys: Sequence[str]) -> Columns | None:
     )
 
 
-def _are(found: Iterable[type], *types: type) -> bool:
-    return all(issubclass(one, types) and one is not bool for one in found)
+def _are(given: Iterable[type], *types: type) -> bool:
+    return all(issubclass(one, types) and one is not bool for one in given)
 
 
 def _first_fault(entries: Mapping[str, Any], name: str, kind: str, keys: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from amsx.evaluation import compare, evaluate, evaluate_all
-from amsx.evaluation.table import format_comparison, format_side_by_side, format_table
+from amsx.evaluation.tables import format_comparison, format_side_by_side, format_table
 
 TRUTH: dict[str, Any] = {
     "database": {
@@ -32,7 +32,7 @@ def test_table_names_protocol_scores_and_notes() -> None:
         "run         0.0    0.0      0.0",
     ]
     read = "predictions read as: ActivityNet form without version and external_data"
-    assert format_table(result, dialect=True).splitlines()[1] == read
+    assert format_table(result, form=True).splitlines()[1] == read
 
 
 def test_protocols_side_by_side() -> None:
@@ -56,11 +56,11 @@ def test_protocols_side_by_side() -> None:
 def test_comparison_names_spread_and_interval() -> None:
     nothing: dict[str, Any] = {"results": {"a": []}}
     result = compare(TRUTH, [FOUND, nothing], [nothing], tiou=[0.5, 0.75], resamples=20)
-    dialect = "ActivityNet form without version and external_data"
+    form = "ActivityNet form without version and external_data"
     assert format_comparison(result).splitlines() == [
         "protocol activitynet, subset test: 1 videos, 2 classes, 2 instances",
-        f"A, 2 predictions: average mAP (%) 25.0, 0.0; read as: {dialect}",
-        f"B, 1 predictions: average mAP (%) 0.0; read as: {dialect}",
+        f"A, 2 predictions: average mAP (%) 25.0, 0.0; read as: {form}",
+        f"B, 1 predictions: average mAP (%) 0.0; read as: {form}",
         "tIoU            0.5   0.75  average",
         "A mean         25.0    0.0     12.5",
         "A std          35.4    0.0     17.7",

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amsx.evaluation.average_precision import average_precision
-from amsx.evaluation.curves import RECALLS, mean_curve, precision_recall
+from amsx.evaluation.precision import RECALLS, average_precision, mean_curve, precision_recall
 
 
 def test_points_by_hand() -> None:

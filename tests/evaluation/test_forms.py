@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from amsx.evaluation import evaluate
+from amsx.evaluation import Selection, evaluate
 from amsx.evaluation.labels import read_class_list
 
 CLASSES = ["run", "jump", "swim"]
@@ -68,12 +68,12 @@ def test_form_is_recognized_and_said(tmp_path: Path, content: dict[str, Any], di
     path.write_text(json.dumps(content))
     for source in (content, path):
         result = evaluate(source, truth())
-        assert (result["average"], result["counts"]["detections"], result["dialect"]) == (100.0, 3, dialect)
+        assert (result.average, result.counts.detections, result.form) == (100.0, 3, dialect)
 
 
 def test_columns_may_be_arrays() -> None:
     arrays = {key: np.array(values) for key, values in table(NUMBER).items()}
-    assert evaluate(arrays, truth())["average"] == 100.0
+    assert evaluate(arrays, truth()).average == 100.0
 
 
 def test_lines_of_the_thumos_challenge(tmp_path: Path) -> None:
@@ -83,15 +83,15 @@ def test_lines_of_the_thumos_challenge(tmp_path: Path) -> None:
     lines = [f"{video}.mp4 {start} {end} {numbers[label]} {score}" for video, label, start, end, score in ROWS]
     path.write_text("\n".join(lines) + "\n")
     names.write_text("".join(f"{number} {label}\n" for label, number in numbers.items()))
-    result = evaluate(path, truth(ids=False), labels=names)
-    assert result["average"] == 100.0
-    assert result["dialect"] == f"THUMOS14 challenge lines, integer labels by {names}"
+    result = evaluate(path, truth(ids=False), selection=Selection(labels=names))
+    assert result.average == 100.0
+    assert result.form == f"THUMOS14 challenge lines, integer labels by {names}"
     path.write_text("\n".join([*lines, "v2 1.0 2.0 7"]))
     with pytest.raises(ValueError, match=r"detections.txt, line 4: 'v2 1.0 2.0 7'; expected a video id, a start"):
-        evaluate(path, truth(ids=False), labels=names)
+        evaluate(path, truth(ids=False), selection=Selection(labels=names))
     path.write_text("v1 2.0 1.0 7 0.5\n")
     with pytest.raises(ValueError, match="ends before it starts"):
-        evaluate(path, truth(ids=False), labels=names)
+        evaluate(path, truth(ids=False), selection=Selection(labels=names))
 
 
 @pytest.mark.parametrize(
@@ -102,16 +102,16 @@ def test_class_list_files(tmp_path: Path, text: str) -> None:
     path = tmp_path / "classes.txt"
     path.write_text(text)
     assert read_class_list(path) == ({0: "run", 1: "jump", 2: "swim"}, str(path))
-    result = evaluate({"results": results(NUMBER)}, truth(ids=False), labels=path)
-    assert result["average"] == 100.0
-    assert result["dialect"].endswith(f"integer labels by {path}")
+    result = evaluate({"results": results(NUMBER)}, truth(ids=False), selection=Selection(labels=path))
+    assert result.average == 100.0
+    assert result.form.endswith(f"integer labels by {path}")
 
 
 def test_class_list_decides_over_the_ground_truth() -> None:
     other = {0: "swim", 1: "jump", 2: "run"}
     found = {"results": results({name: number for number, name in other.items()}.get)}
-    assert evaluate(found, truth(), labels=other)["average"] == 100.0
-    assert evaluate(found, truth())["average"] < 50.0
+    assert evaluate(found, truth(), selection=Selection(labels=other)).average == 100.0
+    assert evaluate(found, truth()).average < 50.0
 
 
 @pytest.mark.parametrize("text", ["", "[]", "[1, 2]", '{"0": "run"}', "3"])
@@ -119,7 +119,7 @@ def test_class_list_of_another_form_is_refused(tmp_path: Path, text: str) -> Non
     path = tmp_path / "classes.txt"
     path.write_text(text)
     with pytest.raises(ValueError, match=r"classes.txt.* expected class names"):
-        evaluate({"results": results(NUMBER)}, truth(ids=False), labels=path)
+        evaluate({"results": results(NUMBER)}, truth(ids=False), selection=Selection(labels=path))
 
 
 @pytest.mark.parametrize(("text", "what"), [("run\nrun\n", "name"), ("1 run\n1 jump\n", "number")])
@@ -139,9 +139,9 @@ def test_integer_labels_without_a_meaning() -> None:
     with pytest.raises(
         ValueError, match="label '2' stands for no class of the class list, which has 2 numbers, 0 to 1"
     ):
-        evaluate({"results": results(NUMBER)}, truth(), labels=["run", "jump"])
+        evaluate({"results": results(NUMBER)}, truth(), selection=Selection(labels=["run", "jump"]))
     with pytest.raises(ValueError, match=r"its labels are names .*so there is no use for a class list"):
-        evaluate({"results": results()}, truth(), labels=CLASSES)
+        evaluate({"results": results()}, truth(), selection=Selection(labels=CLASSES))
 
 
 def test_integer_labels_with_two_meanings() -> None:
@@ -152,18 +152,23 @@ def test_integer_labels_with_two_meanings() -> None:
     with pytest.raises(ValueError, match="has such labels as well as other numbers in label_id"):
         evaluate({"results": results(NUMBER)}, numbered)
     same = {0: "0", 1: "1", 2: "2"}
-    assert evaluate({"results": results(lambda name: 2 - NUMBER(name))}, numbered, labels=same)["average"] == 100.0
+    assert (
+        evaluate(
+            {"results": results(lambda name: 2 - NUMBER(name))}, numbered, selection=Selection(labels=same)
+        ).average
+        == 100.0
+    )
     for entry in numbered["database"].values():
         for annotation in entry["annotations"]:
             annotation["label_id"] = int(annotation["label"])
     result = evaluate({"results": results(lambda name: 2 - NUMBER(name))}, numbered)
-    assert (result["average"], result["dialect"].endswith("as ground truth spells them")) == (100.0, True)
+    assert (result.average, result.form.endswith("as ground truth spells them")) == (100.0, True)
 
 
 def test_label_id_of_two_classes() -> None:
     broken = truth()
     broken["database"]["v1"]["annotations"][1]["label_id"] = 0
-    assert evaluate({"results": results()}, broken)["average"] == 100.0  # nobody asked
+    assert evaluate({"results": results()}, broken).average == 100.0  # nobody asked
     with pytest.raises(ValueError, match="label_id 0 stands for 'jump' and for 'run'"):
         evaluate({"results": results(NUMBER)}, broken)
 
@@ -201,5 +206,5 @@ def test_published_class_numbers(shared_data: Callable[[str], Path]) -> None:
         for v, e in test.items()
     }
     result = evaluate({"database": found}, path)
-    assert result["average"] == 100.0
-    assert result["dialect"] == f"ActionFormer form (database), integer labels by the label_id of {path}"
+    assert result.average == 100.0
+    assert result.form == f"ActionFormer form (database), integer labels by the label_id of {path}"

@@ -1,0 +1,88 @@
+"""Predictions and ground truth, read and checked against each other; detections that are not scored are set apart."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from amsx.evaluation.columns import Columns, Source, listing
+from amsx.evaluation.ground_truth import GroundTruth, read_ground_truth
+from amsx.evaluation.labels import resolve_labels
+from amsx.evaluation.predictions import Detections, read_predictions
+from amsx.evaluation.selection import DEFAULT_SELECTION, ClassList, Selection
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What all protocols share: the detections to score, and the ground truth to score them against."""
+
+    truth: GroundTruth
+    detections: Columns  # label indexes `truth.classes`; video `truth.videos`, and beyond them those unknown to it
+    set_apart: dict[str, int]  # how many detections were set apart, by the name of the reason
+    notes: list[str]  # sentences on them
+    form: str  # how the predictions were read, in words
+
+
+def read_inputs(predictions: Detections, ground_truth: Source, selection: Selection = DEFAULT_SELECTION) -> Inputs:
+    """Read the ground truth, then the predictions, and check that they belong together.
+
+    Raises FileNotFoundError or ValueError: see `read_ground_truth`, `read_predictions` and `resolve_labels`; and where
+    predictions and ground truth have no video or no label in common.
+    """
+    return inputs_of(predictions, read_ground_truth(ground_truth, selection), selection.labels)
+
+
+def inputs_of(predictions: Detections, truth: GroundTruth, labels: ClassList | None = None) -> Inputs:
+    """Read predictions for a ground truth that has been read; `labels` says what integer labels stand for."""
+    read = read_predictions(predictions)
+    detections, spelling = resolve_labels(read, truth, labels)
+    form = ", ".join(filter(None, [read.form, spelling]))
+    return Inputs(truth, *_select(detections, read.name, truth), form=form)
+
+
+def _select(detections: Columns, name: str, truth: GroundTruth) -> tuple[Columns, dict[str, int], list[str]]:
+    """The detections to score, with counts of and notes on the rest. Labels index `truth.classes`.
+
+    Videos index `truth.videos`, and beyond them those that the ground truth does not know.
+    """
+    _check_common(detections, name, truth)
+    scored = {video: i for i, video in enumerate(truth.videos)}
+    unknown = sorted(set(detections.videos) - set(scored) - truth.left_out) if not truth.only_listed else []
+    index = scored | {video: len(scored) + i for i, video in enumerate(unknown)}
+    code = {label: i for i, label in enumerate(truth.classes)}
+    video = np.array([index.get(video, -1) for video in detections.videos], dtype=np.int64)[detections.video]
+    label = np.array([code.get(label, -1) for label in detections.labels], dtype=np.int64)[detections.label]
+
+    rows = np.flatnonzero((video >= 0) & (label >= 0))
+    of_classes = sorted(set(detections.labels) - set(code))
+    empty = detections.start[rows] == detections.end[rows]
+    rest = {
+        "detections_in_videos_not_scored": (video < 0, "detections in videos that are not scored left out"),
+        "detections_of_other_classes": (
+            (video >= 0) & (label < 0),
+            f"detections of classes without an instance left out: {listing(of_classes)}",
+        ),
+        "detections_in_unknown_videos": (
+            video[rows] >= len(scored),
+            f"detections are false positives in videos that the ground truth does not know: {listing(unknown)}",
+        ),
+        "detections_of_zero_length": (empty, "detections of zero length are false positives"),
+    }
+    counts = {key: int(mask.sum()) for key, (mask, _) in rest.items()}
+    notes = [f"{counts[key]} {text}" for key, (_, text) in rest.items() if counts[key]]
+    start, end, score = detections.start[rows], detections.end[rows], detections.score[rows]
+    columns = Columns((*truth.videos, *unknown), truth.classes, video[rows], label[rows], start, end, score)
+    return columns, counts, notes
+
+
+def _check_common(detections: Columns, name: str, truth: GroundTruth) -> None:
+    """Raise ValueError where predictions and ground truth plainly do not belong together."""
+    if detections.videos and not set(detections.videos) & set(truth.videos):
+        raise ValueError(
+            f"{name} holds none of the videos of {truth.name} that are scored: it has "
+            f"{listing(detections.videos)}, expected {listing(truth.videos)}"
+        )
+    if detections.labels and not set(detections.labels) & truth.known_labels:
+        raise ValueError(
+            f"{name} and {truth.name} have no label in common: the predictions have "
+            f"{listing(detections.labels)}, the ground truth {listing(truth.classes)}"
+        )
