@@ -1,6 +1,6 @@
 """The report's charts as inline SVG: coloured by the page's style sheet, so they follow light, dark and print.
 
-Series differ in colour and in the shape of their marks, and every mark says its figures when pointed at.
+Series differ in colour and in the shape of their marks; a mark shows its numbers when the pointer is over it.
 """
 
 import math
@@ -10,17 +10,17 @@ from html import escape
 
 import numpy as np
 
-COLOURS, SHAPES = 8, 5  # then they come again, in other pairs
+COLOURS, SHAPES = 8, 5  # series number i has colour i % COLOURS and shape i % SHAPES
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 14.0, 16.0, 40.0  # margins of a chart with numeric axes, px
 
 
 @dataclass(frozen=True)
 class Series:
-    """One line, or one mark a category."""
+    """A line, or one mark in every category."""
 
     name: str
     style: int  # which colour and shape
-    y: Sequence[float | None]  # None: nothing there, a line is interrupted
+    y: Sequence[float | None]  # None: no value; a line is interrupted there
     deviation: Sequence[float | None] | None = None  # half the length of an error bar
     x: Sequence[float] = ()  # of a line
 
@@ -102,9 +102,9 @@ def rows(
     notes: Sequence[str] | None = None,
     from_zero: bool = True,
 ) -> str:
-    """One row a category, one mark a series in it: horizontal, so that long names can be read.
+    """A row for every category with a mark for every series in it; horizontal, so that long names can be read.
 
-    The axis includes 0 unless it is said not to; `notes` are set small behind the names.
+    The axis includes 0 if `from_zero`; `notes` stand in small letters behind the names.
     """
     step = max(20.0, 9.0 * len(series) + 6)
     left = min(0.42 * width, 24 + 6.4 * max(len(n) + (len(notes[i]) + 1 if notes else 0) for i, n in enumerate(names)))
@@ -149,7 +149,7 @@ def stacks(
     x_label: str,
     width: int = 520,
 ) -> str:
-    """One bar a category, filled by the kinds' shares (percent); a category without any has no bar."""
+    """A bar for every category, filled by the kinds' shares (percent); a category without shares has no bar."""
     column = (width - _LEFT - _RIGHT) / max(1, len(names))
     height = 260
     y_of = _scale(0, 100, height - _BOTTOM, _TOP)
@@ -186,7 +186,7 @@ def legend(names: Sequence[str], styles: Sequence[int]) -> str:
 
 
 def kinds_legend(kinds: Sequence[str]) -> str:
-    """The same for the kinds of `stacks`."""
+    """The names of the kinds of `stacks` beside their colours."""
     items = []
     for k, name in enumerate(kinds):
         box = f'<rect class="kind k{k}" x="2" y="2" width="12" height="12"/>'
@@ -205,7 +205,7 @@ def _extent(series: Sequence[Series], also: Sequence[float] = ()) -> tuple[float
 
 
 def _axis(extent: tuple[float, float], fixed: tuple[float, float] | None) -> tuple[float, float, list[float]]:
-    """Ends of an axis and its ticks; the ends lie on ticks unless they are given."""
+    """The ends of an axis and its ticks; ends that are not `fixed` lie on ticks."""
     low, high = fixed or extent
     if high - low < 1e-9:
         low, high = low - 0.5, high + 0.5
@@ -223,8 +223,8 @@ def _ticks(low: float, high: float) -> list[float]:
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(power * m for m in (1, 2, 2.5, 5, 10) if power * m >= raw)
     first = math.ceil(low / step - 1e-9)
-    found = [round(i * step, 10) for i in range(first, math.floor(high / step + 1e-9) + 1)]
-    return found if len(found) > 1 else [low, high]
+    ticks = [round(i * step, 10) for i in range(first, math.floor(high / step + 1e-9) + 1)]
+    return ticks if len(ticks) > 1 else [low, high]
 
 
 def _scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
@@ -240,12 +240,12 @@ def _figure(value: float, deviation: float | None) -> str:
     return f"{value:.3g}" if deviation is None else f"{value:.3g} \u00b1 {deviation:.2g}"
 
 
-def _mark(series: Series, x: float, y: float, says: str) -> str:
-    return f"<g>{_shape(series.style, x, y)}<title>{escape(says)}</title></g>"
+def _mark(series: Series, x: float, y: float, text: str) -> str:
+    return f"<g>{_shape(series.style, x, y)}<title>{escape(text)}</title></g>"
 
 
 def _shape(style: int, x: float, y: float) -> str:
-    """Circle, square, triangle, diamond, ring: told apart without colour."""
+    """Circle, square, triangle, diamond or ring, so that series differ without colour, too."""
     colour, shape = f"mark c{style % COLOURS}", style % SHAPES
     if shape in (0, 4):
         return f'<circle class="{colour}{" open" if shape else ""}" cx="{x:.1f}" cy="{y:.1f}" r="3.6"/>'
@@ -267,7 +267,7 @@ def _text(text: str, x: float, y: float, css: str, anchor: str) -> str:
 
 def _svg(parts: Sequence[str], width: int, height: int, title: str, y_label: str = "") -> str:
     # Below four fifths of its size the letters could not be read: a narrow window scrolls instead.
-    held = f"min-width:{0.8 * width:.0f}px;max-width:{width}px"
-    head = f'<svg class="chart" viewBox="0 0 {width} {height}" style="{held}" role="img"'
+    limits = f"min-width:{0.8 * width:.0f}px;max-width:{width}px"
+    head = f'<svg class="chart" viewBox="0 0 {width} {height}" style="{limits}" role="img"'
     label = f'<p class="axis">{escape(y_label)}</p>' if y_label else ""
     return f'{label}{head} aria-label="{escape(title)}">{"".join(parts)}</svg>'

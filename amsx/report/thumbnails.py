@@ -5,16 +5,16 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image  # comes with matplotlib
+from PIL import Image
 
 COUNT, HEIGHT = 24, 54  # pictures a video, and their height in pixels: about 40 KB a video
 KINDS = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 
 
 def thumbnails(folder: Path, name: str) -> list[tuple[float, int, str]]:
-    """(place in the video from 0 to 1, width in pixels, data URI) of frames evenly spread over the video.
+    """(place in the video from 0 to 1, width in pixels, data URI) of frames evenly spread over the video `name`.
 
-    The files are taken to be evenly spread over the video themselves; empty where it has none.
+    The files themselves are taken to be evenly spread over the video. Empty where the video has none.
     """
     paths = _files(folder, name)
     count = min(COUNT, len(paths))
@@ -23,11 +23,11 @@ def thumbnails(folder: Path, name: str) -> list[tuple[float, int, str]]:
 
 
 def check_frames(folder: Path, names: Sequence[str]) -> str:
-    """What to say about videos without frames, if any; ValueError where none has one."""
-    there = sum(bool(_files(folder, name)) for name in names)
-    if not there:
+    """A sentence on how many of the videos have frames, empty where all have; ValueError where none has."""
+    count = sum(bool(_files(folder, name)) for name in names)
+    if not count:
         raise ValueError(f"no frames of the test videos in {folder}; expected e.g. {folder / names[0]}/*.jpg")
-    return "" if there == len(names) else f"{folder} has frames of {there} of {len(names)} videos"
+    return "" if count == len(names) else f"{folder} has frames of {count} of {len(names)} videos"
 
 
 def _files(folder: Path, name: str) -> list[Path]:

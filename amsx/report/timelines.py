@@ -1,7 +1,7 @@
-"""The report's picture of single videos as data: CASs, sampling, pseudo-labels, proposals and ground truth of each.
+"""The data that the page draws single videos from: CASs, sampling, pseudo-labels, proposals and ground truth.
 
-A video carries only the classes that matter in it (ground truth and predicted), its CASs in 256 steps. Everything is
-computed here; the page only draws.
+A video carries only its annotated and its predicted classes, and its CASs in 256 steps. Everything is computed here;
+the page only draws.
 """
 
 import base64
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from amsx.files import read_json
 from amsx.localization.fusion import Activations, fuse, stream_weights
-from amsx.localization.proposals import true_runs
+from amsx.localization.proposals import thresholds, true_runs
 from amsx.model.ams import predicted_classes
 from amsx.model.pseudo_labels import pseudo_labels
 from amsx.report.run_groups import Run, views_of
@@ -26,7 +26,7 @@ from amsx.training.snapshots import load_input
 
 
 class Timelines:
-    """The videos of one run."""
+    """The videos of one run, by their index among its test videos."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -35,14 +35,14 @@ class Timelines:
         self.edges = np.concatenate([[0], np.cumsum(first.base.lengths)])
         self.views = views_of(run.streams)
         self._fused = {view: _fused(run.parts_of(view), run.config) for view in self.views}
-        self._taught = _taught(run)
+        self._teachers = _teachers(run)
         self._change = {s: load_input(run.folder / s / "input.safetensors") for s in run.streams}
         self._predictions = {
             view: read_json(run.folder_of(view) / "predictions.json")["results"] for view in self.views
         }
 
     def notes(self) -> dict[str, str]:
-        """Strip -> why it is absent, or what to know about it."""
+        """Strip of the page -> why this run has none, or what to know about it."""
         phases, sampling = self.run.config.phases, self.run.config.sampling
         notes = {}
         if phases.branches == "base":
@@ -61,14 +61,14 @@ class Timelines:
 
     def truth(self, video: int) -> dict[str, list[list[float]]]:
         """Class -> annotated segments of a video, in seconds."""
-        found: dict[str, list[list[float]]] = {}
+        segments: dict[str, list[list[float]]] = {}
         for entry in self.run.truth["database"][self.ids[video]]["annotations"]:
-            found.setdefault(entry["label"], []).append([_short(t) for t in entry["segment"]])
-        return found
+            segments.setdefault(entry["label"], []).append([_short(t) for t in entry["segment"]])
+        return segments
 
     def predicted(self, video: int) -> set[str]:
         """The classes with a proposal in the first view."""
-        return {found["label"] for found in self._predictions[self.views[0]][self.ids[video]]}
+        return {proposal["label"] for proposal in self._predictions[self.views[0]][self.ids[video]]}
 
     def change(self, video: int) -> dict[str, list[Any]]:
         """Stream -> how much the features change at every snippet, packed; empty where the run kept none."""
@@ -76,11 +76,11 @@ class Timelines:
         return {stream: pack(change[rows]) for stream, change in self._change.items() if change is not None}
 
     def outcome(self, video: int, classes: Sequence[str]) -> dict[str, Any]:
-        """What the run says about a video and `classes`: the page's `runs` entry of a video."""
+        """All that the page shows of this run for a video and `classes`: an entry of the video's "runs"."""
         return {
             "density": self.density(video),
             "views": {view: self._view(view, video, classes) for view in self.views},
-            "taught": self._lessons(video),
+            "taught": self._pseudo_labels(video),
         }
 
     def density(self, video: int) -> dict[str, list[Any]]:
@@ -88,12 +88,16 @@ class Timelines:
         config, rows = self.run.config, self._rows(video)
         if config.phases.branches == "base" or not config.phases.sampler:
             return {}
-        found = {}
+        packed = {}
         for part in self.run.parts:
-            probs = torch.from_numpy(part.base.probs[video : video + 1])
-            channels = predicted_classes(probs, config.sampling.class_threshold)
-            found[part.stream] = pack(sample_density(part.base.cas[rows], channels, config))
-        return found
+            channels = self._predicted_channels(part, video)
+            packed[part.stream] = pack(sample_density(part.base.cas[rows], channels, config))
+        return packed
+
+    def _predicted_channels(self, part: StreamActivations, video: int) -> torch.Tensor:
+        """The classes that guide the sampler of a stream at test time, multi-hot (1, C)."""
+        probs = torch.from_numpy(part.base.probs[video : video + 1])
+        return predicted_classes(probs, self.run.config.sampling.class_threshold)
 
     def _rows(self, video: int) -> slice:
         return slice(int(self.edges[video]), int(self.edges[video + 1]))
@@ -107,11 +111,11 @@ class Timelines:
                 values = part.cas[rows, column]
                 cas.setdefault(self.classes[column], {})[branch] = [*pack(values), _thresholds(values, branch, config)]
         proposals: dict[str, list[list[float]]] = {}
-        for found in self._predictions[view][self.ids[video]]:
-            if found["label"] not in classes:
+        for proposal in self._predictions[view][self.ids[video]]:
+            if proposal["label"] not in classes:
                 continue  # only a stream alone predicts it
-            row = [*map(_short, found["segment"]), _short(found["score"])]
-            proposals.setdefault(found["label"], []).append(row)
+            row = [*map(_short, proposal["segment"]), _short(proposal["score"])]
+            proposals.setdefault(proposal["label"], []).append(row)
         probs = self._fused[view]["fused"].probs[video]
         return {
             "cas": cas,
@@ -119,17 +123,20 @@ class Timelines:
             "probabilities": {self.classes[c]: _short(float(probs[c])) for c in columns},
         }
 
-    def _lessons(self, video: int) -> list[dict[str, Any]]:
-        """Eq. 8 on this video: what each branch would have taught in each iteration, in seconds."""
-        if not self._taught:
+    def _pseudo_labels(self, video: int) -> list[dict[str, Any]]:
+        """The pseudo-labels (Eq. 8) that each branch would have given the other in each iteration, in seconds.
+
+        Those of the annotated classes; of a video without any, those of the classes that guide the sampler.
+        """
+        if not self._teachers:
             return []
         labels = [label for label in self.truth(video) if label in self.classes]
         if not labels:
-            predicted = predicted_classes(torch.from_numpy(self.run.parts[0].base.probs[video : video + 1]), 0.25)
+            predicted = self._predicted_channels(self.run.parts[0], video)
             labels = [self.classes[c] for c in predicted[0].nonzero()[:, 0].tolist()]
         columns = [self.classes.index(label) for label in labels]
-        lessons = []
-        for lesson, part in self._taught:
+        entries = []
+        for teacher, part in self._teachers:
             cas = torch.from_numpy(np.ascontiguousarray(part.cas[self._rows(video)][:, columns]))[None]
             positive = pseudo_labels(
                 cas,
@@ -139,8 +146,8 @@ class Timelines:
                 exclusive=self.run.config.loss.exclusive_targets,
             )[0].numpy()
             intervals = {label: self._seconds(video, positive[:, i]) for i, label in enumerate(labels)}
-            lessons.append({**lesson, "intervals": intervals})
-        return lessons
+            entries.append({**teacher, "intervals": intervals})
+        return entries
 
     def _seconds(self, video: int, inside: NDArray[np.bool_]) -> list[list[float]]:
         runs = self.timebases[video].to_seconds(true_runs(inside))
@@ -162,7 +169,7 @@ def sample_density(cas: NDArray[np.float32], channels: torch.Tensor, config: Con
 
 
 def pack(values: ArrayLike) -> list[Any]:
-    """Non-negative values as [largest, base64 of one byte each]: value = byte * largest / 255."""
+    """Non-negative values as [largest, base64 of a byte for each value]: value = byte * largest / 255."""
     array = np.asarray(values, dtype=np.float64)
     largest = float(f"{max(float(array.max(initial=0.0)), 1e-9):.6g}")
     steps = np.rint(array * (255 / largest)).clip(0, 255).astype(np.uint8)
@@ -175,47 +182,44 @@ def unpack(packed: Sequence[Any]) -> NDArray[np.float64]:
 
 
 def _thresholds(cas: NDArray[np.float32], branch: str, config: Config) -> list[float]:
-    """What a CAS (n,) is cut at: a branch's for its pseudo-labels (Eq. 8), the fused one for localization."""
-    mean, options = float(cas.mean(dtype=np.float64)), config.localization
+    """What a CAS (n,) is cut at: that of a branch for pseudo-labels (Eq. 8), the fused one for localization."""
     if branch != "fused":
-        return [_short(config.loss.pseudo_threshold * mean)]
-    if options.threshold_of == "mean":
-        return [_short(level * mean) for level in options.levels]
-    low, high = float(cas.min()), float(cas.max())
-    return [_short(low + level * (high - low)) for level in options.levels]
+        return [_short(config.loss.pseudo_threshold * float(cas.mean(dtype=np.float64)))]
+    return [_short(threshold) for threshold in thresholds(cas, config.localization)]
 
 
 def _short(value: float) -> float:
+    """`value` rounded to five significant digits, or to two decimals from 100 on."""
     return float(f"{value:.5g}") if abs(value) < 100 else round(value, 2)
 
 
 def _fused(parts: Sequence[StreamActivations], config: Config) -> dict[str, Activations]:
-    """Branch -> its activations over the streams of a view (Eq. 12), and "fused", what detections are made from."""
+    """Branch -> its activations over the streams of a view (Eq. 12); "fused": what the detections are made from."""
     weights = stream_weights([part.stream for part in parts], config.localization.beta)
-    found = {"base": fuse([part.base for part in parts], weights)}
+    fused = {"base": fuse([part.base for part in parts], weights)}
     others = [part.supplementary for part in parts if part.supplementary is not None]
     if others:
-        found["supplementary"] = fuse(others, weights)
-    found["fused"] = fuse([part.fused(config.localization.supplementary_weight) for part in parts], weights)
-    return found
+        fused["supplementary"] = fuse(others, weights)
+    fused["fused"] = fuse([part.fused(config.localization.supplementary_weight) for part in parts], weights)
+    return fused
 
 
-def _taught(run: Run) -> list[tuple[dict[str, Any], Activations]]:
-    """Who taught whom in which iteration, and with which CAS, as far as the run kept them.
+def _teachers(run: Run) -> list[tuple[dict[str, Any], Activations]]:
+    """Which branch gave pseudo-labels to which in each iteration, and the activations behind them, where kept.
 
     In phase one the base branch of the iteration before is the teacher; in phase two the supplementary branch as the
     iteration leaves it (its sampler is guided by the base branch that then still learns).
     """
-    found = []
+    teachers = []
     for part, snapshots in zip(run.parts, run.snapshots, strict=True):
         kept = {**snapshots, run.config.phases.iterations: part}
         for phase in schedule(run.config.phases):
             if phase.teacher is None:
                 continue
-            when = phase.iteration - (phase.teacher == "base" and phase.trains == "supplementary")
-            source = kept.get(when)
-            cas = None if source is None else getattr(source, phase.teacher)
-            if cas is not None:
-                lesson = {"stream": part.stream, "iteration": phase.iteration}
-                found.append(({**lesson, "teacher": phase.teacher, "student": phase.trains}, cas))
-    return found
+            snapshot = phase.iteration - (phase.teacher == "base" and phase.trains == "supplementary")
+            source = kept.get(snapshot)
+            activations = None if source is None else getattr(source, phase.teacher)
+            if activations is not None:
+                about = {"stream": part.stream, "iteration": phase.iteration}
+                teachers.append(({**about, "teacher": phase.teacher, "student": phase.trains}, activations))
+    return teachers

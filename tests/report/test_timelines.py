@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from amsx.data.batching import FeatureSet
+from amsx.experiments.single_videos import method_strips
 from amsx.report.run_groups import read_groups
 from amsx.report.timeline_pictures import draw_timelines
 from amsx.report.timelines import Timelines, pack, sample_density, unpack
 from amsx.training.config import Config, override
+from amsx.training.setup import build_model
 
 
 @pytest.fixture(scope="module")
@@ -123,3 +126,32 @@ def test_thresholds_of_a_range(groups):
     cas = unpack(shown["fused"])
     span = cas.max() - cas.min()
     assert shown["fused"][2] == pytest.approx([cas.min() + 0.25 * span, cas.min() + 0.5 * span], abs=span / 100)
+
+
+def test_a_changed_class_threshold_changes_whose_pseudo_labels_are_shown(groups):
+    """A video without annotation has the pseudo-labels of its predicted classes."""
+    run = groups[0].runs[0]
+    database = {name: {**entry, "annotations": []} for name, entry in run.truth["database"].items()}
+    shown = {}
+    for threshold in (0.0, 1.0):
+        config = override(run.config, [f"sampling.class_threshold={threshold}"])
+        timelines = Timelines(replace(run, config=config, truth={"database": database}))
+        shown[threshold] = [set(entry["intervals"]) for entry in timelines.outcome(0, timelines.classes)["taught"]]
+    assert all(labels == set(run.parts[0].classes) for labels in shown[0.0])
+    assert all(len(labels) == 1 for labels in shown[1.0])  # no probability reaches 1: the likeliest class
+
+
+def test_fig_6_and_the_report_show_the_same_change_of_the_input(groups, dataset):
+    run = groups[0].runs[0]
+    timelines = Timelines(run)
+    for index, video in enumerate(dataset.subset("test")[:3]):
+        label = video.segments[0].label
+        for stream, packed in timelines.change(index).items():
+            model = build_model(dataset.dims[stream], len(dataset.classes), run.config).eval()
+            features = FeatureSet.load([video], stream, dataset.classes, storage=run.config.optimization.storage)
+            channel = dataset.classes.index(label)
+            strip = method_strips(model, features, video, label, channel, run.config)[0]
+            assert strip.name.startswith("input")
+            assert (
+                np.abs(unpack(packed) - strip.curve).max() <= packed[0] / 510 * 1.001
+            )  # half a step of what is packed

@@ -1,0 +1,62 @@
+"""Strips of one video: every format that is asked for, whole, and only curves of the same video."""
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from figures.test_explanation import texts
+
+from amsx.data.videos import Timebase
+from amsx.figures.strips import Strip, draw_strips, truth_strip
+
+TIMEBASE = Timebase(0.5)
+TRUTH = [(2.0, 4.0), (7.0, 9.5)]
+CURVE = np.linspace(0, 1.234, 20)
+
+
+def strips() -> list[Strip]:
+    pseudo_labels = {"base": [(1.0, 3.0)], "supplementary": TRUTH}
+    return [
+        Strip("a CAS", CURVE, 0.5, {"proposals": TRUTH}),
+        Strip("pseudo-labels", bars=pseudo_labels, shade=[(0.0, 1.0)]),
+        truth_strip(TRUTH),
+    ]
+
+
+def test_both_formats_with_what_the_strips_are_called(tmp_path: Path) -> None:
+    written = draw_strips(tmp_path / "new" / "video.1", "a title", strips(), TRUTH, TIMEBASE)
+    assert [path.name for path in written] == ["video.1.png", "video.1.svg"]
+    assert written[0].read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    text = texts(written[1])
+    for expected in ("a title", "a CAS", "pseudo-labels", "ground truth", "base", "supplementary", "1.23", "seconds"):
+        assert expected in text
+
+
+def test_bars_lie_at_their_seconds(tmp_path: Path) -> None:
+    """The bars of the ground truth, as wide as they are long, are drawn in its colour."""
+    strips = [Strip("c", CURVE), truth_strip(TRUTH)]
+    (path,) = draw_strips(tmp_path / "v", "t", strips, TRUTH, TIMEBASE, formats=["svg"])
+    widths = []
+    for element in ElementTree.parse(path).iter():
+        style = element.get("style", "")
+        if "fill: #3a7d44" in style and "opacity" not in style:  # the shading behind the curve is translucent
+            corners = [float(x) for x in re.findall(r"[ML] (\S+)", element.get("d", ""))]
+            widths.append(max(corners) - min(corners))
+    assert len(widths) == 2
+    assert widths[1] / widths[0] == pytest.approx(2.5 / 2.0, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("drawn", "message"),
+    [
+        ([], "at least one strip with a curve"),
+        ([truth_strip(TRUTH)], "at least one strip with a curve"),
+        ([Strip("a", CURVE), Strip("b", CURVE[1:])], "strip 'b' has 19 snippets, 'a' has 20"),
+    ],
+)
+def test_what_cannot_be_drawn(tmp_path: Path, drawn: list[Strip], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        draw_strips(tmp_path / "v", "t", drawn, TRUTH, TIMEBASE)
+    assert list(tmp_path.iterdir()) == []
