@@ -34,8 +34,8 @@ from amsx.localization.options import PostProcessing
 from amsx.localization.proposals import thresholds, true_runs
 from amsx.model.ams import AMS, predicted_classes
 from amsx.model.pseudo_labels import pseudo_labels
+from amsx.model.sampler import samples_per_snippet
 from amsx.ops.alignment import align_cas
-from amsx.report.timelines import sample_density
 from amsx.training import checkpoint
 from amsx.training.config import Config
 from amsx.training.setup import build_model, build_sampler, load_model
@@ -99,7 +99,7 @@ def method_strips(
         marked = pseudo_labels(cas[:, :, [channel]], torch.ones(1, 1), lengths, ratio=config.loss.pseudo_threshold)
         pseudo[branch] = _seconds(video.timebase, true_runs(marked[0, :, 0].numpy()))
     truth = _truth(video, label)
-    density = sample_density(base.cas[0].numpy(), channels, config)
+    density = samples_per_snippet(timestamps[0].numpy())
     edges = video.timebase.to_seconds(np.arange(n + 1))
     sampled_edges = video.timebase.to_seconds(np.concatenate([[0.0], np.cumsum(density)]))  # in sampled time
     stretched = [(float(a), float(b)) for a, b in np.interp(truth, edges, sampled_edges).reshape(-1, 2)]

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from amsx.model.masking import valid_mask
@@ -78,3 +80,15 @@ def erasing_weights(cas: Tensor, channels: Tensor, lengths: Tensor, ratio: float
     kept = ~pseudo_labels(cas, channels, lengths, ratio=ratio).any(dim=2)
     left = (kept & valid_mask(lengths, cas.shape[1])).any(dim=1, keepdim=True)
     return (kept | ~left).to(torch.float32)
+
+
+def samples_per_snippet(timestamps: NDArray[np.float32]) -> NDArray[np.float64]:
+    """How many of a video's n samples, at `timestamps` (n,), fall on each of its snippets: (n,), n in sum.
+
+    Sample i stands where the cumulated weights reach i + 0.5; between two samples they are taken to be linear.
+    """
+    n = len(timestamps)
+    times = np.concatenate([[-0.5], timestamps.astype(np.float64), [n - 0.5]])
+    cumulated = np.concatenate([[0.0], np.arange(n) + 0.5, [float(n)]])
+    at_edges: NDArray[np.float64] = np.interp(np.arange(n + 1) - 0.5, times, cumulated)
+    return np.diff(at_edges)

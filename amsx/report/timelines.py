@@ -17,6 +17,7 @@ from amsx.localization.fusion import Activations, fuse, stream_weights
 from amsx.localization.proposals import thresholds, true_runs
 from amsx.model.ams import predicted_classes
 from amsx.model.pseudo_labels import pseudo_labels
+from amsx.model.sampler import samples_per_snippet
 from amsx.report.run_groups import Run, views_of
 from amsx.training.activations import StreamActivations
 from amsx.training.config import Config
@@ -88,10 +89,15 @@ class Timelines:
         config, rows = self.run.config, self._rows(video)
         if config.phases.branches == "base" or not config.phases.sampler:
             return {}
+        sampler = build_sampler(config)
         packed = {}
         for part in self.run.parts:
             channels = self._predicted_channels(part, video)
-            packed[part.stream] = pack(sample_density(part.base.cas[rows], channels, config))
+            cas = torch.from_numpy(part.base.cas[rows])[None]
+            with torch.random.fork_rng([]):  # of a sampler that is random, always the same draw
+                torch.manual_seed(config.optimization.seed)
+                timestamps = sampler.timestamps(cas, channels, torch.tensor([cas.shape[1]]))
+            packed[part.stream] = pack(samples_per_snippet(timestamps[0].numpy()))
         return packed
 
     def _predicted_channels(self, part: StreamActivations, video: int) -> torch.Tensor:
@@ -154,20 +160,6 @@ class Timelines:
         return [[_short(t) for t in pair] for pair in runs.tolist()]
 
 
-def sample_density(cas: NDArray[np.float32], channels: torch.Tensor, config: Config) -> NDArray[np.float64]:
-    """(n, C), multi-hot (1, C) -> (n,): how many of the sampler's n samples fall on each snippet, n in sum.
-
-    The samples stand at cumulation (i + 0.5); between two of them the cumulation is taken to be linear.
-    """
-    n = len(cas)
-    with torch.no_grad(), torch.random.fork_rng([]):
-        torch.manual_seed(config.optimization.seed)
-        timestamps = build_sampler(config).timestamps(torch.from_numpy(cas)[None], channels, torch.tensor([n]))
-    at = np.concatenate([[-0.5], timestamps[0].double().numpy(), [n - 0.5]])
-    cumulated = np.concatenate([[0.0], np.arange(n) + 0.5, [float(n)]])
-    return np.diff(np.interp(np.arange(n + 1) - 0.5, at, cumulated))
-
-
 def pack(values: ArrayLike) -> list[Any]:
     """Non-negative values as [largest, base64 of a byte for each value]: value = byte * largest / 255."""
     array = np.asarray(values, dtype=np.float64)
@@ -178,7 +170,8 @@ def pack(values: ArrayLike) -> list[Any]:
 
 def unpack(packed: Sequence[Any]) -> NDArray[np.float64]:
     """The inverse of `pack`, to within half a step."""
-    return np.frombuffer(base64.b64decode(packed[1]), np.uint8) * (packed[0] / 255)
+    steps = np.frombuffer(base64.b64decode(packed[1]), np.uint8).astype(np.float64)
+    return steps * (float(packed[0]) / 255)
 
 
 def _thresholds(cas: NDArray[np.float32], branch: str, config: Config) -> list[float]:

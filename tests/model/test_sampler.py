@@ -1,9 +1,10 @@
 """The sampler between the branches: padding, draws, erasing, and eta = 0."""
 
+import numpy as np
 import pytest
 import torch
 
-from amsx.model.sampler import Sampler, erasing_weights
+from amsx.model.sampler import Sampler, erasing_weights, samples_per_snippet
 
 LENGTHS = torch.tensor([11, 1, 6, 9])
 LABELS = torch.tensor([[1, 0, 1], [1, 0, 0], [0, 1, 1], [0, 1, 0]], dtype=torch.float64)
@@ -83,3 +84,18 @@ def test_without_eta_a_constant_cas_is_sampled_uniformly():
     constant[0, 3, 0] = 1.0  # and the peak gets no time at all
     _, timestamps = sampler.sample(torch.rand(1, 8, 5), constant, channels, lengths)
     assert not ((timestamps[0] > 2.9) & (timestamps[0] < 3.1)).any()
+
+
+def test_samples_per_snippet_by_hand():
+    """Equal activation: one sample a snippet. A half that is never active is slowed down, by Eq. 4's weights."""
+    sampler = Sampler(eta=0.5, mode="continuous")
+    channels, lengths = torch.tensor([[1.0, 0.0]]), torch.tensor([40])
+    flat = torch.full((1, 40, 2), 0.3)
+    timestamps = sampler.timestamps(flat, channels, lengths)
+    assert samples_per_snippet(timestamps[0].numpy()) == pytest.approx(np.ones(40), abs=1e-3)
+    step = torch.zeros(1, 40, 2)
+    step[0, :20, 0] = 1.0
+    density = samples_per_snippet(sampler.timestamps(step, channels, lengths)[0].numpy())
+    assert density.sum() == pytest.approx(40)
+    assert density[2:18] == pytest.approx(np.full(16, 0.5), abs=0.02)  # weights 0.5 and 1.5, mean 1
+    assert density[22:38] == pytest.approx(np.full(16, 1.5), abs=0.02)

@@ -6,14 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from amsx.data.batching import FeatureSet
 from amsx.experiments.single_videos import method_strips
 from amsx.report.run_groups import read_groups
 from amsx.report.timeline_pictures import draw_timelines
-from amsx.report.timelines import Timelines, pack, sample_density, unpack
-from amsx.training.config import Config, override
+from amsx.report.timelines import Timelines, pack, unpack
+from amsx.training.config import override
 from amsx.training.setup import build_model
 
 
@@ -72,20 +71,6 @@ def test_lessons_are_equation_8_on_the_teacher_s_cas(timelines, groups):
             centres = timelines.timebases[video].to_seconds(np.arange(len(cas)) + 0.5)
             inside = np.array([any(s < t < e for s, e in intervals) for t in centres])
             assert (inside == (cas > run.config.loss.pseudo_threshold * cas.mean())).all()
-
-
-def test_density_by_hand():
-    """Equal activation: one sample a snippet. A half that is never active is slowed down, by Eq. 4's weights."""
-    config = override(Config(), ["model.hidden=4", "sampling.eta=0.5", "sampling.mode=continuous"])
-    channels = torch.tensor([[1.0, 0.0]])
-    flat = np.full((40, 2), 0.3, np.float32)
-    assert sample_density(flat, channels, config) == pytest.approx(np.ones(40), abs=1e-3)
-    step = np.zeros((40, 2), np.float32)
-    step[:20, 0] = 1.0
-    density = sample_density(step, channels, config)
-    assert density.sum() == pytest.approx(40)
-    assert density[2:18] == pytest.approx(np.full(16, 0.5), abs=0.02)  # weights 0.5 and 1.5, mean 1
-    assert density[22:38] == pytest.approx(np.full(16, 1.5), abs=0.02)
 
 
 def test_strips_that_a_run_cannot_fill_say_why(groups, runs, tmp_path):
@@ -152,6 +137,5 @@ def test_fig_6_and_the_report_show_the_same_change_of_the_input(groups, dataset)
             channel = dataset.classes.index(label)
             strip = method_strips(model, features, video, label, channel, run.config)[0]
             assert strip.name.startswith("input")
-            assert (
-                np.abs(unpack(packed) - strip.curve).max() <= packed[0] / 510 * 1.001
-            )  # half a step of what is packed
+            half_a_step = packed[0] / 510 * 1.001  # of the 256 that the values are packed in
+            assert np.abs(unpack(packed) - strip.curve).max() <= half_a_step
