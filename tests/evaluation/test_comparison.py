@@ -79,7 +79,7 @@ def test_weights_are_repetitions(protocol: str, case: tuple[dict[str, Any], dict
 def seeds_of(n: int, quality: float, first: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Ground truth of 20 videos, and `n` predictions that find the instances with an error of 1 - quality."""
     rng = np.random.default_rng(3)
-    database = {
+    database: dict[str, Any] = {
         f"v{v:02}": {"annotations": [{"label": f"c{v % 3}", "segment": [20.0 * i, 20.0 * i + 10]} for i in range(4)]}
         for v in range(20)
     }
@@ -131,7 +131,7 @@ def test_resamples_are_those_of_a_plain_loop() -> None:
         entries = list(truth["database"])
         scores = []
         for prediction in predictions:
-            resampled = {"database": {}, "results": {}}
+            resampled: dict[str, dict[str, Any]] = {"database": {}, "results": {}}
             for video, times in zip(entries, drawn, strict=True):
                 for i in range(times):
                     resampled["database"][f"{video}-{i}"] = truth["database"][video]

@@ -148,7 +148,7 @@ def rows_of(most: int) -> st.SearchStrategy[list[Row]]:
     ends = st.tuples(st.integers(0, 12), st.integers(0, 12)).map(sorted)
     score = st.sampled_from([0.0, 0.25, 0.5, 0.75])
     one = st.tuples(st.sampled_from("ab"), st.sampled_from(["run", "jump"]), ends, score)
-    return st.lists(one.map(lambda row: (row[0], row[1], *map(float, row[2]), row[3])), max_size=most)
+    return st.lists(one.map(lambda row: (row[0], row[1], float(row[2][0]), float(row[2][1]), row[3])), max_size=most)
 
 
 @settings(max_examples=150)

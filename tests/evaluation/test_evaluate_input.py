@@ -97,10 +97,9 @@ def test_split_file(tmp_path: Path) -> None:
 
 def test_ambiguous_annotations_are_no_class() -> None:
     truth = deepcopy(TRUTH)
+    spans: Any = {"v2": [["10", "20"]], "v8": [[0, 1]]}
     truth["database"]["v1"]["annotations"].append({"label": "Ambiguous", "segment": [10, 20]})
-    result = evaluate(
-        FOUND, truth, "thumos14-official", selection=Selection(ambiguous={"v2": [["10", "20"]], "v8": [[0, 1]]})
-    )
+    result = evaluate(FOUND, truth, "thumos14-official", selection=Selection(ambiguous=spans))
     assert list(result.per_class) == ["3", "12"]
     assert result.counts.ambiguous_spans == 2
 

@@ -114,7 +114,8 @@ def test_recall_of_published_detections(autoloc: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("protocol", [protocol.name for protocol in PROTOCOLS])
 def test_every_protocol_is_explained_even_where_nothing_was_found(protocol: str) -> None:
-    for found in (FOUND, {"results": {"a": []}}):
+    nothing: dict[str, Any] = {"results": {"a": []}}
+    for found in (FOUND, nothing):
         result = explain(found, TRUTH, protocol)
         assert result.evaluation.mean_ap == evaluate(found, TRUTH, protocol).mean_ap
         for gain in result.errors.gain.values():

@@ -1,5 +1,6 @@
 """Sensitivity to characteristics of the instances: buckets by hand, scores against loops."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,8 @@ from amsx.evaluation.sensitivity import Cuts
 
 
 def case(
-    instances: dict[str, list[tuple[float, float]]],
-    found: dict[str, list[tuple[float, float, float]]],
+    instances: Mapping[str, Sequence[tuple[float, float]]],
+    found: Mapping[str, Sequence[tuple[float, float, float]]],
     durations: dict[str, Any],
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     database = {
@@ -32,7 +33,7 @@ def case(
 
 
 def test_buckets_by_hand() -> None:
-    instances = {"a": [(0, 3), (10, 22)], "b": [(0, 3.5)]}
+    instances: dict[str, list[tuple[float, float]]] = {"a": [(0, 3), (10, 22)], "b": [(0, 3.5)]}
     found = {"a": [(0, 3, 0.9), (50, 60, 0.8), (10, 22, 0.7)], "b": []}
     predictions, truth = case(instances, found, {"a": 100, "b": "50"})
     sensitive = explain(predictions, truth, tiou=0.5, cuts="thumos14").sensitivity.to_json()

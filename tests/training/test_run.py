@@ -10,7 +10,7 @@ import pytest
 from amsx.data.features import FeatureArray
 from amsx.data.synthetic import SyntheticConfig, make_dataset
 from amsx.data.videos import Dataset
-from amsx.evaluation import evaluate
+from amsx.evaluation import Evaluation, evaluate
 from amsx.training import run as runs
 from amsx.training.activations import load_activations
 from amsx.training.config import Config, from_dict, override
@@ -61,11 +61,16 @@ def test_the_files_of_a_run(trained, config, dataset):
     assert set(predictions["results"]) == {v.id for v in dataset.subset("test")}
 
 
+def scored(result: runs.RunResult) -> Evaluation:
+    assert result.metrics is not None
+    return result.metrics
+
+
 def test_it_learns_to_localize(trained, dataset, config, tmp_path):
     """Far above a branch without training, which has the videos' statistics alone to go by."""
     brief = ["phases.base_epochs=1", "phases.alternate_epochs=1", "phases.iterations=1"]
     untrained = override(config, [*brief, "optimization.learning_rate=1e-12"])
-    chance = runs.train_run(dataset, untrained, tmp_path / "chance", progress=False).metrics.average
+    chance = scored(runs.train_run(dataset, untrained, tmp_path / "chance", progress=False)).average
     assert trained.metrics.average > chance + 15
     for metrics in trained.streams.values():
         assert metrics.average > chance + 10
@@ -77,6 +82,7 @@ def test_raw_activations(trained, dataset):
     assert raw.ids == tuple(v.id for v in test)
     assert raw.timebases == tuple(v.timebase for v in test)
     assert raw.base.lengths.tolist() == [v.length for v in test]
+    assert raw.supplementary is not None
     assert raw.base.cas.shape == raw.supplementary.cas.shape == (sum(v.length for v in test), 4)
     assert raw.base.probs.sum(axis=1) == pytest.approx(1.0, abs=1e-5)
     assert (raw.base.cas != raw.supplementary.cas).any()
@@ -94,13 +100,17 @@ def test_snapshots_of_the_iterations(trained, dataset):
     score = {k: evaluate_base(part, trained) for k, part in {**kept, 2: raw}.items()}
     assert score[0] < score[2]  # phase zero is not the end
     assert kept[1].supplementary is not None
-    assert load_input(trained.out / "flow" / "input.safetensors").shape == (len(raw.base.cas),)
+    change = load_input(trained.out / "flow" / "input.safetensors")
+    assert change is not None
+    assert change.shape == (len(raw.base.cas),)
 
 
 def evaluate_base(part, trained):
     """mAP of a stream's base branch alone."""
     config = override(from_dict(runs.read_run(trained.out)["config"]), ["localization.supplementary_weight=0"])
-    return runs.score([part], config, json.loads((trained.out / "ground_truth.json").read_text())).average
+    score = runs.score([part], config, json.loads((trained.out / "ground_truth.json").read_text()))
+    assert score is not None
+    return score.average
 
 
 def test_a_test_can_be_repeated_without_features_or_checkpoints(trained, tmp_path):
@@ -119,8 +129,8 @@ def test_overrides_go_to_a_folder_of_their_own(trained):
     rgb_alone = runs.test_run(trained.out, ["localization.beta=1", "evaluation.tiou=0.5"])
     assert rgb_alone.out == trained.out / "retest"
     assert rgb_alone.metrics == rgb_alone.streams["rgb"]
-    assert rgb_alone.metrics.tiou == [0.5]
-    assert rgb_alone.metrics.mean_ap[0] == pytest.approx(trained.streams["rgb"].mean_ap[4])
+    assert scored(rgb_alone).tiou == [0.5]
+    assert scored(rgb_alone).mean_ap[0] == pytest.approx(trained.streams["rgb"].mean_ap[4])
     assert (trained.out / "metrics.json").read_text() == before
     config = from_dict(json.loads((rgb_alone.out / "config.json").read_text())["config"])
     assert config.localization.beta == 1.0
@@ -132,10 +142,10 @@ def test_postprocessing_can_be_another(trained, tmp_path):
     thresholds = ["localization.thresholds=0.05,0.1,0.15,0.2,0.3,0.4", "localization.threshold_of=range"]
     scores = ["localization.score=outer-inner-contrast", "localization.class_weight=0.2", "localization.nms=soft"]
     other = runs.test_run(trained.out, [*thresholds, *scores], tmp_path / "other")
-    assert other.metrics.counts.detections > trained.metrics.counts.detections
-    assert other.metrics.average != trained.metrics.average
+    assert scored(other).counts.detections > trained.metrics.counts.detections
+    assert scored(other).average != trained.metrics.average
     hard = runs.test_run(trained.out, [*thresholds, *scores, "localization.nms=hard"], tmp_path / "hard")
-    assert hard.metrics.counts.detections < other.metrics.counts.detections
+    assert scored(hard).counts.detections < scored(other).counts.detections
 
 
 def test_training_settings_cannot_be_overridden_after_training(trained):
@@ -167,7 +177,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(trained, dataset, config, tmp_pa
     with pytest.raises(KeyboardInterrupt):
         runs.train_run(dataset, config, tmp_path / "run", progress=False)
     monkeypatch.undo()
-    said = []
+    said: list[str] = []
     resumed = runs.train_run(dataset, config, tmp_path / "run", resume=True, progress=False, say=said.append)
     assert said == ["rgb: resumed after epoch 20", "flow: resumed after epoch 6"]
     assert resumed.metrics == trained.metrics
@@ -224,7 +234,7 @@ def test_a_run_that_has_not_ended(trained, tmp_path):
 def test_without_test_videos_a_run_trains_and_says_so(dataset, config, tmp_path):
     alone = Dataset(None, "memory", dataset.classes, dataset.subset("train"))
     quick = override(config, ["phases.base_epochs=1", "phases.branches=base"])
-    said = []
+    said: list[str] = []
     result = runs.train_run(alone, quick, tmp_path / "run", streams=["rgb"], progress=False, say=said.append)
     assert result.metrics is None
     assert said == ["no test videos: nothing was tested"]
