@@ -10,10 +10,10 @@ from amsx.cli.options import Commands, config_of, data_options, dataset_of, set_
 from amsx.evaluation.ground_truth import read_ground_truth
 from amsx.evaluation.snippets import ActivationScores, score_activations
 from amsx.evaluation.tables import format_snippets, format_table
-from amsx.training.activations import load_activations
-from amsx.training.config import from_dict, override
+from amsx.training.config import override
 from amsx.training.expectations import describe, expect
-from amsx.training.run import RunResult, chosen_streams, fuse_streams, read_run, test_run, train_run
+from amsx.training.run import RunResult, chosen_streams, fuse_streams, test_run, train_run
+from amsx.training.run_directory import read_activations, read_run
 from amsx.training.setup import choose_device
 
 
@@ -79,9 +79,9 @@ def _test(options: argparse.Namespace) -> None:
 def _score_snippets(run: Path, overrides: list[str]) -> dict[str, ActivationScores]:
     """View (branch of a stream, or what they are fused to) -> how well its CAS agrees with the ground truth."""
     described = read_run(run)
-    config = override(from_dict(described["config"]), overrides)
+    config = override(described.config, overrides)
     truth = read_ground_truth(run / "ground_truth.json")
-    parts = [load_activations(run / name / "activations.safetensors") for name in described["data"]["streams"]]
+    parts = read_activations(run, described.data.streams)
     views = {}
     for part in parts:
         views[f"{part.stream} base"] = part.base

@@ -9,9 +9,10 @@ from amsx.data.videos import Video
 from amsx.experiments.single_videos import cas_strip
 from amsx.figures.strips import Strip, draw_strips, truth_strip
 from amsx.training.activations import load_activations
-from amsx.training.config import Config, from_dict, override
+from amsx.training.config import Config, override
 from amsx.training.presets import for_dataset
-from amsx.training.run import RunResult, fuse_streams, read_run, train_run
+from amsx.training.run import RunResult, fuse_streams, train_run
+from amsx.training.run_directory import read_run
 
 
 @dataclass(frozen=True)
@@ -59,12 +60,12 @@ def draw_runs(path: Path, video: Video, base: RunResult, ams: RunResult) -> Path
     `path` ends in ".png" or ".svg".
     """
     label = video.labels[0]
-    config = from_dict(read_run(ams.out)["config"])
+    config = read_run(ams.out).config
     only_base = replace(config.localization, supplementary_weight=0.0)
     only_supplementary = replace(config.localization, supplementary_weight=1.0)
     truth = [(segment.start, segment.end) for segment in video.segments if segment.label == label]
     strips = [
-        _strip("base branch\nalone", base, video, label, from_dict(read_run(base.out)["config"])),
+        _strip("base branch\nalone", base, video, label, read_run(base.out).config),
         _strip("AMS: base", ams, video, label, replace(config, localization=only_base)),
         _strip("AMS:\nsupplementary", ams, video, label, replace(config, localization=only_supplementary)),
         _strip("AMS: fused", ams, video, label, config),

@@ -5,7 +5,6 @@ What is written where: `amsx.experiments.reproduction`.
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from amsx.data.videos import Dataset
 from amsx.experiments.cell_scores import Scorer
@@ -20,8 +19,9 @@ from amsx.experiments.single_videos import draw_single_videos
 from amsx.experiments.table_text import as_markdown, as_text
 from amsx.figures.score_curves import ScoreCurve, draw_score_curves
 from amsx.files import write_json, write_text
-from amsx.training.config import Config, differences, from_dict, override
-from amsx.training.run import TRAINED, check_values, chosen_streams, describe_run, ground_truth, read_run
+from amsx.training.config import Config, override
+from amsx.training.run import TRAINED, check_values, chosen_streams
+from amsx.training.run_directory import RunDescription, describe_run, ground_truth, read_run
 from amsx.training.setup import choose_device
 
 
@@ -65,7 +65,7 @@ def reproduce(
     config = override(config, [*ALL_OF_AMS, "optimization.seed=0"])
     described = describe_run(dataset, list(dataset.stream_names), config)
     _check_same(out, described)
-    write_json(out / "config.json", described)
+    write_json(out / "config.json", described.to_json())
     write_json(out / "ground_truth.json", truth)
 
     cells = cells_of(plans, config, seeds, names)
@@ -92,7 +92,7 @@ def reproduce(
             title=plan.title,
             protocol=config.evaluation.protocol,
             tiou=config.evaluation.tiou,
-            data=described["data"],
+            data=described.data.to_json(),
             thumos14=is_thumos14(dataset),
             config=config,
             seeds=seeds,
@@ -149,20 +149,11 @@ def _plans(tables: Sequence[int], figures: Sequence[int], rows: Sequence[str] | 
     return chosen + [FIGURES[number] for number in sorted(set(figures))]
 
 
-def _check_same(out: Path, described: dict[str, Any]) -> None:
+def _check_same(out: Path, described: RunDescription) -> None:
     """ValueError unless what is trained in `out` has the same data and training settings; later settings may change."""
     if not (out / "config.json").exists():
         return
-    found = read_run(out)
-    changed = [
-        line
-        for line in differences(from_dict(found["config"]), from_dict(described["config"]))
-        if line.split(".")[0] in TRAINED
-    ]
-    changed += [
-        f"data.{key}: {found['data'].get(key)!r}, {value!r}"
-        for key, value in described["data"].items()
-        if found["data"].get(key) != value
-    ]
+    fixed = (*TRAINED, "data")
+    changed = [line for line in read_run(out).changes_to(described) if line.split(".")[0] in fixed]
     if changed:
         raise ValueError(f"{out} was begun with other settings, so it cannot be continued: " + "; ".join(changed))

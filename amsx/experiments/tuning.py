@@ -23,7 +23,8 @@ from amsx.files import read_json, write_json
 from amsx.training.activations import load_activations
 from amsx.training.config import Config, differences, from_dict, override, to_dict
 from amsx.training.phases import iteration_ends, schedule
-from amsx.training.run import check_values, chosen_streams, describe_run, ground_truth, score
+from amsx.training.run import check_values, chosen_streams, score
+from amsx.training.run_directory import describe_run, ground_truth
 from amsx.training.setup import choose_device
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def tune(
     names = chosen_streams(held_out, streams)
     check_values(held_out, names)
     described = {
-        **describe_run(held_out, names, config),
+        **describe_run(held_out, names, config).to_json(),
         "held_out": [video.id for video in held_out.subset("test")],
         "seeds": seeds,
     }

@@ -20,7 +20,8 @@ class AMS(nn.Module):
 
     def base_branch(self, feats: Tensor, lengths: Tensor) -> BranchOutput:
         """`feats` (B, T, D), `lengths` (B,) -> the base branch's output at the snippets."""
-        return self.base(feats, lengths)
+        output: BranchOutput = self.base(feats, lengths)
+        return output
 
     def supplementary_branch(
         self, feats: Tensor, lengths: Tensor, base_cas: Tensor, channels: Tensor

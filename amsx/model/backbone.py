@@ -75,7 +75,7 @@ class Backbone(nn.Module):
         logits = logits[..., : self.num_classes]
         evidence = torch.stack([self.category_head(embedding), cas])  # (2, B, T, C)
         pooled = top_k_mean(evidence.flatten(0, 1), lengths.repeat(2), self.top_k_divisor)
-        category, cas_probs = pooled.unflatten(0, (2, -1))  # (B, C) each
+        category, cas_probs = pooled.reshape(2, -1, self.num_classes)  # (B, C) each
         return BranchOutput(cas, logits, embedding, category.log_softmax(dim=1), cas_probs)
 
 

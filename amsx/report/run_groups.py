@@ -13,9 +13,10 @@ import numpy as np
 from amsx.evaluation.explain import Explanation, explain
 from amsx.files import read_json
 from amsx.localization.fusion import FUSED
-from amsx.training.activations import StreamActivations, load_activations
-from amsx.training.config import Config, differences, from_dict, override
-from amsx.training.run import read_run, score
+from amsx.training.activations import StreamActivations
+from amsx.training.config import Config, differences, override
+from amsx.training.run import score
+from amsx.training.run_directory import read_activations, read_run
 from amsx.training.snapshots import load_snapshots
 
 
@@ -128,16 +129,16 @@ def read_groups(folders: Sequence[Path | str]) -> list[Group]:
 
 def _read(folder: Path) -> Run:
     described = read_run(folder)
-    config = from_dict(described["config"])
+    config = described.config
     truth = read_json(folder / "ground_truth.json")
-    streams = described["data"]["streams"]
+    streams = described.data.streams
     annotated = any(entry["annotations"] for entry in truth["database"].values())
     run = Run(
         folder=folder,
-        data=described["data"],
+        data=described.data.to_json(),
         config=config,
         truth=truth,
-        parts=tuple(load_activations(folder / stream / "activations.safetensors") for stream in streams),
+        parts=tuple(read_activations(folder, streams)),
         snapshots=tuple(load_snapshots(folder / stream) for stream in streams),
         log={stream: _log(folder / stream / "log.jsonl") for stream in streams},
         explained={},

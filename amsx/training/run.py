@@ -1,17 +1,4 @@
-"""A run directory: everything a training run leaves behind, and tests re-run from it.
-
-RUN/config.json             the data and the complete configuration
-RUN/ground_truth.json       the test videos' annotation, ActivityNet form
-RUN/<stream>/checkpoint.safetensors   weights, optimizers, position in the schedule, log
-RUN/<stream>/log.jsonl      one line per epoch
-RUN/<stream>/activations.safetensors  raw CASs and category probabilities of the test videos, both branches
-RUN/<stream>/iterations/<k>.safetensors   the same in float16 at the end of iteration k (0: phase zero, without a
-                            branch that is not trained yet), for every iteration but the last
-RUN/<stream>/input.safetensors        how much the test videos' features change at every snippet
-RUN/<stream>/tensorboard/   the log as TensorBoard events, where they were asked for
-RUN/<stream>/predictions.json, metrics.json   of the stream alone
-RUN/predictions.json, metrics.json            of all streams fused
-"""
+"""Trains and tests every stream of a data set, and leaves a run directory (see `amsx.training.run_directory`)."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -31,8 +18,9 @@ from amsx.files import read_json, write_json, write_text
 from amsx.localization.detections import detect
 from amsx.localization.fusion import Activations, fuse, stream_weights
 from amsx.training import checkpoint
-from amsx.training.activations import StreamActivations, infer, load_activations, save_activations
-from amsx.training.config import Config, differences, from_dict, override, to_dict
+from amsx.training.activations import StreamActivations, infer, save_activations
+from amsx.training.config import Config, differences, override
+from amsx.training.run_directory import describe_run, ground_truth, read_activations, read_run
 from amsx.training.setup import choose_device, seeded
 from amsx.training.snapshots import both_trained, save_input, save_snapshot, snapshot_epochs
 from amsx.training.tensorboard import EpochLog, require_tensorboard
@@ -80,10 +68,11 @@ def train_run(
     if (out / "config.json").exists():
         if not resume:
             raise FileExistsError(f"{out} already holds a run; resume it or choose another folder")
-        check_same_run(out, described)
+        if changed := read_run(out).changes_to(described):
+            raise ValueError(f"{out} was begun with other settings, so it cannot be resumed: " + "; ".join(changed))
     chosen_device = choose_device(device)
     check_values(dataset, names)
-    write_json(out / "config.json", described)
+    write_json(out / "config.json", described.to_json())
     write_json(out / "ground_truth.json", ground_truth(test))
     for name in names:
         activations = _train_stream(
@@ -106,7 +95,7 @@ def test_run(run: Path | str, overrides: Sequence[str] = (), out: Path | str | N
     """
     run = Path(run)
     described = read_run(run)
-    trained = from_dict(described["config"])
+    trained = described.config
     config = override(trained, overrides)
     late = [line for line in differences(trained, config) if line.split(".")[0] in TRAINED]
     if late:
@@ -114,13 +103,12 @@ def test_run(run: Path | str, overrides: Sequence[str] = (), out: Path | str | N
     truth = read_json(run / "ground_truth.json")
     if not isinstance(truth, dict) or not isinstance(truth.get("database"), dict):
         raise ValueError(f"{run}/ground_truth.json was not written by amsx train; expected an object under 'database'")
-    names = described["data"]["streams"]
-    parts = [load_activations(run / name / "activations.safetensors") for name in names]
+    parts = read_activations(run, described.data.streams)
     if out is None:
         out = run / "retest" if differences(trained, config) else run
     out = Path(out)
     if out != run:
-        write_json(out / "config.json", {**described, "config": to_dict(config)})
+        write_json(out / "config.json", replace(described, config=config).to_json())
     streams = {part.stream: score([part], config, truth, out / part.stream) for part in parts}
     return RunResult(out, score(parts, config, truth, out), streams)
 
@@ -151,19 +139,6 @@ def fuse_streams(parts: Sequence[StreamActivations], config: Config) -> Activati
     return fuse(fused, stream_weights([part.stream for part in parts], config.localization.beta))
 
 
-def ground_truth(videos: Sequence[Video]) -> dict[str, Any]:
-    """The videos' annotation in the ActivityNet form."""
-    database = {
-        video.id: {
-            "subset": video.subset,
-            "duration": video.end if video.duration is None else video.duration,
-            "annotations": [{"label": s.label, "segment": [s.start, s.end]} for s in video.segments],
-        }
-        for video in videos
-    }
-    return {"version": "VERSION 1.3", "database": database}
-
-
 def chosen_streams(dataset: Dataset, streams: Sequence[str] | None) -> list[str]:
     """The named streams in their customary order, all by default; ValueError for an unknown name."""
     known = dataset.stream_names
@@ -179,43 +154,6 @@ def check_values(dataset: Dataset, streams: Sequence[str]) -> None:
     if broken:
         more = f", and {len(broken) - 1} files more" if len(broken) > 1 else ""
         raise ValueError(f"{broken[0]}{more} (`amsx data` lists them)")
-
-
-def describe_run(dataset: Dataset, streams: Sequence[str], config: Config) -> dict[str, Any]:
-    """What config.json says: the data and the complete configuration."""
-    return {
-        "data": {
-            "root": None if dataset.root is None else str(Path(dataset.root).resolve()),
-            "layout": dataset.layout,
-            "streams": list(streams),
-            "classes": list(dataset.classes),
-            "videos": {"train": len(dataset.subset("train")), "test": len(dataset.subset("test"))},
-        },
-        "config": to_dict(config),
-    }
-
-
-def check_same_run(out: Path, described: dict[str, Any]) -> None:
-    """ValueError, naming every difference, unless `out`'s config.json describes the same run."""
-    found = read_run(out)
-    changed = differences(from_dict(found["config"]), from_dict(described["config"]))
-    changed += [
-        f"data.{key}: {found['data'].get(key)!r}, {value!r}"
-        for key, value in described["data"].items()
-        if found["data"].get(key) != value
-    ]
-    if changed:
-        raise ValueError(f"{out} was begun with other settings, so it cannot be resumed: " + "; ".join(changed))
-
-
-def read_run(run: Path | str) -> dict[str, Any]:
-    """A run's config.json: {"data": ..., "config": ...}; ValueError where the folder is not a run."""
-    described = read_json(Path(run) / "config.json")
-    if not isinstance(described, dict) or not {"data", "config"} <= described.keys():
-        raise ValueError(f"{run}/config.json was not written by amsx; expected the keys 'data' and 'config'")
-    if not isinstance(described["data"], dict) or not isinstance(described["data"].get("streams"), list):
-        raise ValueError(f"{run}/config.json was not written by amsx train; its 'data' names no streams")
-    return described
 
 
 def stream_activations(trainer: Trainer, videos: Sequence[Video]) -> StreamActivations:

@@ -119,7 +119,7 @@ class Trainer:
             for batch in self._batches():
                 terms = self._terms(batch, phase)
                 optimizer.zero_grad(set_to_none=True)
-                terms[0].backward()
+                torch.autograd.backward(terms[0])
                 optimizer.step()
                 sums += torch.stack(terms).detach()
                 batches += 1

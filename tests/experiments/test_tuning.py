@@ -16,7 +16,8 @@ from amsx.experiments.tuning import tune
 from amsx.experiments.validation import carve
 from amsx.training.activations import load_activations
 from amsx.training.config import from_dict, override, to_dict
-from amsx.training.run import ground_truth, score
+from amsx.training.run import score
+from amsx.training.run_directory import ground_truth
 
 QUIET: dict[str, Any] = {"streams": ["rgb"], "jobs": 2, "say": lambda _: None}
 

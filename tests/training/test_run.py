@@ -15,6 +15,7 @@ from amsx.training import run as runs
 from amsx.training.activations import load_activations
 from amsx.training.config import Config, from_dict, override
 from amsx.training.presets import for_dataset
+from amsx.training.run_directory import read_run
 from amsx.training.snapshots import load_input, load_snapshots
 
 SETTINGS = [
@@ -107,7 +108,7 @@ def test_snapshots_of_the_iterations(trained, dataset):
 
 def evaluate_base(part, trained):
     """mAP of a stream's base branch alone."""
-    config = override(from_dict(runs.read_run(trained.out)["config"]), ["localization.supplementary_weight=0"])
+    config = override(read_run(trained.out).config, ["localization.supplementary_weight=0"])
     score = runs.score([part], config, json.loads((trained.out / "ground_truth.json").read_text()))
     assert score is not None
     return score.average

@@ -1,0 +1,115 @@
+"""A run directory: the files that a training run leaves behind, and what its config.json says.
+
+RUN/config.json             the data and the complete configuration
+RUN/ground_truth.json       the test videos' annotation, ActivityNet form
+RUN/<stream>/checkpoint.safetensors   weights, optimizers, position in the schedule, log
+RUN/<stream>/log.jsonl      one line per epoch
+RUN/<stream>/activations.safetensors  raw CASs and category probabilities of the test videos, both branches
+RUN/<stream>/iterations/<k>.safetensors   the same in float16 at the end of iteration k (0: phase zero, without a
+                            branch that is not trained yet), for every iteration but the last
+RUN/<stream>/input.safetensors        how much the test videos' features change at every snippet
+RUN/<stream>/tensorboard/   the log as TensorBoard events, where they were asked for
+RUN/<stream>/predictions.json, metrics.json   of the stream alone
+RUN/predictions.json, metrics.json            of all streams fused
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from amsx.data.videos import Dataset, Video
+from amsx.files import read_json
+from amsx.training.activations import StreamActivations, load_activations
+from amsx.training.config import Config, differences, from_dict, to_dict
+
+
+@dataclass(frozen=True)
+class DataDescription:
+    """The data of a run."""
+
+    root: str | None  # the folder the features were read from; None: they were made in memory
+    layout: str | None  # the layout it was read in
+    streams: tuple[str, ...]  # the streams that the run trains
+    classes: tuple[str, ...]  # what the columns of its CASs mean
+    videos: Mapping[str, int]  # subset ("train", "test") -> how many videos it has
+
+    def to_json(self) -> dict[str, Any]:
+        """What config.json holds under "data"."""
+        return {
+            "root": self.root,
+            "layout": self.layout,
+            "streams": list(self.streams),
+            "classes": list(self.classes),
+            "videos": dict(self.videos),
+        }
+
+
+@dataclass(frozen=True)
+class RunDescription:
+    """What a run was made from: the content of its config.json."""
+
+    data: DataDescription
+    config: Config
+
+    def to_json(self) -> dict[str, Any]:
+        """What config.json holds."""
+        return {"data": self.data.to_json(), "config": to_dict(self.config)}
+
+    def changes_to(self, other: "RunDescription") -> list[str]:
+        """Where `other` differs, as "section.key: here, there" lines; the data are the section "data"."""
+        here, there = self.data.to_json(), other.data.to_json()
+        data = [f"data.{key}: {here[key]!r}, {there[key]!r}" for key in here if here[key] != there[key]]
+        return differences(self.config, other.config) + data
+
+
+def describe_run(dataset: Dataset, streams: Sequence[str], config: Config) -> RunDescription:
+    """The description of a run that trains `streams` of `dataset`."""
+    return RunDescription(
+        DataDescription(
+            root=None if dataset.root is None else str(Path(dataset.root).resolve()),
+            layout=dataset.layout,
+            streams=tuple(streams),
+            classes=tuple(dataset.classes),
+            videos={subset: len(dataset.subset(subset)) for subset in ("train", "test")},
+        ),
+        config,
+    )
+
+
+def read_run(run: Path | str) -> RunDescription:
+    """Read a run's config.json. FileNotFoundError or ValueError where the folder is not a run."""
+    described = read_json(Path(run) / "config.json")
+    if not isinstance(described, dict) or not {"data", "config"} <= described.keys():
+        raise ValueError(f"{run}/config.json was not written by amsx; expected the keys 'data' and 'config'")
+    data = described["data"]
+    if not isinstance(data, dict) or not isinstance(data.get("streams"), list):
+        raise ValueError(f"{run}/config.json was not written by amsx train; its 'data' names no streams")
+    return RunDescription(
+        DataDescription(
+            root=data.get("root"),
+            layout=data.get("layout"),
+            streams=tuple(data["streams"]),
+            classes=tuple(data.get("classes", ())),
+            videos=data.get("videos", {}),
+        ),
+        from_dict(described["config"]),
+    )
+
+
+def read_activations(run: Path | str, streams: Sequence[str]) -> list[StreamActivations]:
+    """The saved activations of a run's streams, in their order; FileNotFoundError where the training did not end."""
+    return [load_activations(Path(run) / stream / "activations.safetensors") for stream in streams]
+
+
+def ground_truth(videos: Sequence[Video]) -> dict[str, Any]:
+    """The videos' annotation in the ActivityNet form, as ground_truth.json holds it."""
+    database = {
+        video.id: {
+            "subset": video.subset,
+            "duration": video.end if video.duration is None else video.duration,
+            "annotations": [{"label": s.label, "segment": [s.start, s.end]} for s in video.segments],
+        }
+        for video in videos
+    }
+    return {"version": "VERSION 1.3", "database": database}
