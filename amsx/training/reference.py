@@ -15,6 +15,7 @@ from typing import Any
 from amsx.ranges import ranges_of
 from amsx.training.config import Config
 
+_COMMENT = re.compile(r"^    # (.*)$")
 _FIELD = re.compile(r"^    (\w+): [^#]*(?:# (.*))?$")
 
 _INTRODUCTION = """\
@@ -47,12 +48,19 @@ def settings() -> list[Setting]:
 
 
 def field_comments(cls: type) -> dict[str, str]:
-    """Field -> the comment behind it in the source, for a dataclass or a named tuple and the classes it extends."""
+    """Field -> the comment behind it, or in the lines above it, for a dataclass or a named tuple and what it extends."""
     comments: dict[str, str] = {}
     for part in reversed(cls.__mro__):
         if own := vars(part).get("__annotations__"):
-            matches = map(_FIELD.match, inspect.getsource(part).splitlines())
-            comments |= {m[1]: m[2] for m in matches if m and m[2] and m[1] in own}
+            above: list[str] = []
+            for line in inspect.getsource(part).splitlines():
+                if comment := _COMMENT.match(line):
+                    above.append(comment[1])
+                    continue
+                field = _FIELD.match(line)
+                if field and field[1] in own and (text := field[2] or " ".join(above)):
+                    comments[field[1]] = text
+                above = []
     return comments
 
 
