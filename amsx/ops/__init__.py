@@ -1,1 +1,1 @@
-"""The drop-in part: adaptive sampling and alignment as differentiable ops. Imports nothing else of amsx."""
+"""Adaptive sampling and alignment as differentiable ops, to be dropped into any model. Imports nothing else of amsx."""

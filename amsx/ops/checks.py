@@ -1,9 +1,9 @@
-"""The door: what the public ops accept, and what they say of everything else.
+"""What the public ops accept, and the errors that they raise for everything else.
 
-Shapes, dtypes and devices are checked here on every device. Values (finite CAS, lengths in range, ordered timestamps)
-are checked by the CPU kernels while they read them; on CUDA that would force a synchronization, so there a length is
-clamped to 0..T, a video with a non-finite CAS or weight gets NaN timestamps and features (but a -inf that is no
-snippet's maximum changes nothing), a negative weight counts as 0, and weights that all vanish count as uniform.
+Shapes, dtypes and devices are checked here, whatever the device. Values (a finite CAS, lengths in range, ordered
+timestamps) are checked by the CPU kernels while they read them. On CUDA that would force a synchronization. There a
+length is clamped to 0..T; a video with a non-finite CAS or weight gets NaN timestamps and features (but a -inf that is
+no snippet's maximum changes nothing); a negative weight counts as 0; and weights that all vanish count as uniform.
 """
 
 import math
@@ -16,13 +16,14 @@ from torch.autograd import forward_ad
 FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 _INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 _STRIDED = torch.strided
+_unpack_dual: Any = forward_ad.unpack_dual  # torch gives it no types
 MAX_INTERP_FACTOR = 1024  # leaves the fixed-point weights 20 bits at a million snippets
 AGGREGATES = ("max", "mean", "random")
 MODES = ("grid", "continuous")
 
 
 def floating(name: str, x: Any, form: str) -> Tensor:
-    """`x` is a tensor of a supported float dtype; `form` says what was expected."""
+    """Returns `x` if it is a dense tensor of a supported float dtype, else raises; `form` says what was expected."""
     if not isinstance(x, Tensor):
         raise TypeError(f"{name} is a {type(x).__name__}; expected a tensor {form}")
     if x.dtype not in FLOATS:
@@ -32,13 +33,13 @@ def floating(name: str, x: Any, form: str) -> Tensor:
     if x.layout is not _STRIDED or x.is_nested:
         kind = "a nested tensor" if x.is_nested else x.layout
         raise TypeError(f"{name} is {kind}; expected a dense tensor, padded, with lengths beside it")
-    if forward_ad._current_level >= 0 and forward_ad.unpack_dual(x).tangent is not None:
+    if forward_ad._current_level >= 0 and _unpack_dual(x).tangent is not None:
         raise NotImplementedError(f"{name} carries a forward-mode tangent; amsx has reverse-mode derivatives alone")
     return x
 
 
 def shaped(name: str, x: Tensor, ranks: tuple[int, ...], form: str, *, videos: int = 1) -> None:
-    """`x` has one of the `ranks`, and no axis but the first (`videos`, 0 where there is none) is empty."""
+    """Raises unless `x` has one of the `ranks` and no empty axis beyond the first `videos`, which count the videos."""
     if x.ndim not in ranks:
         raise ValueError(f"{name} has shape {tuple(x.shape)}; expected {form}")
     if x.numel() == 0 and 0 in x.shape[videos:]:  # a batch of no videos is fine
@@ -46,12 +47,13 @@ def shaped(name: str, x: Tensor, ranks: tuple[int, ...], form: str, *, videos: i
 
 
 def same_device(name: str, x: Tensor, other_name: str, other: Tensor) -> None:
+    """Raises unless both tensors are on one device."""
     if x.device != other.device:
         raise ValueError(f"{name} is on {x.device} but {other_name} on {other.device}; expected one device")
 
 
 def lengths_of(lengths: Any, name: str, like: Tensor) -> Tensor | None:
-    """`lengths` (B,) as contiguous int64 for a batch `like` (B, T, ...)."""
+    """Checks `lengths` (B,) beside a batch `like` (B, T, ...) named `name`, and returns it as contiguous int64."""
     if lengths is None:
         return None
     if not isinstance(lengths, Tensor):
@@ -68,7 +70,7 @@ def lengths_of(lengths: Any, name: str, like: Tensor) -> Tensor | None:
 
 
 def labels_of(labels: Any, cas: Tensor) -> Tensor | None:
-    """`labels` (B, C) multi-hot as contiguous bool for a `cas` (B, T, C)."""
+    """Checks multi-hot `labels` (B, C) beside a `cas` (B, T, C), and returns it as contiguous bool."""
     if labels is None:
         return None
     if not isinstance(labels, Tensor):
@@ -83,6 +85,7 @@ def labels_of(labels: Any, cas: Tensor) -> Tensor | None:
 
 
 def eta_of(eta: Any) -> float:
+    """Checks the smallest weight of Eq. 4."""
     if isinstance(eta, bool) or not isinstance(eta, (int, float)):
         raise TypeError(f"eta is {eta!r}; expected a number")
     if not 0 <= eta < math.inf:
@@ -91,7 +94,7 @@ def eta_of(eta: Any) -> float:
 
 
 def factor_of(interp_factor: Any, mode: Any) -> int:
-    """H as the kernels take it: 0 for the continuous limit."""
+    """Checks H and the mode, and returns H as the kernels take it: 0 for the continuous limit."""
     if mode not in MODES:
         raise ValueError(f"mode is {mode!r}; expected one of {', '.join(map(repr, MODES))}")
     if isinstance(interp_factor, bool) or not isinstance(interp_factor, int):

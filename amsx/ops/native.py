@@ -1,4 +1,9 @@
-"""Loads the native core and calls it: pointers, strides, streams, threads, and its fault codes as exceptions."""
+"""Loads the native core and calls it, and turns the faults that it reports into exceptions.
+
+An operation of the core takes dictionaries that together hold every field of its parameters (csrc/kernels.h) by name:
+addresses, sizes, strides, the device, its stream and the number of threads. The core refuses a field that is missing,
+unknown, given twice or of the wrong kind.
+"""
 
 from typing import Any
 
@@ -7,7 +12,7 @@ from torch import Tensor
 
 try:
     import amsx._C as _C
-except ImportError as error:  # said when an op is called: `amsx info` and the pure-Python parts still work
+except ImportError as error:  # raised when an op is called: `amsx info` and the pure-Python parts still work
     _C = None
     LOAD_ERROR: ImportError | None = error
 else:
@@ -26,13 +31,14 @@ _FAULTS = {
 
 
 def compute_dtype(dtype: torch.dtype) -> torch.dtype:
-    """What weights and timestamps come in: float64 for float64, else float32."""
+    """The dtype of weights and timestamps: float64 for a float64 CAS, else float32."""
     return torch.float64 if dtype == torch.float64 else torch.float32
 
 
 def build() -> dict[str, Any]:
-    """What was compiled: compiler, cuda (on / off, and why), cuda_compiled, cuda_architectures, openmp."""
-    return _core().build()
+    """What was compiled: compiler, cuda (on or off, and why), cuda_compiled, cuda_architectures, openmp."""
+    facts: dict[str, Any] = _core().build()
+    return facts
 
 
 def sampling(
@@ -137,14 +143,14 @@ def timestamps_backward(
 
 
 def rows(operation: str, source: Tensor, timestamps: Tensor, lengths: Tensor | None, out: Tensor) -> None:
-    """`gather`, `gather_backward`, `align` or `align_backward`: (B, T, D) with last stride 1 -> (B, T, D)."""
+    """Runs `gather`, `gather_backward`, `align` or `align_backward`: (B, T, D) with last stride 1 -> (B, T, D)."""
     _run(operation, source, lengths, _rows(source, timestamps, out))
 
 
 def rows_to_timestamps(
     operation: str, grad: Tensor, source: Tensor, timestamps: Tensor, lengths: Tensor | None, out: Tensor
 ) -> None:
-    """`gather_backward_timestamps` or `align_backward_timestamps`: gradients (B, T, D) -> (B, T)."""
+    """Runs `gather_backward_timestamps` or `align_backward_timestamps`: gradients (B, T, D) -> (B, T)."""
     _run(
         operation,
         source,
@@ -157,13 +163,11 @@ def rows_to_timestamps(
     )
 
 
-# ---- the fields of the parameter structs in csrc/kernels.h
-
 _NO_CAS = {"cas": None, "cas_dtype": 0, "cas_stride": (0, 0, 0), "channels": 0, "labels": None, "mean": False}
 
 
 def _aggregated(cas: Tensor, labels: Tensor | None, mean: bool) -> dict[str, Any]:
-    """AggregateParams but for the shape: a CAS (B, T, C) at any strides, and how its channels become one."""
+    """The fields of AggregateParams without the shape: a CAS (B, T, C) at any strides, and how it is aggregated."""
     return {
         "cas": cas.data_ptr(),
         "cas_dtype": _DTYPES[cas.dtype],
@@ -175,7 +179,7 @@ def _aggregated(cas: Tensor, labels: Tensor | None, mean: bool) -> dict[str, Any
 
 
 def _rows(source: Tensor, timestamps: Tensor, out: Tensor) -> dict[str, Any]:
-    """RowsParams but for the shape: rows (B, T, D) with last stride 1, timestamps (B, T), the output."""
+    """The fields of RowsParams without the shape: rows (B, T, D) with last stride 1, timestamps (B, T), the output."""
     stride = source.stride()
     return {
         "dims": source.shape[2],

@@ -1,8 +1,8 @@
-"""The paper's equations in plain PyTorch: literal, slow, materializing everything. The oracle of the tests.
+"""The paper's equations in plain PyTorch, written literally. The tests compare the fast ops with them.
 
-Nothing here is fast and nothing is checked; `amsx.adaptive_sample` and its siblings are what to call. Each function
-walks over the videos one by one and works in float64 on their valid snippets alone, so that every line can be held
-against the paper. Gradients come from autograd.
+Nothing here is fast, and no argument is checked: call `amsx.adaptive_sample` and its siblings instead. Each function
+goes through the videos one by one and works in float64 on their valid snippets alone, so that every line can be
+compared with the paper. Gradients come from autograd.
 """
 
 import torch

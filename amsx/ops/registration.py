@@ -1,8 +1,11 @@
-"""The ops as torch.library knows them: schemas, kernels, fakes, gradients; one table at the end.
+"""The ops as torch.library knows them. Each has its kernel, its fake, its gradient and its schema beside each other.
 
 Everything here takes tensors that the public functions have checked and made regular: `cas` (B, T, C), `feats`
 (B, T, D), `weights` and `timestamps` (B, T), `labels` bool (B, C) contiguous, `lengths` int64 (B,) contiguous.
 `interp_factor` 0 stands for the continuous limit.
+
+A kernel allocates the outputs and calls the native core, on the CPU and on CUDA alike. A fake gives the shapes and
+dtypes of the outputs alone. A second derivative is right where an adjoint is linear (grid mode) and an error elsewhere.
 """
 
 from collections.abc import Callable
@@ -13,10 +16,57 @@ from torch import Tensor
 
 from amsx.ops import native
 
-_LIBRARY = torch.library.Library("amsx", "DEF")
+_Library: Any = torch.library.Library  # torch gives its methods no types
+_LIBRARY = _Library("amsx", "DEF")
+_Gradients = tuple[Tensor | None, ...]  # one for each input
 
 
-# ---- kernels: allocate the outputs, call the native core
+def _register(
+    schema: str,
+    kernel: Callable[..., Any],
+    fake: Callable[..., Any],
+    gradient: Callable[..., _Gradients] | None = None,
+    keep: Callable[..., None] | None = None,
+) -> None:
+    """Defines an op; `keep` saves in the forward pass what `gradient` needs in the backward pass."""
+    name = schema.split("(", 1)[0]
+    _LIBRARY.define(schema, tags=(torch.Tag.pt2_compliant_tag,))
+    _LIBRARY.impl(name, kernel, "CPU")
+    _LIBRARY.impl(name, kernel, "CUDA")
+    torch.library.register_fake(f"amsx::{name}", fake, lib=_LIBRARY)
+    if gradient is not None:
+        torch.library.register_autograd(f"amsx::{name}", gradient, setup_context=keep, lib=_LIBRARY)
+
+
+_TWICE = (
+    "amsx has no second derivative through timestamps or sampling weights; expected one backward pass through them "
+    "(mode='continuous' and create_graph=True do not go together; mode='grid' can be differentiated twice in feats)"
+)
+
+
+def _no_second(ctx: Any, grad: Tensor) -> _Gradients:
+    raise NotImplementedError(_TWICE)
+
+
+def _dense(x: Tensor) -> Tensor:
+    """An empty tensor like `x`, contiguous."""
+    return torch.empty_like(x, memory_format=torch.contiguous_format)
+
+
+def _weights_like(cas: Tensor) -> Tensor:
+    """An empty (B, T) tensor of the type in which a CAS is computed."""
+    return cas.new_empty(cas.size(0), cas.size(1), dtype=native.compute_dtype(cas.dtype))
+
+
+def _rows(x: Tensor) -> Tensor:
+    """`x` with rows that are contiguous in themselves; batch and time may have any stride."""
+    return x if x.stride(2) == 1 else x.contiguous()
+
+
+_CHOICE = "Tensor? labels, Tensor? lengths, float eta, bool mean"  # which channels and snippets count, and how
+
+
+# ---- Eq. 4: the sampling weights
 
 
 def _sampling_weights(cas: Tensor, labels: Tensor | None, lengths: Tensor | None, eta: float, mean: bool) -> Tensor:
@@ -25,11 +75,104 @@ def _sampling_weights(cas: Tensor, labels: Tensor | None, lengths: Tensor | None
     return weights
 
 
+def _fake_weights(cas: Tensor, labels: Tensor | None, lengths: Tensor | None, eta: float, mean: bool) -> Tensor:
+    return _weights_like(cas)
+
+
+def _keep_weights(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    cas, labels, lengths, _, ctx.mean = inputs
+    ctx.save_for_backward(cas, labels, lengths)
+
+
+def _grad_of_weights(ctx: Any, grad: Tensor) -> _Gradients:
+    cas, labels, lengths = ctx.saved_tensors
+    grad_cas = torch.ops.amsx.sampling_weights_backward(grad, cas, labels, lengths, ctx.mean)
+    return grad_cas, None, None, None, None
+
+
+_register(
+    f"sampling_weights(Tensor cas, {_CHOICE}) -> Tensor",
+    _sampling_weights,
+    _fake_weights,
+    _grad_of_weights,
+    _keep_weights,
+)
+
+
+def _sampling_weights_backward(
+    grad: Tensor, cas: Tensor, labels: Tensor | None, lengths: Tensor | None, mean: bool
+) -> Tensor:
+    grad_cas = _dense(cas)
+    native.weights_backward(grad.contiguous(), cas, labels, lengths, mean, grad_cas)
+    return grad_cas
+
+
+def _fake_grad_cas(grad: Tensor, cas: Tensor, labels: Tensor | None, lengths: Tensor | None, mean: bool) -> Tensor:
+    return _dense(cas)
+
+
+_register(
+    "sampling_weights_backward(Tensor grad, Tensor cas, Tensor? labels, Tensor? lengths, bool mean) -> Tensor",
+    _sampling_weights_backward,
+    _fake_grad_cas,
+    _no_second,
+)
+
+
+# ---- Eq. 5: the timestamps
+
+
 def _sampling_timestamps(weights: Tensor, lengths: Tensor | None, interp_factor: int) -> Tensor:
     weights = weights.contiguous()
     timestamps = torch.empty_like(weights)
     native.sampling(None, None, lengths, 0.0, False, weights, timestamps, interp_factor)
     return timestamps
+
+
+def _fake_timestamps(weights: Tensor, lengths: Tensor | None, interp_factor: int) -> Tensor:
+    return _dense(weights)
+
+
+def _keep_timestamps(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    weights, lengths, ctx.interp_factor = inputs
+    ctx.save_for_backward(weights, output, lengths)
+
+
+def _grad_of_timestamps(ctx: Any, grad: Tensor) -> _Gradients:
+    if ctx.interp_factor != 0:  # an index into the up-sampled sequence, which is piecewise constant
+        return None, None, None
+    weights, timestamps, lengths = ctx.saved_tensors
+    return torch.ops.amsx.sampling_timestamps_backward(grad, weights, timestamps, lengths), None, None
+
+
+_register(
+    "sampling_timestamps(Tensor weights, Tensor? lengths, int interp_factor) -> Tensor",
+    _sampling_timestamps,
+    _fake_timestamps,
+    _grad_of_timestamps,
+    _keep_timestamps,
+)
+
+
+def _sampling_timestamps_backward(grad: Tensor, weights: Tensor, timestamps: Tensor, lengths: Tensor | None) -> Tensor:
+    grad_weights = _dense(weights)
+    native.timestamps_backward(grad.contiguous(), weights.contiguous(), timestamps.contiguous(), lengths, grad_weights)
+    return grad_weights
+
+
+def _fake_grad_weights(grad: Tensor, weights: Tensor, timestamps: Tensor, lengths: Tensor | None) -> Tensor:
+    return _dense(weights)
+
+
+_register(
+    "sampling_timestamps_backward(Tensor grad, Tensor weights, Tensor timestamps, Tensor? lengths) -> Tensor",
+    _sampling_timestamps_backward,
+    _fake_grad_weights,
+    _no_second,
+)
+
+
+# ---- Eq. 4 to 6 in one op
 
 
 def _adaptive_sample(
@@ -47,64 +190,6 @@ def _adaptive_sample(
     return out, timestamps
 
 
-def _sampling_weights_backward(
-    grad: Tensor, cas: Tensor, labels: Tensor | None, lengths: Tensor | None, mean: bool
-) -> Tensor:
-    grad_cas = _dense(cas)
-    native.weights_backward(grad.contiguous(), cas, labels, lengths, mean, grad_cas)
-    return grad_cas
-
-
-def _sampling_timestamps_backward(grad: Tensor, weights: Tensor, timestamps: Tensor, lengths: Tensor | None) -> Tensor:
-    grad_weights = torch.empty_like(weights, memory_format=torch.contiguous_format)
-    native.timestamps_backward(grad.contiguous(), weights.contiguous(), timestamps.contiguous(), lengths, grad_weights)
-    return grad_weights
-
-
-def _rows_kernel(operation: str) -> Callable[..., Tensor]:
-    def kernel(source: Tensor, timestamps: Tensor, lengths: Tensor | None) -> Tensor:
-        source = _rows(source)
-        out = _dense(source)
-        native.rows(operation, source, timestamps.contiguous(), lengths, out)
-        return out
-
-    return kernel
-
-
-def _timestamps_kernel(operation: str) -> Callable[..., Tensor]:
-    def kernel(grad: Tensor, source: Tensor, timestamps: Tensor, lengths: Tensor | None) -> Tensor:
-        timestamps = timestamps.contiguous()
-        out = torch.empty_like(timestamps)
-        native.rows_to_timestamps(operation, _rows(grad), _rows(source), timestamps, lengths, out)
-        return out
-
-    return kernel
-
-
-def _rows(x: Tensor) -> Tensor:
-    """Rows that are contiguous in themselves; batch and time may have any stride."""
-    return x if x.stride(2) == 1 else x.contiguous()
-
-
-def _dense(x: Tensor) -> Tensor:
-    return torch.empty_like(x, memory_format=torch.contiguous_format)
-
-
-def _weights_like(cas: Tensor) -> Tensor:
-    return cas.new_empty(cas.size(0), cas.size(1), dtype=native.compute_dtype(cas.dtype))
-
-
-# ---- fakes: the shapes and dtypes of the outputs
-
-
-def _fake_weights(cas: Tensor, labels: Tensor | None, lengths: Tensor | None, eta: float, mean: bool) -> Tensor:
-    return _weights_like(cas)
-
-
-def _fake_timestamps(weights: Tensor, lengths: Tensor | None, interp_factor: int) -> Tensor:
-    return torch.empty_like(weights, memory_format=torch.contiguous_format)
-
-
 def _fake_sample(
     feats: Tensor,
     cas: Tensor,
@@ -117,57 +202,10 @@ def _fake_sample(
     return _dense(feats), _weights_like(cas)
 
 
-def _fake_grad_cas(grad: Tensor, cas: Tensor, labels: Tensor | None, lengths: Tensor | None, mean: bool) -> Tensor:
-    return _dense(cas)
-
-
-def _fake_grad_weights(grad: Tensor, weights: Tensor, timestamps: Tensor, lengths: Tensor | None) -> Tensor:
-    return torch.empty_like(weights, memory_format=torch.contiguous_format)
-
-
-def _fake_rows(source: Tensor, timestamps: Tensor, lengths: Tensor | None) -> Tensor:
-    return _dense(source)
-
-
-def _fake_grad_timestamps(grad: Tensor, source: Tensor, timestamps: Tensor, lengths: Tensor | None) -> Tensor:
-    return torch.empty_like(timestamps, memory_format=torch.contiguous_format)
-
-
-# ---- gradients
-
-
-def _keep_weights(ctx: Any, inputs: tuple, output: Tensor) -> None:
-    cas, labels, lengths, _, ctx.mean = inputs
-    ctx.save_for_backward(cas, labels, lengths)
-
-
-def _grad_of_weights(ctx: Any, grad: Tensor) -> tuple:
-    cas, labels, lengths = ctx.saved_tensors
-    return (
-        torch.ops.amsx.sampling_weights_backward(grad, cas, labels, lengths, ctx.mean),
-        None,
-        None,
-        None,
-        None,
-    )
-
-
-def _keep_timestamps(ctx: Any, inputs: tuple, output: Tensor) -> None:
-    weights, lengths, ctx.interp_factor = inputs
-    ctx.save_for_backward(weights, output, lengths)
-
-
-def _grad_of_timestamps(ctx: Any, grad: Tensor) -> tuple:
-    if ctx.interp_factor != 0:  # an index into the up-sampled sequence: piecewise constant
-        return None, None, None
-    weights, timestamps, lengths = ctx.saved_tensors
-    return torch.ops.amsx.sampling_timestamps_backward(grad, weights, timestamps, lengths), None, None
-
-
-def _keep_sample(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
+def _keep_sample(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
     feats, cas, labels, lengths, ctx.eta, ctx.mean, interp_factor = inputs
-    ctx.set_materialize_grads(False)  # of what nobody used there is none: zeros would cost a launch
-    # An index into the up-sampled sequence is piecewise constant: nothing reaches the CAS in grid mode.
+    ctx.set_materialize_grads(False)  # an output that nobody used has no gradient; zeros would cost a launch
+    # An index into the up-sampled sequence is piecewise constant, so nothing reaches the CAS in grid mode.
     ctx.through_cas = interp_factor == 0 and cas.requires_grad
     if not ctx.through_cas:
         ctx.mark_non_differentiable(output[1])
@@ -175,7 +213,7 @@ def _keep_sample(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None
     ctx.save_for_backward(*kept, lengths, output[1])
 
 
-def _grad_of_sample(ctx: Any, grad: Tensor | None, grad_timestamps: Tensor | None) -> tuple:
+def _grad_of_sample(ctx: Any, grad: Tensor | None, grad_timestamps: Tensor | None) -> _Gradients:
     feats, cas, labels, lengths, timestamps = ctx.saved_tensors
     grad_feats = grad_cas = None
     if ctx.needs_input_grad[0] and grad is not None:
@@ -191,140 +229,94 @@ def _grad_of_sample(ctx: Any, grad: Tensor | None, grad_timestamps: Tensor | Non
     return grad_feats, grad_cas, None, None, None, None, None
 
 
-def _keep_rows(ctx: Any, inputs: tuple, output: Tensor) -> None:
-    source, timestamps, lengths = inputs
-    # The values are needed for the timestamps' gradient alone: do not hold them otherwise.
-    ctx.save_for_backward(source if timestamps.requires_grad else None, timestamps, lengths)
+_SAMPLE = f"(Tensor feats, Tensor cas, {_CHOICE}, int interp_factor) -> (Tensor, Tensor)"
+_register(f"adaptive_sample{_SAMPLE}", _adaptive_sample, _fake_sample, _grad_of_sample, _keep_sample)
+# The same without a gradient: dispatch through autograd costs more than all else in a call on a tiny input.
+_register(f"adaptive_sample_no_grad{_SAMPLE}", _adaptive_sample, _fake_sample)
 
 
-def _grad_of_rows(name: str) -> Callable[..., tuple]:
-    def backward(ctx: Any, grad: Tensor) -> tuple:
-        source, timestamps, lengths = ctx.saved_tensors
-        grad_source = grad_timestamps = None
+# ---- Eq. 6 (gather) and Eq. 7 (align_cas): rows at timestamps, and both adjoints of each
+
+
+def _rows_kernel(operation: str) -> Callable[..., Tensor]:
+    def kernel(values: Tensor, timestamps: Tensor, lengths: Tensor | None) -> Tensor:
+        values = _rows(values)
+        out = _dense(values)
+        native.rows(operation, values, timestamps.contiguous(), lengths, out)
+        return out
+
+    return kernel
+
+
+def _register_rows(op: str, operation: str, source: str) -> None:
+    """Defines the op named `op`, its adjoint to the rows named `source`, and its adjoint to the timestamps.
+
+    `operation` is the name in the native core. The adjoint to the rows is linear in the gradient that it takes, so the
+    gradient of this adjoint is the op itself.
+    """
+
+    def fake(values: Tensor, timestamps: Tensor, lengths: Tensor | None) -> Tensor:
+        return _dense(values)
+
+    def keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        values, timestamps, lengths = inputs
+        # The values are needed for the gradient of the timestamps alone: do not hold them otherwise.
+        ctx.save_for_backward(values if timestamps.requires_grad else None, timestamps, lengths)
+
+    def gradient(ctx: Any, grad: Tensor) -> _Gradients:
+        values, timestamps, lengths = ctx.saved_tensors
+        grad_values = grad_timestamps = None
         if ctx.needs_input_grad[0]:
-            grad_source = getattr(torch.ops.amsx, f"{name}_backward")(grad, timestamps, lengths)
+            grad_values = getattr(torch.ops.amsx, f"{op}_backward")(grad, timestamps, lengths)
         if ctx.needs_input_grad[1]:
-            to_timestamps = getattr(torch.ops.amsx, f"{name}_backward_timestamps")
-            grad_timestamps = to_timestamps(grad, source, timestamps, lengths)
-        return grad_source, grad_timestamps, None
+            to_timestamps = getattr(torch.ops.amsx, f"{op}_backward_timestamps")
+            grad_timestamps = to_timestamps(grad, values, timestamps, lengths)
+        return grad_values, grad_timestamps, None
 
-    return backward
+    _register(
+        f"{op}(Tensor {source}, Tensor timestamps, Tensor? lengths) -> Tensor",
+        _rows_kernel(operation),
+        fake,
+        gradient,
+        keep,
+    )
 
+    def keep_timestamps(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        _, timestamps, lengths = inputs
+        ctx.save_for_backward(timestamps, lengths)
 
-# ---- second derivatives: right where an adjoint is linear (grid mode), an error elsewhere
-
-
-def _keep_adjoint(ctx: Any, inputs: tuple, output: Tensor) -> None:
-    _, timestamps, lengths = inputs
-    ctx.save_for_backward(timestamps, lengths)
-
-
-def _grad_of_adjoint(name: str) -> Callable[..., tuple]:
-    """Of `name`_backward, which is linear in the gradient that it takes: its own adjoint is the op."""
-
-    def backward(ctx: Any, grad: Tensor) -> tuple:
+    def gradient_of_backward(ctx: Any, grad: Tensor) -> _Gradients:
         if ctx.needs_input_grad[1]:
             raise NotImplementedError(_TWICE)
         timestamps, lengths = ctx.saved_tensors
-        return getattr(torch.ops.amsx, name)(grad, timestamps, lengths), None, None
+        return getattr(torch.ops.amsx, op)(grad, timestamps, lengths), None, None
 
-    return backward
+    _register(
+        f"{op}_backward(Tensor grad, Tensor timestamps, Tensor? lengths) -> Tensor",
+        _rows_kernel(f"{operation}_backward"),
+        fake,
+        gradient_of_backward,
+        keep_timestamps,
+    )
+
+    def backward_timestamps(grad: Tensor, values: Tensor, timestamps: Tensor, lengths: Tensor | None) -> Tensor:
+        timestamps = timestamps.contiguous()
+        out = torch.empty_like(timestamps)
+        native.rows_to_timestamps(
+            f"{operation}_backward_timestamps", _rows(grad), _rows(values), timestamps, lengths, out
+        )
+        return out
+
+    def fake_timestamps(grad: Tensor, values: Tensor, timestamps: Tensor, lengths: Tensor | None) -> Tensor:
+        return _dense(timestamps)
+
+    _register(
+        f"{op}_backward_timestamps(Tensor grad, Tensor {source}, Tensor timestamps, Tensor? lengths) -> Tensor",
+        backward_timestamps,
+        fake_timestamps,
+        _no_second,
+    )
 
 
-_TWICE = (
-    "amsx has no second derivative through timestamps or sampling weights; expected one backward pass through them "
-    "(mode='continuous' and create_graph=True do not go together; mode='grid' can be differentiated twice in feats)"
-)
-
-
-def _no_second(ctx: Any, grad: Tensor) -> tuple:
-    raise NotImplementedError(_TWICE)
-
-
-# ---- the table: schema, kernel, fake, and (setup, backward) where there is a gradient
-
-_SAMPLED = "Tensor? labels, Tensor? lengths, float eta, bool mean"
-_OPS: list[tuple[str, Callable, Callable, tuple[Callable | None, Callable] | None]] = [
-    (
-        f"sampling_weights(Tensor cas, {_SAMPLED}) -> Tensor",
-        _sampling_weights,
-        _fake_weights,
-        (_keep_weights, _grad_of_weights),
-    ),
-    (
-        "sampling_timestamps(Tensor weights, Tensor? lengths, int interp_factor) -> Tensor",
-        _sampling_timestamps,
-        _fake_timestamps,
-        (_keep_timestamps, _grad_of_timestamps),
-    ),
-    (
-        f"adaptive_sample(Tensor feats, Tensor cas, {_SAMPLED}, int interp_factor) -> (Tensor, Tensor)",
-        _adaptive_sample,
-        _fake_sample,
-        (_keep_sample, _grad_of_sample),
-    ),
-    # The same without a gradient: dispatch through autograd costs more than all else in a call on a tiny input.
-    (
-        f"adaptive_sample_no_grad(Tensor feats, Tensor cas, {_SAMPLED}, int interp_factor) -> (Tensor, Tensor)",
-        _adaptive_sample,
-        _fake_sample,
-        None,
-    ),
-    (
-        "sampling_weights_backward(Tensor grad, Tensor cas, Tensor? labels, Tensor? lengths, bool mean) -> Tensor",
-        _sampling_weights_backward,
-        _fake_grad_cas,
-        (None, _no_second),
-    ),
-    (
-        "sampling_timestamps_backward(Tensor grad, Tensor weights, Tensor timestamps, Tensor? lengths) -> Tensor",
-        _sampling_timestamps_backward,
-        _fake_grad_weights,
-        (None, _no_second),
-    ),
-    (
-        "gather(Tensor feats, Tensor timestamps, Tensor? lengths) -> Tensor",
-        _rows_kernel("gather"),
-        _fake_rows,
-        (_keep_rows, _grad_of_rows("gather")),
-    ),
-    (
-        "gather_backward(Tensor grad, Tensor timestamps, Tensor? lengths) -> Tensor",
-        _rows_kernel("gather_backward"),
-        _fake_rows,
-        (_keep_adjoint, _grad_of_adjoint("gather")),
-    ),
-    (
-        "gather_backward_timestamps(Tensor grad, Tensor feats, Tensor timestamps, Tensor? lengths) -> Tensor",
-        _timestamps_kernel("gather_backward_timestamps"),
-        _fake_grad_timestamps,
-        (None, _no_second),
-    ),
-    (
-        "align_cas(Tensor cas, Tensor timestamps, Tensor? lengths) -> Tensor",
-        _rows_kernel("align"),
-        _fake_rows,
-        (_keep_rows, _grad_of_rows("align_cas")),
-    ),
-    (
-        "align_cas_backward(Tensor grad, Tensor timestamps, Tensor? lengths) -> Tensor",
-        _rows_kernel("align_backward"),
-        _fake_rows,
-        (_keep_adjoint, _grad_of_adjoint("align_cas")),
-    ),
-    (
-        "align_cas_backward_timestamps(Tensor grad, Tensor cas, Tensor timestamps, Tensor? lengths) -> Tensor",
-        _timestamps_kernel("align_backward_timestamps"),
-        _fake_grad_timestamps,
-        (None, _no_second),
-    ),
-]
-
-for _schema, _kernel, _fake, _gradient in _OPS:
-    _name = _schema.split("(", 1)[0]
-    _LIBRARY.define(_schema, tags=(torch.Tag.pt2_compliant_tag,))
-    _LIBRARY.impl(_name, _kernel, "CPU")
-    _LIBRARY.impl(_name, _kernel, "CUDA")
-    torch.library.register_fake(f"amsx::{_name}", _fake, lib=_LIBRARY)
-    if _gradient is not None:
-        torch.library.register_autograd(f"amsx::{_name}", _gradient[1], setup_context=_gradient[0], lib=_LIBRARY)
+_register_rows("gather", "gather", "feats")
+_register_rows("align_cas", "align", "cas")

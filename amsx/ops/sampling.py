@@ -3,12 +3,13 @@
 Positions are in snippet units: the integer i is the centre of snippet i, which covers [i - 0.5, i + 0.5]. Between
 centres weights and features are linear, beyond the outermost centres constant (PyTorch's `align_corners=False`). The n
 samples of a video of n valid snippets stand at the midpoints (i + 0.5) / n of the cumulation axis, so constant weights
-give back the identity (in grid mode to half a sub-position, 1 / (2 H) of a snippet).
+give back the identity (in grid mode up to half a sub-position, 1 / (2 H) of a snippet).
 
-What the CPU refuses by looking at values, CUDA does not look at (that would force a synchronization): see
-`amsx.ops.checks` for what happens there instead.
+The CPU refuses some values, such as a NaN in the CAS. CUDA does not look at values, because that would force a
+synchronization; `amsx.ops.checks` says what it makes of them instead.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -42,13 +43,13 @@ def adaptive_sample(
     """Resample features so that regions of low class activation are slowed down (Eq. 4 to 6).
 
     Args:
-        feats: snippet features (B, T, D), or (T, D) for one video; float32, float64, float16 or bfloat16.
+        feats: snippet features (B, T, D), or (T, D) for one video, in float32, float64, float16 or bfloat16.
         cas: class activation sequence (B, T, C), or (B, T) already aggregated; without the B for one video.
-        labels: multi-hot (B, C) (or (C,)): the channels that count, usually the ground-truth classes. None: all.
+        labels: the channels that count, multi-hot (B, C) or (C,), usually the ground-truth classes. None: all of them.
             A row without any positive gets uniform weights.
         lengths: valid snippets per video, (B,) (or a scalar tensor), each in 1..T. None: all T. Padding is never
             sampled; a video of n valid snippets gets n samples.
-        eta: the smallest weight, Eq. 4. The larger, the closer to uniform sampling.
+        eta: the smallest weight, Eq. 4. The larger it is, the closer the sampling is to uniform.
         interp_factor: H, the up-sampling factor of Eq. 5 and 6, 1..1024.
         aggregate: how channels become one: "max", "mean", or "random" (one kept channel per video, drawn from
             torch's generator of the device).
@@ -81,7 +82,7 @@ def adaptive_sample(
     checks.shaped("feats", feats, (3,), "(B, T, D) or (T, D)")
     factor = checks.factor_of(interp_factor, mode)
     cas, labels, lengths, eta, mean = _sampling_inputs(cas, labels, lengths, eta, aggregate)
-    if cas.size(0) != feats.size(0) or cas.size(1) != feats.size(1):
+    if cas.shape[:2] != feats.shape[:2]:
         raise ValueError(f"cas has shape {tuple(cas.shape)} but feats {tuple(feats.shape)}; expected the same B and T")
     checks.same_device("cas", cas, "feats", feats)
     if factor and cas.requires_grad:
@@ -108,10 +109,11 @@ def sampling_weights(
         Weights (B, T), zero beyond a video's length; float64 if `cas` is float64, else float32. Differentiable.
 
     Raises:
-        As `adaptive_sample`.
+        TypeError, ValueError: as in `adaptive_sample`.
     """
     cas, labels, lengths, eta, mean = _sampling_inputs(cas, labels, lengths, eta, aggregate)
-    return torch.ops.amsx.sampling_weights.default(cas, labels, lengths, eta, mean)
+    weights: Tensor = torch.ops.amsx.sampling_weights.default(cas, labels, lengths, eta, mean)
+    return weights
 
 
 def sampling_timestamps(
@@ -130,7 +132,7 @@ def sampling_timestamps(
         is 0 the timestamps jump and no gradient is passed.
 
     Raises:
-        TypeError, ValueError: as `adaptive_sample`; on the CPU also for NaN, infinite or negative weights and for
+        TypeError, ValueError: as in `adaptive_sample`. On the CPU also weights that are NaN, infinite or negative, and
             weights that all vanish.
     """
     if checks.floating("weights", weights, "(B, T) or (T,)").ndim == 1:
@@ -146,7 +148,9 @@ def sampling_timestamps(
     lengths = checks.lengths_of(lengths, "weights", weights)
     if weights.dtype in (torch.float16, torch.bfloat16):
         weights = weights.float()
-    return torch.ops.amsx.sampling_timestamps.default(weights.detach() if factor else weights, lengths, factor)
+    op = torch.ops.amsx.sampling_timestamps.default
+    timestamps: Tensor = op(weights.detach() if factor else weights, lengths, factor)
+    return timestamps
 
 
 def gather(feats: Tensor, timestamps: Tensor, lengths: Tensor | None = None) -> Tensor:
@@ -162,21 +166,21 @@ def gather(feats: Tensor, timestamps: Tensor, lengths: Tensor | None = None) -> 
         Features like `feats`, zeros beyond a video's length. Differentiable in `feats` and `timestamps`.
 
     Raises:
-        TypeError, ValueError: wrong dtype, shape or device; on the CPU also for decreasing timestamps.
+        TypeError, ValueError: a wrong dtype, shape or device. On the CPU also timestamps that decrease.
     """
     form = "(B, T, D) with timestamps (B, T), or (T, D) with timestamps (T,)"
     return _at_timestamps(torch.ops.amsx.gather.default, "feats", feats, timestamps, lengths, form)
 
 
 def _at_timestamps(
-    op: torch._ops.OpOverload,
+    op: Callable[[Tensor, Tensor, Tensor | None], Tensor],
     name: str,
     x: Tensor,
     timestamps: Tensor,
     lengths: Tensor | None,
     form: str,
 ) -> Tensor:
-    """The common door of `gather` and `align_cas`: values (B, T, D) beside timestamps (B, T)."""
+    """Checks the arguments of `gather` and `align_cas`, values (B, T, D) beside timestamps (B, T), and calls `op`."""
     checks.floating(name, x, form)
     checks.floating("timestamps", timestamps, "(B, T) or (T,)")
     if timestamps.dtype not in (torch.float32, torch.float64):
@@ -193,7 +197,11 @@ def _at_timestamps(
 def _sampling_inputs(
     cas: Tensor, labels: Tensor | None, lengths: Tensor | None, eta: float, aggregate: str
 ) -> tuple[Tensor, Tensor | None, Tensor | None, float, bool]:
-    """Checked and regular: cas (B, T, C), labels bool (B, C), lengths int64 (B,), eta, whether to take the mean."""
+    """Checks the arguments and makes them regular.
+
+    Returns:
+        cas (B, T, C), labels bool (B, C), lengths int64 (B,), eta, and whether the mean is taken.
+    """
     checks.shaped("cas", checks.floating("cas", cas, _CAS_FORM), (2, 3), _CAS_FORM)
     eta = checks.eta_of(eta)
     if aggregate not in checks.AGGREGATES:
@@ -214,7 +222,7 @@ def _sampling_inputs(
 
 
 def _one_channel(labels: Tensor | None, cas: Tensor) -> Tensor:
-    """Per video one of its kept channels at random, as a one-hot row; a row without any stays without."""
+    """Draws one of the kept channels of each video, as a one-hot row. A row without any kept channel stays empty."""
     draw = torch.rand(cas.shape[0], cas.shape[2], device=cas.device)
     if labels is None:
         labels = torch.ones_like(draw, dtype=torch.bool)
@@ -223,7 +231,7 @@ def _one_channel(labels: Tensor | None, cas: Tensor) -> Tensor:
 
 
 def _length_of_one(lengths: Tensor | None) -> Tensor | None:
-    """The length of a single video, which may come as a scalar tensor, as (1,)."""
+    """Returns the length of a single video, which may come as a scalar tensor, with shape (1,)."""
     return lengths.reshape(1) if isinstance(lengths, Tensor) and lengths.ndim == 0 else lengths
 
 
