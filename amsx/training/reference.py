@@ -48,7 +48,7 @@ def settings() -> list[Setting]:
 
 
 def field_comments(cls: type) -> dict[str, str]:
-    """Field -> the comment behind it, or in the lines above it, for a dataclass or a named tuple and what it extends."""
+    """Field -> the comment behind it or above it, for a dataclass or a named tuple and the classes it extends."""
     comments: dict[str, str] = {}
     for part in reversed(cls.__mro__):
         if own := vars(part).get("__annotations__"):

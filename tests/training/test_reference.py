@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from amsx.evaluation.protocols import Protocol
+from amsx.ops.sampling import Sampled
 from amsx.training.config import Config, to_dict
-from amsx.training.reference import markdown, settings
+from amsx.training.reference import field_comments, markdown, settings
 
 
 def test_every_key_is_described_once() -> None:
@@ -24,3 +26,10 @@ def test_a_setting() -> None:
 def test_the_page_of_the_documentation_is_what_the_generator_writes() -> None:
     page = Path(__file__).parents[2] / "docs" / "configuration.md"
     assert page.read_text(encoding="utf-8") == markdown(), "python -m amsx.training.reference > docs/configuration.md"
+
+
+def test_comments_above_fields_and_behind_them() -> None:
+    comments = field_comments(Protocol)
+    assert comments["frames"].startswith("(frames per second, frames per snippet): times in snippets")
+    assert comments["frames"].endswith("None: times as they are.")
+    assert field_comments(Sampled)["feats"].startswith("(B, T, D)")
