@@ -4,11 +4,10 @@ import argparse
 import json
 import shlex
 from pathlib import Path
-from typing import get_args
 
 from amsx.cli.options import Commands, dataset_of, layout_options, read_data
-from amsx.data.convert import Target, convert
-from amsx.data.layouts import read_what_can_be
+from amsx.data.convert import convert
+from amsx.data.layouts import layout_names, read_leniently
 from amsx.data.summary import format_summary, summarize
 
 
@@ -23,14 +22,14 @@ def add_to(commands: Commands) -> None:
     writer = commands.add_parser("convert", help="write a data set in another layout")
     layout_options(writer)
     writer.add_argument("out", type=Path, metavar="OUT", help="the folder to write, new or empty")
-    writer.add_argument("--to", choices=get_args(Target), required=True, help="the layout to write")
+    writer.add_argument("--to", choices=layout_names(), required=True, help="the layout to write")
     writer.set_defaults(run=_convert)
 
 
 def _data(options: argparse.Namespace) -> None:
-    dataset = read_data(options, read_what_can_be)
+    dataset = read_data(options, read_leniently)
     summary = summarize(dataset, values=not options.quick)
-    print(json.dumps(summary) if options.json else format_summary(summary))
+    print(json.dumps(summary.to_json()) if options.json else format_summary(summary))
 
 
 def _convert(options: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from amsx.data.layouts import LAYOUTS, read_dataset
+from amsx.data.layouts import layout_names, read_dataset
 from amsx.data.synthetic import SyntheticConfig, make_dataset
 from amsx.data.videos import Dataset
 from amsx.files import read_json
@@ -24,9 +24,8 @@ DATA = "the directory of features and annotation; where there is none called syn
 
 
 def layout_options(command: argparse.ArgumentParser) -> None:
-    names = [module.__name__.rpartition(".")[2] for module in LAYOUTS]
     command.add_argument("data", type=Path, metavar="DATA", help=DATA)
-    command.add_argument("--layout", choices=names, help="how DATA is laid out (default: recognized)")
+    command.add_argument("--layout", choices=layout_names(), help="how DATA is laid out (default: recognized)")
     command.add_argument(
         "--data-option",
         action="append",

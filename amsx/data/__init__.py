@@ -1,1 +1,1 @@
-"""From files on users' disks to batches."""
+"""Data sets: read from files on users' disks or made up, written in other layouts, and put into batches."""

@@ -1,12 +1,12 @@
-"""Arrays of numbers in the files that features come in: npy, npz, h5, pt, csv, pkl.
+"""Arrays in files: those of numbers that features come in (npy, npz, h5, pt, csv, pkl), and those that layouts write.
 
-`inspect_array` gives the shape, from the header alone where the format has one (npy, npz, h5); `read_array` the
+`inspect_array` gives the shape, from the header alone where the format has one (npy, npz, h5), and `read_array` the
 values. Both raise FileNotFoundError, or a ValueError that names the file and what is wrong with it.
 """
 
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from pickle import UnpicklingError
@@ -23,7 +23,7 @@ USUAL_KEYS = ("feats", "features", "feature")  # OpenTAD; others; CMCS
 SUFFIXES = (".npy", ".npz", ".h5", ".hdf5", ".pt", ".pth", ".csv", ".pkl", ".pickle")
 
 
-def inspect_array(path: Path, key: str | None = None) -> tuple[tuple[int, ...], np.dtype]:
+def inspect_array(path: Path, key: str | None = None) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """Shape and dtype of the array of real numbers in `path`.
 
     `key` names it in a file that holds several (npz, h5, or a dict in pt or pkl); by default it is the only one, or the
@@ -49,14 +49,14 @@ def inspect_array(path: Path, key: str | None = None) -> tuple[tuple[int, ...], 
     return shape, dtype
 
 
-def read_array(path: Path, key: str | None = None) -> NDArray:
+def read_array(path: Path, key: str | None = None) -> NDArray[Any]:
     """The array in `path`, of any shape; a memory-map of a .npy file. `key` as in `inspect_array`."""
     if not path.is_file():
         raise FileNotFoundError(f"no feature file {path}")
     return _read(path, key)
 
 
-def _read(path: Path, key: str | None) -> NDArray:
+def _read(path: Path, key: str | None) -> NDArray[Any]:
     if path.suffix == ".npy":
         try:
             return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
@@ -79,7 +79,7 @@ def _read(path: Path, key: str | None) -> NDArray:
     raise ValueError(f"{path}: unknown kind of file, expected one of {', '.join(SUFFIXES)}")
 
 
-def _npy_header(file: BinaryIO, path: Path) -> tuple[tuple[int, ...], np.dtype]:
+def _npy_header(file: BinaryIO, path: Path) -> tuple[tuple[int, ...], np.dtype[Any]]:
     try:
         version = npy.read_magic(file)
         if version not in ((1, 0), (2, 0)):
@@ -91,10 +91,10 @@ def _npy_header(file: BinaryIO, path: Path) -> tuple[tuple[int, ...], np.dtype]:
     return shape, dtype
 
 
-def _check_size(path: Path, found: int, shape: tuple[int, ...], dtype: np.dtype) -> None:
+def _check_size(path: Path, size: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     expected = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    if found < expected and not dtype.hasobject:
-        raise ValueError(f"{path}: truncated, {found} bytes where shape {shape} of {dtype} needs {expected}")
+    if size < expected and not dtype.hasobject:
+        raise ValueError(f"{path}: truncated, {size} bytes where shape {shape} of {dtype} needs {expected}")
 
 
 class _Member:
@@ -123,12 +123,13 @@ class _Member:
 
 
 def members_of_h5(path: Path) -> dict[str, list[str]]:
-    """What an HDF5 file holds at its top -> the arrays that it is or has, by their full names; errors as above."""
+    """For every name at the top of an HDF5 file, the full names of the arrays that it is or holds."""
 
     def members(file: Any) -> dict[str, list[str]]:
         return {name: _arrays_of_h5(item) if hasattr(item, "visititems") else [name] for name, item in file.items()}
 
-    return _opened_h5(path, members)
+    named: dict[str, list[str]] = _opened_h5(path, members)
+    return named
 
 
 def _in_h5(path: Path, key: str | None, take: Callable[[Any], Any]) -> Any:
@@ -141,9 +142,9 @@ def _in_h5(path: Path, key: str | None, take: Callable[[Any], Any]) -> Any:
 
 def _arrays_of_h5(group: Any) -> list[str]:
     """The full names of the arrays in an open group or file."""
-    found: list[str] = []
-    group.visititems(lambda _, item: found.append(item.name.lstrip("/")) if hasattr(item, "dtype") else None)
-    return found
+    names: list[str] = []
+    group.visititems(lambda _, item: names.append(item.name.lstrip("/")) if hasattr(item, "dtype") else None)
+    return names
 
 
 def _opened_h5(path: Path, use: Callable[[Any], Any]) -> Any:
@@ -167,11 +168,11 @@ def _torch_load(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, UnpicklingError, EOFError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()
-        told = next((line.strip() for line in reason if "GLOBAL" in line), reason[0] if reason else repr(error))
-        raise ValueError(f"{path}: refused or broken, not plain tensors ({told})") from error
+        refusal = next((line.strip() for line in reason if "GLOBAL" in line), reason[0] if reason else repr(error))
+        raise ValueError(f"{path}: refused or broken, not plain tensors ({refusal})") from error
 
 
-def _array_of(value: Any, path: Path, key: str | None) -> NDArray:
+def _array_of(value: Any, path: Path, key: str | None) -> NDArray[Any]:
     """The array that `value` is, or holds under `key`."""
     if isinstance(value, Mapping):
         value = value[choose_key([name for name in value if isinstance(name, str)], key, path)]
@@ -184,7 +185,7 @@ def _array_of(value: Any, path: Path, key: str | None) -> NDArray:
     return value
 
 
-def _read_csv(path: Path) -> NDArray:
+def _read_csv(path: Path) -> NDArray[Any]:
     """Comma-separated numbers, a row per snippet; a first line that is no numbers is a header."""
     try:
         with path.open(encoding="utf-8") as file:
@@ -211,3 +212,30 @@ def choose_key(names: Iterable[str], key: str | None, path: Path) -> str:
             f"{path}: holds {names or 'no array'}, expected one array or one of {list(USUAL_KEYS)}; give key"
         )
     return usual[0]
+
+
+def write_array(path: Path, array: NDArray[Any]) -> None:
+    """Write a .npy file of numbers or bytes, and make the folders above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.save(path, array, allow_pickle=False)
+
+
+def write_list(path: Path, values: Sequence[Any]) -> None:
+    """Write a .npy file of a list: an object array with an element for each value, of whatever shape that is.
+
+    It is pickled in the dialect of the NumPy that writes it: NumPy before 1.26 cannot read what NumPy 2 pickles.
+    """
+    array = np.empty(len(values), dtype=object)
+    for i, value in enumerate(values):
+        array[i] = value
+    np.save(path, array, allow_pickle=True)
+
+
+def write_dict(path: Path, values: Mapping[str, Any]) -> None:
+    """Write a .npy file of a dict: an object array without an axis, pickled as by `write_list`."""
+    np.save(path, np.array(values, dtype=object), allow_pickle=True)
+
+
+def as_bytes(names: Iterable[str]) -> NDArray[np.bytes_]:
+    """Text as the arrays of Python 2 had it: the projects that read such a file decode every name."""
+    return np.array([name.encode("utf-8") for name in names], dtype="S")

@@ -2,45 +2,46 @@
 
 import shutil
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 
-from amsx.data.layouts import read_dataset
+from amsx.data.layouts import named_layout, read_dataset
+from amsx.data.layouts.shared.frame_grid import EXACT
+from amsx.data.layouts.shared.layout import BundlePolicies
+from amsx.data.layouts.shared.two_streams import joined
 from amsx.data.videos import Dataset, Subset, Video
-from amsx.data.writers import Target, check, write
-from amsx.data.writers.arrays import joined
-from amsx.data.writers.frames import EXACT
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """What was written."""
+    """What was written, and what could not be."""
 
-    out: Path
-    layout: Target
-    options: Mapping[str, Any]  # those of the layout's reader that the folder must be read with
-    lost: tuple[str, ...]  # what is not the same when the folder is read again with them
+    out: Path  # the folder
+    layout: str  # the layout's name
+    options: Mapping[str, Any]  # the options of the layout's reader with which the folder must be read, as JSON values
+    lost: tuple[str, ...]  # what is not the same when the folder is read again with these options
 
 
-def convert(dataset: Dataset, out: Path | str, to: Target) -> Conversion:
+def convert(dataset: Dataset, out: Path | str, to: str) -> Conversion:
     """Write `dataset` into the new or empty folder `out` in the layout `to`, features as float32.
 
     The folder appears when it is complete: it is written under another name beside `out`, read again and compared,
-    then renamed. ValueError where there is no such layout, it cannot hold the data set at all (an id is no file name,
-    a stream or a label is missing), or features cannot be used; FileExistsError where `out` holds something.
+    then renamed. ValueError where there is no such layout, where the layout cannot hold the data set at all (an id
+    cannot be a file name, a stream or a label is missing), and where features cannot be used; FileExistsError where
+    `out` holds something.
     """
-    out = Path(out)
-    check(dataset, to)
+    out, layout = Path(out), named_layout(to)
+    layout.check(dataset)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise FileExistsError(f"{out} is there and not empty")
+        raise FileExistsError(f"{out} exists and is not empty")
     temporary = out.parent / f".{out.name}-{uuid.uuid4().hex[:12]}"
     temporary.mkdir(parents=True)
     try:
-        options, again, lost = _read_again(dataset, temporary, to, write(dataset, temporary, to))
+        options, again, lost = _read_again(dataset, temporary, to, _given(layout.write(dataset, temporary)))
         lost += _features_lost(dataset, again)
         if out.exists():
             out.rmdir()
@@ -51,10 +52,16 @@ def convert(dataset: Dataset, out: Path | str, to: Target) -> Conversion:
     return Conversion(out, to, options, tuple(lost))
 
 
+def _given(options: BundlePolicies) -> dict[str, Any]:
+    """The options that are not left at their defaults."""
+    values = {field.name: getattr(options, field.name) for field in fields(options)}
+    return {field.name: values[field.name] for field in fields(options) if values[field.name] != field.default}
+
+
 def _read_again(
-    dataset: Dataset, root: Path, to: Target, options: dict[str, Any]
+    dataset: Dataset, root: Path, to: str, options: dict[str, Any]
 ) -> tuple[dict[str, Any], Dataset, list[str]]:
-    """What was written, read without options where these are not needed; the options, and what is lost."""
+    """The options that are needed to read what was written, what was read with them, and what is lost."""
     again = read_dataset(root, to, **options, unlabelled="skip")
     lost = _differences(dataset, again)
     try:
@@ -66,25 +73,28 @@ def _read_again(
     return (options, again, lost) if worse else ({}, plain, plainly_lost)
 
 
+_COMPARISONS: dict[str, Callable[[Video, Video], bool]] = {  # whether a video and what was read of it differ
+    "the subset": lambda a, b: a.subset != b.subset,
+    "the video-level labels": lambda a, b: a.labels != b.labels,
+    "the segments": lambda a, b: sorted(a.segments, key=str) != sorted(b.segments, key=str),
+    "the absence of a duration": lambda a, b: a.duration is None and b.duration is not None,
+    "the duration": lambda a, b: a.duration is not None and a.duration != b.duration,
+}
+
+
 def _differences(dataset: Dataset, again: Dataset) -> list[str]:
-    """What a data set and what was read again of it differ in."""
+    """In what a data set and what was read again of it differ."""
     lost = []
-    found = {video.id: video for video in again.videos}
+    by_id = {video.id: video for video in again.videos}
     for subset in get_args(Subset):
-        missing = sum(video.id not in found for video in dataset.subset(subset))
+        missing = sum(video.id not in by_id for video in dataset.subset(subset))
         if missing:
             what = {"train": "training", "test": "test"}[subset]
             lost.append(f"{missing} {what} videos without a label")
     if again.dims != dataset.dims:
         lost.append(f"the streams {dataset.dims}: they are {again.dims}")
-    pairs = [(video, found[video.id]) for video in dataset.videos if video.id in found]
-    for what, differs in {
-        "the subset": lambda a, b: a.subset != b.subset,
-        "the video-level labels": lambda a, b: a.labels != b.labels,
-        "the segments": lambda a, b: sorted(a.segments, key=str) != sorted(b.segments, key=str),
-        "the absence of a duration": lambda a, b: a.duration is None and b.duration is not None,
-        "the duration": lambda a, b: a.duration is not None and a.duration != b.duration,
-    }.items():
+    pairs = [(video, by_id[video.id]) for video in dataset.videos if video.id in by_id]
+    for what, differs in _COMPARISONS.items():
         count = sum(differs(a, b) for a, b in pairs)
         if count:
             lost.append(f"{what} of {count} videos")
@@ -96,8 +106,8 @@ def _differences(dataset: Dataset, again: Dataset) -> list[str]:
 
 def _features_lost(dataset: Dataset, again: Dataset) -> list[str]:
     """Whether the values, all streams of a video side by side, differ."""
-    found = {video.id: video for video in again.videos}
-    pairs = [(video, found[video.id]) for video in dataset.videos if video.id in found]
+    by_id = {video.id: video for video in again.videos}
+    pairs = [(video, by_id[video.id]) for video in dataset.videos if video.id in by_id]
     differing = [a.id for a, b in pairs if not np.array_equal(joined(dataset, a), joined(again, b))]
     return [f"the features of {len(differing)} videos"] if differing else []
 

@@ -51,9 +51,9 @@ class FeatureFile:
 
 @dataclass(frozen=True, eq=False)
 class FeatureArray:
-    """An (n, D) array in memory, with the manners of a `FeatureFile`."""
+    """An (n, D) array in memory, used like a `FeatureFile`."""
 
-    array: NDArray  # (n, D), real numbers
+    array: NDArray[Any]  # (n, D), real numbers
 
     @classmethod
     def inspect(cls, array: Any, where: str) -> "FeatureArray":
@@ -80,7 +80,7 @@ class FeatureArray:
         return as_features(self.array, "features in memory")
 
 
-def as_features(array: NDArray, name: str) -> NDArray[np.float32]:
+def as_features(array: NDArray[Any], name: str) -> NDArray[np.float32]:
     """A copy of `array` (n, D) in float32; ValueError where a value is NaN, infinite, or beyond float32."""
     with np.errstate(over="ignore"):
         features = np.array(array, dtype=np.float32, order="C")

@@ -38,21 +38,21 @@ def choose_storage(values: int, available: int | None) -> tuple[Literal["float32
 
 def available_memory() -> int | None:
     """Bytes that this process could still take, by the system and its control group; None where nothing tells."""
-    found = []
+    limits = []
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):
-                found.append(int(line.split()[1]) * 1024)
+                limits.append(int(line.split()[1]) * 1024)
     except OSError:
         if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-            found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+            limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     try:
         limit, used = ((CGROUP / f"memory.{name}").read_text().strip() for name in ("max", "current"))
         if limit != "max":
-            found.append(max(int(limit) - int(used), 0))
+            limits.append(max(int(limit) - int(used), 0))
     except OSError:
         pass
-    return min(found, default=None)
+    return min(limits, default=None)
 
 
 def load_rows(
@@ -81,7 +81,7 @@ def load_rows(
     return torch.from_numpy(rows), note
 
 
-def _mapped(shape: tuple[int, int], folder: Path | None) -> NDArray:
+def _mapped(shape: tuple[int, int], folder: Path | None) -> NDArray[np.float32]:
     place = Path(tempfile.gettempdir()) if folder is None else folder
     needed, free = shape[0] * shape[1] * 4, shutil.disk_usage(place).free
     if needed > free:

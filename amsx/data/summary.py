@@ -1,7 +1,8 @@
 """What a data set holds, in numbers and in words: counts, lengths, labels, and features that cannot be used."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
 import numpy as np
@@ -12,38 +13,73 @@ BARS = 10  # of a histogram
 WIDTH = 40  # characters of its longest bar
 
 
-def summarize(dataset: Dataset, *, values: bool = True) -> dict[str, Any]:
-    """The data set as plain JSON values.
+@dataclass(frozen=True)
+class ClassCounts:
+    """How often a class occurs in a subset."""
 
-    Keys: root, layout, streams (name -> width), notes, classes (name -> videos and instances per subset), subsets
-    (name -> videos, snippets, lengths in snippets, seconds, instances, instances past the features' end, videos whose
-    labels are not those of their segments), and with `values` broken_values (video and stream -> what is wrong), for
-    which all features are read.
-    """
-    subsets = [name for name in get_args(Subset) if dataset.subset(name)]
+    videos: int  # videos that have it as a label
+    instances: int  # annotated segments
+
+
+@dataclass(frozen=True)
+class SubsetSummary:
+    """What a subset holds."""
+
+    videos: int
+    snippets: int  # in all videos
+    lengths: list[int]  # snippets of every video
+    seconds: float  # in all videos
+    instances: int  # annotated segments
+    instances_past_the_end: int  # of these, those that pass an end of the features by half a snippet or more
+    labels_unlike_segments: int  # videos with segments whose labels are not the video's
+    snippet_seconds: list[float]  # from one snippet to the next, every value once
+
+
+@dataclass(frozen=True)
+class DatasetSummary:
+    """What a data set holds."""
+
+    root: str | None  # the folder; None: made in memory
+    layout: str  # its name
+    streams: dict[str, int]  # name -> channels
+    notes: list[str]  # those of the reader
+    subsets: dict[Subset, SubsetSummary]  # those that have videos
+    classes: dict[str, dict[Subset, ClassCounts]]  # every label, also those that only test videos have
+    broken_values: dict[str, str] | None  # "<video>, <stream>" -> what is wrong; None: the values were not read
+
+    def to_json(self) -> dict[str, Any]:
+        """The summary as plain JSON values; without the key `broken_values` where the values were not read."""
+        values = asdict(self)
+        if self.broken_values is None:
+            del values["broken_values"]
+        return values
+
+
+def summarize(dataset: Dataset, *, values: bool = True) -> DatasetSummary:
+    """Count what the data set holds. With `values`, all features are read and those that cannot be used are named."""
+    subsets: list[Subset] = [name for name in get_args(Subset) if dataset.subset(name)]
     labels = sorted({label for video in dataset.videos for label in video.labels} | set(dataset.classes))
-    summary: dict[str, Any] = {
-        "root": str(dataset.root) if dataset.root is not None else None,
-        "layout": dataset.layout,
-        "streams": dataset.dims,
-        "notes": list(dataset.notes),
-        "subsets": {name: _subset(dataset.subset(name)) for name in subsets},
-        "classes": {label: {} for label in labels},
-    }
+    classes: dict[str, dict[Subset, ClassCounts]] = {label: {} for label in labels}
     for name in subsets:
         videos = dataset.subset(name)
         having = Counter(label for video in videos for label in video.labels)
         instances = Counter(segment.label for video in videos for segment in video.segments)
         for label in labels:
-            summary["classes"][label][name] = {"videos": having[label], "instances": instances[label]}
-    if values:
-        summary["broken_values"] = broken_values(dataset)
-    return summary
+            classes[label][name] = ClassCounts(having[label], instances[label])
+    return DatasetSummary(
+        root=str(dataset.root) if dataset.root is not None else None,
+        layout=dataset.layout,
+        streams=dataset.dims,
+        notes=list(dataset.notes),
+        subsets={name: _subset_summary(dataset.subset(name)) for name in subsets},
+        classes=classes,
+        broken_values=broken_values(dataset) if values else None,
+    )
 
 
 def broken_values(dataset: Dataset, streams: Collection[str] | None = None) -> dict[str, str]:
-    """What is wrong with the values of features, per "<video>, <stream>"; all of them (or of `streams`) are read."""
-    found = {}
+    """Read all features (of `streams`), and say per "<video>, <stream>" what is wrong with those that are broken."""
+    broken = {}
     for video in dataset.videos:
         for name, stream in video.streams.items():
             if streams is not None and name not in streams:
@@ -51,25 +87,25 @@ def broken_values(dataset: Dataset, streams: Collection[str] | None = None) -> d
             try:
                 stream.load()
             except (ValueError, OSError) as error:
-                found[f"{video.id}, {name}"] = str(error)
-    return found
+                broken[f"{video.id}, {name}"] = str(error)
+    return broken
 
 
-def _subset(videos: tuple[Video, ...]) -> dict[str, Any]:
+def _subset_summary(videos: tuple[Video, ...]) -> SubsetSummary:
     lengths = [video.length for video in videos]
     segments = [(video, segment) for video in videos for segment in video.segments]
-    return {
-        "videos": len(videos),
-        "snippets": sum(lengths),
-        "lengths": lengths,
-        "seconds": float(sum(video.end for video in videos)),
-        "instances": len(segments),
-        "instances_past_the_end": sum(_passes_the_end(video, segment) for video, segment in segments),
-        "labels_unlike_segments": sum(
+    return SubsetSummary(
+        videos=len(videos),
+        snippets=sum(lengths),
+        lengths=lengths,
+        seconds=float(sum(video.end for video in videos)),
+        instances=len(segments),
+        instances_past_the_end=sum(_passes_the_end(video, segment) for video, segment in segments),
+        labels_unlike_segments=sum(
             bool(video.segments) and {s.label for s in video.segments} != set(video.labels) for video in videos
         ),
-        "snippet_seconds": sorted({round(video.timebase.snippet_seconds, 6) for video in videos}),
-    }
+        snippet_seconds=sorted({round(video.timebase.snippet_seconds, 6) for video in videos}),
+    )
 
 
 def _passes_the_end(video: Video, segment: Segment) -> bool:
@@ -78,30 +114,29 @@ def _passes_the_end(video: Video, segment: Segment) -> bool:
     return segment.end > video.end + slack or segment.start < -slack
 
 
-def format_summary(summary: dict[str, Any]) -> str:
-    """A `summarize` for people."""
-    streams = ", ".join(f"{name} ({width} channels)" for name, width in summary["streams"].items())
-    root, classes = summary["root"] or "in memory", len(summary["classes"])
-    lines = [f"{root}: layout {summary['layout']}, {classes} classes, streams {streams}"]
-    lines += [f"  {note}" for note in summary["notes"]]
-    for name, subset in summary["subsets"].items():
-        seconds = subset["snippet_seconds"]
+def format_summary(summary: DatasetSummary) -> str:
+    """The summary as text for people."""
+    streams = ", ".join(f"{name} ({width} channels)" for name, width in summary.streams.items())
+    root, classes = summary.root or "in memory", len(summary.classes)
+    lines = [f"{root}: layout {summary.layout}, {classes} classes, streams {streams}"]
+    lines += [f"  {note}" for note in summary.notes]
+    for name, subset in summary.subsets.items():
+        seconds = subset.snippet_seconds
         rate = f"{seconds[0]:g} s" if len(seconds) == 1 else f"{seconds[0]:g} to {seconds[-1]:g} s"
         lines += [
             "",
-            f"{name}: {subset['videos']} videos, {subset['snippets']} snippets of {rate}, "
-            f"{subset['seconds'] / 3600:.2f} hours, {subset['instances']} labelled instances",
+            f"{name}: {subset.videos} videos, {subset.snippets} snippets of {rate}, "
+            f"{subset.seconds / 3600:.2f} hours, {subset.instances} labelled instances",
         ]
-        if subset["instances_past_the_end"]:
-            lines.append(f"  {subset['instances_past_the_end']} instances pass the features' end")
-        if subset["labels_unlike_segments"]:
-            lines.append(f"  in {subset['labels_unlike_segments']} videos the labels are not those of the segments")
-        lines += [f"  {line}" for line in histogram(subset["lengths"])]
-    lines += ["", *_class_table(summary)]
-    if "broken_values" in summary:
-        broken = summary["broken_values"]
-        lines += ["", f"features with broken values: {len(broken) or 'none'}"]
-        lines += [f"  {where}: {what}" for where, what in broken.items()]
+        if subset.instances_past_the_end:
+            lines.append(f"  {subset.instances_past_the_end} instances pass the features' end")
+        if subset.labels_unlike_segments:
+            lines.append(f"  in {subset.labels_unlike_segments} videos the labels are not those of the segments")
+        lines += [f"  {line}" for line in histogram(subset.lengths)]
+    lines += ["", *_class_table(summary.classes, list(summary.subsets))]
+    if summary.broken_values is not None:
+        lines += ["", f"features with broken values: {len(summary.broken_values) or 'none'}"]
+        lines += [f"  {where}: {what}" for where, what in summary.broken_values.items()]
     return "\n".join(lines)
 
 
@@ -120,11 +155,10 @@ def histogram(lengths: list[int]) -> list[str]:
     return lines
 
 
-def _class_table(summary: dict[str, Any]) -> list[str]:
-    names = list(summary["subsets"])
-    width = max([len("class"), *map(len, summary["classes"])])
-    lines = [f"{'class':<{width}}" + "".join(f"{f'{name} videos':>14}{'instances':>11}" for name in names)]
-    for label, counts in summary["classes"].items():
-        cells = "".join(f"{counts[name]['videos']:>14}{counts[name]['instances']:>11}" for name in names)
+def _class_table(classes: Mapping[str, Mapping[Subset, ClassCounts]], subsets: list[Subset]) -> list[str]:
+    width = max([len("class"), *map(len, classes)])
+    lines = [f"{'class':<{width}}" + "".join(f"{f'{name} videos':>14}{'instances':>11}" for name in subsets)]
+    for label, counts in classes.items():
+        cells = "".join(f"{counts[name].videos:>14}{counts[name].instances:>11}" for name in subsets)
         lines.append(f"{label:<{width}}{cells}")
     return lines

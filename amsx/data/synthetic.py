@@ -263,13 +263,13 @@ def _features(
         x += (inside - core) * (stream.flank_own * own + stream.flank_shared * shared)
     channel = stream.noise / np.sqrt(stream.dim)
     x += channel * _noise(n, stream.dim, config.correlation, rng) + config.bias * channel
-    return np.maximum(x, 0).astype(np.float32)
+    return np.asarray(np.maximum(x, 0), dtype=np.float32)
 
 
 def _share(n: int, start: float, end: float) -> NDArray[np.float64]:
     """(n,) the share of every snippet that lies in [start, end)."""
     edges = np.arange(n, dtype=np.float64)
-    return np.clip(np.minimum(edges + 1, end) - np.maximum(edges, start), 0.0, 1.0)
+    return np.asarray(np.clip(np.minimum(edges + 1, end) - np.maximum(edges, start), 0.0, 1.0))
 
 
 def _noise(n: int, dim: int, correlation: float, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -281,4 +281,4 @@ def _noise(n: int, dim: int, correlation: float, rng: np.random.Generator) -> ND
 
 
 def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True))

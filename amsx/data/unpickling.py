@@ -35,7 +35,7 @@ def load_pickle(path: Path, *, encoding: Encoding = "latin1") -> Any:
         return _load(file, path, encoding)
 
 
-def load_npy(path: Path, *, encoding: Encoding = "latin1") -> NDArray:
+def load_npy(path: Path, *, encoding: Encoding = "latin1") -> NDArray[Any]:
     """The array in a .npy file, also one of objects (lists, other arrays), which are pickled; see `load_pickle`."""
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}")
@@ -56,7 +56,8 @@ def load_npy(path: Path, *, encoding: Encoding = "latin1") -> NDArray:
     if not objects or array.shape != shape:
         found = f"{array.dtype} of shape {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
         raise ValueError(f"{path}: its header promises {dtype} of shape {shape}, but it holds {found}")
-    return array
+    checked: NDArray[Any] = array
+    return checked
 
 
 def _load(file: BinaryIO, path: Path, encoding: Encoding) -> Any:

@@ -88,7 +88,7 @@ class Video:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Everything a layout's reader found."""
+    """The videos of a folder in some layout, or made in memory."""
 
     root: Path | None  # None: made in memory
     layout: str  # the name of the reader
@@ -106,10 +106,10 @@ class Dataset:
             if video.id in seen:
                 raise ValueError(f"video id {video.id!r} occurs twice in {self.root}")
             seen.add(video.id)
-            found = {name: stream.shape[1] for name, stream in video.streams.items()}
-            if found != widths:
+            own = {name: stream.shape[1] for name, stream in video.streams.items()}
+            if own != widths:
                 raise ValueError(
-                    f"video {video.id!r} has streams of widths {found}, but {first.id!r} has {widths}; "
+                    f"video {video.id!r} has streams of widths {own}, but {first.id!r} has {widths}; "
                     "expected the same streams and widths in every video"
                 )
 

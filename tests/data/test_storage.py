@@ -95,7 +95,7 @@ def test_an_unknown_storage_is_refused():
         FeatureSet.load(videos(), "rgb", ["a"], storage="disk")
 
 
-def test_nan_is_refused_whatever_the_storage(shared_data):
+def test_nan_is_refused_whatever_the_storage():
     bad = videos()
     bad[1].streams["rgb"].array[3] = np.nan
     for kind in ("float32", "float16", "mapped"):

@@ -26,8 +26,9 @@ def made():
 
 
 def test_counts_are_right():
-    summary = summarize(made())
+    summary = summarize(made()).to_json()
     json.dumps(summary)
+    assert list(summary) == ["root", "layout", "streams", "notes", "subsets", "classes", "broken_values"]
     assert summary["streams"] == {"rgb": 3, "flow": 2} and summary["notes"] == ["a note"]
     train, test = summary["subsets"]["train"], summary["subsets"]["test"]
     assert (train["videos"], train["snippets"], train["seconds"], train["instances"]) == (2, 30, 15.0, 3)
@@ -41,7 +42,7 @@ def test_counts_are_right():
     assert list(summary["classes"]) == ["jump", "run", "swim"]
     assert list(summary["broken_values"]) == ["b, rgb"]
     assert "NaN or infinite values in 20 of 20 rows" in summary["broken_values"]["b, rgb"]
-    assert "broken_values" not in summarize(made(), values=False)
+    assert "broken_values" not in summarize(made(), values=False).to_json()
 
 
 def test_people_are_told_the_same():
@@ -74,8 +75,8 @@ def test_a_histogram_counts_every_video_once(lengths):
 
 def test_salads_windows(shared_data):
     summary = summarize(read_dataset(shared_data("salads-windows")))
-    assert {name: subset["videos"] for name, subset in summary["subsets"].items()} == {"train": 406, "test": 105}
-    assert len(summary["classes"]) == 17 and summary["broken_values"] == {}
+    assert {name: subset.videos for name, subset in summary.subsets.items()} == {"train": 406, "test": 105}
+    assert len(summary.classes) == 17 and summary.broken_values == {}
     assert "features with broken values: none" in format_summary(summary)
 
 
@@ -84,6 +85,6 @@ def test_an_end_that_was_rounded_does_not_pass_the_features_end():
         streams = {"rgb": FeatureArray(np.ones((100, 2), "f4"))}
         video = Video("a", "train", streams, ("run",), (Segment(0, end, "run"),), Timebase(1 / 15))
         summary = summarize(Dataset(None, "x", ("run",), (video,)))
-        return summary["subsets"]["train"]["instances_past_the_end"]
+        return summary.subsets["train"].instances_past_the_end
 
     assert [past(end) for end in (6.6667, 6.69, 6.71)] == [0, 0, 1]

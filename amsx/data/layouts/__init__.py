@@ -1,7 +1,7 @@
-"""One reader per layout on users' disks.
+"""The registry of layouts: how data sets lie in folders on users' disks, one module per layout.
 
-A layout is a module with `HOLDS` (what its folder holds, in words), `detect(root) -> bool` and
-`read(root, *, <options>) -> Dataset`; its name is the module's.
+Such a module exports a `Layout` of the name `LAYOUT`, with the functions that recognize, read and write a folder and
+with what such a folder can hold; `shared` has what several of them have in common.
 
 What becomes of data that is not as it should be, in every layout. A note is in `Dataset.notes` and is printed by every
 command; "skip" leaves the video out and notes how many and which.
@@ -30,84 +30,107 @@ command; "skip" leaves the video out and notes how many and which.
 | two sources of labels or subsets that disagree | the reader says which counts, or an option does; noted |
 """
 
-import inspect
+from dataclasses import fields
 from numbers import Real
 from pathlib import Path
-from types import ModuleType, NoneType
+from types import NoneType
 from typing import Any, get_args, get_type_hints
 
 from amsx.data.layouts import a2cl_pt, acm_net, action_former, activity_net, bas_net, cmcs, dgam, opentad, wtalc
+from amsx.data.layouts.shared.layout import POLICIES, Layout
 from amsx.data.videos import Dataset
 
-LAYOUTS: tuple[ModuleType, ...] = (
-    bas_net,
-    acm_net,
-    action_former,
-    wtalc,
-    a2cl_pt,
-    cmcs,
-    dgam,
-    opentad,
-    activity_net,
+# A line for each layout, in the order in which messages and help texts list them.
+LAYOUTS: tuple[Layout[Any], ...] = (
+    bas_net.LAYOUT,
+    acm_net.LAYOUT,
+    action_former.LAYOUT,
+    wtalc.LAYOUT,
+    a2cl_pt.LAYOUT,
+    cmcs.LAYOUT,
+    dgam.LAYOUT,
+    opentad.LAYOUT,
+    activity_net.LAYOUT,
 )
 
-POLICIES = ("missing", "broken", "unlabelled")
+# Precedence where several layouts recognize a folder. A JSON file and arrays are all that tells the general ones, and
+# folders of other layouts hold these, too: every other layout that recognizes the folder wins over them, except the
+# equals, whose folder may well be a general one. Where several layouts are left, the user must say which it is.
+GENERAL = frozenset({"action_former", "opentad", "activity_net"})
+EQUALS = frozenset({"bas_net"})
+
+
+def layout_names() -> tuple[str, ...]:
+    """The names of all layouts, which `read_dataset` and `amsx.data.convert.convert` take."""
+    return tuple(layout.name for layout in LAYOUTS)
+
+
+def named_layout(name: str) -> Layout[Any]:
+    """The layout of that name; ValueError where there is none."""
+    for layout in LAYOUTS:
+        if layout.name == name:
+            return layout
+    raise ValueError(f"unknown layout {name!r}, expected one of {', '.join(layout_names())}")
+
+
+def matching_layouts(root: Path) -> tuple[Layout[Any], ...]:
+    """The layouts that the folder `root` may be in, after precedence."""
+    matching = [layout for layout in LAYOUTS if layout.detect(root)]
+    if any(layout.name not in GENERAL | EQUALS for layout in matching):
+        matching = [layout for layout in matching if layout.name not in GENERAL]
+    return tuple(matching)
 
 
 def read_dataset(root: str | Path, layout: str | None = None, **options: Any) -> Dataset:
-    """The data set in the folder `root`, read by the layout of that name, or by the one that recognizes it.
+    """Read the data set in the folder `root`, in the layout of that name or in the one that recognizes the folder.
 
-    Options are those of the layout's `read`. FileNotFoundError where there is no folder; ValueError where no
-    layout or more than one recognizes it, or the name is unknown; TypeError for an option that the layout
-    does not have.
+    The options are the fields of the layout's `Options`. FileNotFoundError where there is no folder; ValueError where
+    no layout or more than one recognizes it, or the name is unknown; TypeError for an option that the layout does not
+    have.
     """
     root = Path(root)
-    module = _module(root, layout)
-    known = [name for name in inspect.signature(module.read).parameters if name != "root"]
+    chosen = _layout_of(root, layout)
+    known = _option_names(chosen)
     unknown = sorted(set(options) - set(known))
     if unknown:
-        raise TypeError(f"layout {_name(module)} has no option {unknown[0]!r}; it has {', '.join(known)}")
-    hints = get_type_hints(module.read)
+        raise TypeError(f"layout {chosen.name} has no option {unknown[0]!r}; it has {', '.join(known)}")
+    hints = get_type_hints(chosen.options)
     for name, value in options.items():
         if set(get_args(hints[name])) == {float, NoneType} and not _is_number(value):
-            raise TypeError(f"option {name} of layout {_name(module)} must be a number, got {value!r}")
-    dataset: Dataset = module.read(root, **options)
-    return dataset
+            raise TypeError(f"option {name} of layout {chosen.name} must be a number, got {value!r}")
+    return chosen.read(root, chosen.options(**options))
 
 
-def read_what_can_be(root: str | Path, layout: str | None = None, **options: Any) -> Dataset:
-    """As `read_dataset`, but every policy the layout has (missing, broken, unlabelled) is "skip" unless given."""
-    policies = [name for name in POLICIES if name in inspect.signature(_module(Path(root), layout).read).parameters]
+def read_leniently(root: str | Path, layout: str | None = None, **options: Any) -> Dataset:
+    """Read what can be read: like `read_dataset`, with every policy that `options` do not give set to "skip".
+
+    The policies are `missing`, `broken` and `unlabelled`, of which a layout has two or three.
+    """
+    policies = [name for name in _option_names(_layout_of(Path(root), layout)) if name in POLICIES]
     return read_dataset(root, layout, **{**dict.fromkeys(policies, "skip"), **options})
+
+
+def _option_names(layout: Layout[Any]) -> list[str]:
+    """The names of a layout's options, the policies last."""
+    names = [field.name for field in fields(layout.options)]
+    return sorted(names, key=lambda name: POLICIES.index(name) if name in POLICIES else -1)
 
 
 def _is_number(value: Any) -> bool:
     return value is None or (isinstance(value, Real) and not isinstance(value, bool))
 
 
-def _module(root: Path, layout: str | None) -> ModuleType:
+def _layout_of(root: Path, name: str | None) -> Layout[Any]:
+    """The layout of that name, or the one that recognizes the folder; errors as in `read_dataset`."""
     if not root.is_dir():
         what = "is a file" if root.exists() else "does not exist"
         raise FileNotFoundError(f"no folder {root}: it {what}; expected the folder that holds features and annotation")
-    return _recognized(root) if layout is None else _named(layout)
-
-
-def _recognized(root: Path) -> ModuleType:
-    found = [module for module in LAYOUTS if module.detect(root)]
-    if not found:
-        known = "; ".join(f"{_name(module)}: {module.HOLDS}" for module in LAYOUTS)
+    if name is not None:
+        return named_layout(name)
+    matching = matching_layouts(root)
+    if not matching:
+        known = "; ".join(f"{layout.name}: {layout.holds}" for layout in LAYOUTS)
         raise ValueError(f"{root} holds no known layout. Known are {known}")
-    if len(found) > 1:
-        raise ValueError(f"{root} could be any of {', '.join(map(_name, found))}; give layout")
-    return found[0]
-
-
-def _named(layout: str) -> ModuleType:
-    for module in LAYOUTS:
-        if _name(module) == layout:
-            return module
-    raise ValueError(f"unknown layout {layout!r}, expected one of {', '.join(map(_name, LAYOUTS))}")
-
-
-def _name(module: ModuleType) -> str:
-    return module.__name__.rpartition(".")[2]
+    if len(matching) > 1:
+        raise ValueError(f"{root} could be any of {', '.join(layout.name for layout in matching)}; give layout")
+    return matching[0]

@@ -6,28 +6,49 @@
     feature_train.npy, feature_val.npy    each one pickled dict {id: (n, 2048)}, rgb the first half, flow the second
 
 The training videos' annotations are labels without segments. The annotation lists many more test videos than have any
-action; they are left out, as they are there. The files are pickles and are read by `amsx.data.unpickling`, which runs
-nothing; the features of all videos stay in memory. A snippet is len_feature_chunk frames at fps_extracted: 0.64 s.
+action; here, as in A2CL-PT, those are left out. The files are pickles and are read by `amsx.data.unpickling`, which
+runs nothing; the features of all videos stay in memory. A snippet is len_feature_chunk frames at fps_extracted: 0.64 s.
 """
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from amsx.data.arrays import write_dict
 from amsx.data.features import FeatureArray
-from amsx.data.layouts.annotations import Entry, read_database, read_json
-from amsx.data.layouts.assembly import Listed, Policy, assemble, open_features, some, unlisted
-from amsx.data.layouts.roles import subset_roles
-from amsx.data.layouts.splits import SNIPPET_SECONDS
-from amsx.data.layouts.streams import split_streams
+from amsx.data.layouts.shared.annotation_json import (
+    Entry,
+    SubsetNames,
+    all_labels,
+    annotation,
+    read_database,
+    read_json,
+    subset_roles,
+    subsets_option,
+    write_database,
+)
+from amsx.data.layouts.shared.assembly import ListedVideo, assemble, open_features, shortened, unlisted_features
+from amsx.data.layouts.shared.layout import FilePolicies, Layout
+from amsx.data.layouts.shared.snippet_time import CLIP, SNIPPET_SECONDS, median_snippet
+from amsx.data.layouts.shared.two_streams import joined, split_option, split_streams
 from amsx.data.unpickling import load_npy
 from amsx.data.videos import Dataset, Subset, Timebase
 
 ANNOTATION = "annotation.json"
-HOLDS = "annotation.json and feature_{train,val}.npy"
+SUBSETS: SubsetNames = {"train": "train", "test": "val"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(FilePolicies):
+    """What can be said to the reader."""
+
+    snippet_seconds: float | None = None  # from one snippet to the next; None: what the annotation says
+    split: bool | None = None  # take the halves of the columns as rgb and flow; None: where there are 2048
+    subsets: Mapping[str, Subset] | None = None  # subset as written -> "train" or "test"; None: see `subset_roles`
 
 
 def detect(root: Path) -> bool:
@@ -35,57 +56,65 @@ def detect(root: Path) -> bool:
     return (root / ANNOTATION).is_file() and bool(_feature_files(root))
 
 
-def read(
-    root: Path,
-    *,
-    snippet_seconds: float | None = None,
-    split: bool | None = None,
-    subsets: Mapping[str, Subset] | None = None,
-    missing: Policy = "error",
-    broken: Policy = "error",
-    unlabelled: Policy = "error",
-) -> Dataset:
-    """Read the layout.
-
-    `snippet_seconds` is the time from one snippet to the next, by default what the annotation says. `split`: take the
-    columns' halves as rgb and flow (default: when there are 2048). `subsets` says which subsets as written are "train"
-    and "test"; the default is in `roles.subset_roles`. `missing`, `broken` and `unlabelled` say whether annotated
-    videos without features, with features that are none, and training videos without labels, are errors or left out and
-    noted. Videos of the annotation that have neither actions nor features are left out and noted, too.
-    """
+def read(root: Path, options: Options) -> Dataset:
+    """Read the layout. Videos without actions are left out and noted if they are test videos or have no features."""
     path = root / ANNOTATION
     entries, about = read_database(path, labels_alone=True), read_json(path)
     _check_classes(entries, about.get("list_classes"), path)
-    roles, notes = subset_roles(entries, subsets)
+    roles, notes = subset_roles(entries, options.subsets)
     arrays: dict[Path, Any] = {}
-    where: dict[str, Path] = {}
+    places: dict[str, Path] = {}
     for file in _feature_files(root):
         for name, array in _videos(file).items():
-            if name in where:
-                raise ValueError(f"{file}: video {name!r} is also in {where[name].parent}")
-            where[name] = file / name
+            if name in places:
+                raise ValueError(f"{file}: video {name!r} is also in {places[name].parent}")
+            places[name] = file / name
             arrays[file / name] = array
     chosen = {name: roles[entry.subset] for name, entry in entries.items() if entry.subset in roles}
-    silent = [name for name in chosen if not entries[name].labels]
-    quiet = {name: None for name in silent if chosen[name] == "test" or name not in where}
-    if quiet:
-        notes.append(f"left out: {len(quiet)} videos without an annotated action: {some(quiet)}")
-    notes += unlisted(where.values(), (where[name] for name in entries if name in where))
+    unlabelled = [name for name in chosen if not entries[name].labels]
+    left_out = {name: None for name in unlabelled if chosen[name] == "test" or name not in places}
+    if left_out:
+        notes.append(f"left out: {len(left_out)} videos without an annotated action: {shortened(left_out)}")
+    notes += unlisted_features(places.values(), (places[name] for name in entries if name in places))
     if about.get("set_ambiguous"):
         notes.append(f"ambiguous spans of {len(about['set_ambiguous'])} videos are no action and are not read")
     absent = root / "feature_{train,val}.npy"
     listed = [
-        Listed(name, subset, entries[name], {"features": where.get(name, absent / name)})
+        ListedVideo(name, subset, entries[name], {"features": places.get(name, absent / name)})
         for name, subset in chosen.items()
-        if name not in quiet
+        if name not in left_out
     ]
-    opened, opening = open_features(
-        listed, missing, broken, lambda path: FeatureArray.inspect(arrays[path], str(path)), arrays.__contains__
+    opened, opening_notes = open_features(
+        listed,
+        options.missing,
+        options.broken,
+        lambda path: FeatureArray.inspect(arrays[path], str(path)),
+        arrays.__contains__,
     )
-    opened, splitting = split_streams(opened, split)
-    timebase = Timebase(_snippet_seconds(about.get("miscellany"), path) if snippet_seconds is None else snippet_seconds)
-    notes += opening + splitting
-    return assemble(root, "a2cl_pt", opened, lambda _: timebase, unlabelled=unlabelled, notes=notes)
+    opened, split_notes = split_streams(opened, options.split)
+    snippet_seconds = options.snippet_seconds
+    if snippet_seconds is None:
+        snippet_seconds = _snippet_seconds(about.get("miscellany"), path)
+    timebase = Timebase(snippet_seconds)
+    notes += opening_notes + split_notes
+    return assemble(root, LAYOUT.name, opened, lambda _: timebase, unlabelled=options.unlabelled, notes=notes)
+
+
+def write(dataset: Dataset, root: Path) -> Options:
+    """Write the layout."""
+    for subset, name in SUBSETS.items():
+        features = {video.id: joined(dataset, video) for video in dataset.subset(subset)}
+        if features:
+            write_dict(root / f"feature_{name}.npy", features)
+    seconds = median_snippet(dataset)
+    write_database(
+        root / ANNOTATION,
+        annotation(dataset, SUBSETS),
+        list_classes=all_labels(dataset),
+        miscellany={"fps_extracted": CLIP / seconds, "len_feature_chunk": CLIP},
+        set_ambiguous={},
+    )
+    return Options(snippet_seconds=seconds, split=split_option(dataset), subsets=subsets_option(dataset, SUBSETS))
 
 
 def _feature_files(root: Path) -> list[Path]:
@@ -93,20 +122,20 @@ def _feature_files(root: Path) -> list[Path]:
 
 
 def _videos(file: Path) -> dict[str, Any]:
-    """The dict in a features file."""
+    """The dict in a file of features."""
     array = load_npy(file)
     content = array.item() if array.shape == () and array.dtype.kind == "O" else array
     if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
-        raise ValueError(f"{file}: expected one dict, video id -> (snippets, channels), got {_told(content)}")
+        raise ValueError(f"{file}: expected one dict, video id -> (snippets, channels), got {_description(content)}")
     return content
 
 
-def _told(content: Any) -> str:
+def _description(content: Any) -> str:
     return f"{content.dtype} of shape {content.shape}" if isinstance(content, np.ndarray) else type(content).__name__
 
 
 def _check_classes(entries: Mapping[str, Entry], classes: Any, path: Path) -> None:
-    """ValueError where a video has a label that the file's own list lacks."""
+    """Raise ValueError where a video has a label that the file's own list lacks."""
     for name, entry in entries.items():
         unknown = [] if classes is None else [label for label in entry.labels if label not in classes]
         if unknown:
@@ -114,7 +143,7 @@ def _check_classes(entries: Mapping[str, Entry], classes: Any, path: Path) -> No
 
 
 def _snippet_seconds(miscellany: Any, path: Path) -> float:
-    """Seconds per snippet as the annotation says, or the usual where it says nothing."""
+    """Seconds per snippet as the annotation's `miscellany` says, or the usual value where there is none."""
     if miscellany is None:
         return SNIPPET_SECONDS
     try:
@@ -126,3 +155,16 @@ def _snippet_seconds(miscellany: Any, path: Path) -> float:
             f"{path}: miscellany {miscellany!r}, expected fps_extracted and len_feature_chunk; or give snippet_seconds"
         )
     return seconds
+
+
+LAYOUT = Layout(
+    name="a2cl_pt",
+    holds="annotation.json and feature_{train,val}.npy",
+    options=Options,
+    detect=detect,
+    read=read,
+    write=write,
+    needs_labels=True,
+    drops_unlabelled_tests=True,
+    one_snippet_duration=True,
+)

@@ -7,15 +7,25 @@
 The split files decide which videos there are and in which subset; where both are absent, `gt.json` does.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from amsx.data.layouts.annotations import read_database
-from amsx.data.layouts.assembly import Listed, Policy, assemble, open_features, unlisted
-from amsx.data.layouts.splits import SUBSETS, split_subsets, usual_rate
-from amsx.data.layouts.streams import split_streams
+from amsx.data.arrays import write_array
+from amsx.data.layouts.shared.annotation_json import read_database
+from amsx.data.layouts.shared.assembly import ListedVideo, assemble, open_features, unlisted_features
+from amsx.data.layouts.shared.layout import FilePolicies, Layout
+from amsx.data.layouts.shared.snippet_time import median_snippet, usual_rate
+from amsx.data.layouts.shared.split_files import SUBSETS, split_subsets, write_splits
+from amsx.data.layouts.shared.two_streams import joined, split_option, split_streams
 from amsx.data.videos import Dataset, Timebase
 
-HOLDS = "gt.json with {train,test}/<id>.npy"
+
+@dataclass(frozen=True, kw_only=True)
+class Options(FilePolicies):
+    """What can be said to the reader."""
+
+    snippet_seconds: float | None = None  # from one snippet to the next; None: 0.64, unless the annotation contradicts
+    split: bool | None = None  # take the halves of the columns as rgb and flow; None: where there are 2048
 
 
 def detect(root: Path) -> bool:
@@ -25,36 +35,42 @@ def detect(root: Path) -> bool:
     return any(next((root / subset).glob("*.npy"), None) is not None for subset in SUBSETS)
 
 
-def read(
-    root: Path,
-    *,
-    snippet_seconds: float | None = None,
-    split: bool | None = None,
-    missing: Policy = "error",
-    broken: Policy = "error",
-    unlabelled: Policy = "error",
-) -> Dataset:
-    """Read the layout.
-
-    `split`: take the columns' halves as rgb and flow (default: when there are 2048). `snippet_seconds` is the time from
-    one snippet to the next; by default 0.64, or what `timing.seconds_per_snippet` derives where the annotation
-    blatantly contradicts that.
-    `missing`, `broken` and `unlabelled` say whether listed videos without features, with features that cannot be read,
-    and training videos without labels, are errors or left out and noted.
-    """
+def read(root: Path, options: Options) -> Dataset:
+    """Read the layout."""
     entries = read_database(root / "gt.json")
     subsets, notes = split_subsets(root, entries)
     listed = [
-        Listed(name, subset, entries[name], {"features": root / subset / f"{name}.npy"})
+        ListedVideo(name, subset, entries[name], {"features": root / subset / f"{name}.npy"})
         for name, subset in subsets.items()
     ]
     files = (path for subset in SUBSETS for path in (root / subset).glob("*.npy"))
-    notes += unlisted(files, (path for video in listed for path in video.paths.values()))
-    opened, opening = open_features(listed, missing, broken)
-    opened, splitting = split_streams(opened, split)
-    notes += opening + splitting
+    notes += unlisted_features(files, (path for video in listed for path in video.paths.values()))
+    opened, opening_notes = open_features(listed, options.missing, options.broken)
+    opened, split_notes = split_streams(opened, options.split)
+    notes += opening_notes + split_notes
+    snippet_seconds = options.snippet_seconds
     if snippet_seconds is None:
         snippet_seconds, note = usual_rate(root, opened)
         notes += [note] if note else []
     timebase = Timebase(snippet_seconds)
-    return assemble(root, "acm_net", opened, lambda _: timebase, unlabelled=unlabelled, notes=notes)
+    return assemble(root, LAYOUT.name, opened, lambda _: timebase, unlabelled=options.unlabelled, notes=notes)
+
+
+def write(dataset: Dataset, root: Path) -> Options:
+    """Write the layout."""
+    for video in dataset.videos:
+        write_array(root / video.subset / f"{video.id}.npy", joined(dataset, video))
+    write_splits(dataset, root)
+    return Options(snippet_seconds=median_snippet(dataset), split=split_option(dataset))
+
+
+LAYOUT = Layout(
+    name="acm_net",
+    holds="gt.json with {train,test}/<id>.npy",
+    options=Options,
+    detect=detect,
+    read=read,
+    write=write,
+    lists_ids=True,
+    one_snippet_duration=True,
+)

@@ -8,61 +8,58 @@ The centre of snippet i is at (i * stride + num_frames / 2) / fps seconds; Actio
 have stride 4 and num_frames 16.
 """
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from amsx.data.layouts.assembly import Policy
-from amsx.data.layouts.per_video import holds, read_per_video, says_frame
-from amsx.data.videos import Dataset, Subset
+from amsx.data.arrays import write_array
+from amsx.data.layouts.shared.annotation_json import annotation, write_database
+from amsx.data.layouts.shared.frame_grid import frame_grid
+from amsx.data.layouts.shared.layout import Layout
+from amsx.data.layouts.shared.per_video import (
+    PerVideoOptions,
+    counts_frames,
+    has_json_and_features,
+    read_per_video,
+)
+from amsx.data.layouts.shared.two_streams import joined, split_option
+from amsx.data.videos import Dataset
 
 KINDS = (".npy",)
-HOLDS = "a JSON annotation, and <id>.npy beside it or in one folder"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(PerVideoOptions):
+    """What can be said to the reader."""
+
+    num_frames: float | None = None  # frames that a snippet spans; None: derived from frames and rows
 
 
 def detect(root: Path) -> bool:
     """Whether `root` looks like this layout."""
-    return holds(root, KINDS) and not says_frame(root)
+    return has_json_and_features(root, KINDS) and not counts_frames(root)
 
 
-def read(
-    root: Path,
-    *,
-    annotation: Path | str | None = None,
-    features: Path | str | None = None,
-    prefix: str | None = None,
-    stride: float | None = None,
-    num_frames: float | None = None,
-    fps: float | None = None,
-    split: bool | None = None,
-    subsets: Mapping[str, Subset] | None = None,
-    missing: Policy = "error",
-    broken: Policy = "error",
-    unlabelled: Policy = "error",
-) -> Dataset:
-    """Read the layout.
+def read(root: Path, options: Options) -> Dataset:
+    """Read the layout."""
+    return read_per_video(root, LAYOUT.name, KINDS, options, num_frames=options.num_frames)
 
-    `annotation` and `features` are needed where the folder holds several candidates; `prefix` precedes the id in file
-    names (default: none, or "v_" where only that is there). `stride` and `num_frames` are in frames: by default
-    derived from the videos' frames (or duration * fps) and the features' rows; `fps` serves entries that have none.
-    `split`: take the columns' halves as rgb
-    and flow (default: when there are 2048). `subsets` says which subsets as written are "train" and "test", leaving out
-    all others; the default is in `roles.subset_roles`.
-    `missing`, `broken` and `unlabelled` say whether listed videos without features, with features that cannot be read,
-    and training videos without labels, are errors or left out and noted.
-    """
-    return read_per_video(
-        root,
-        "action_former",
-        KINDS,
-        annotation=annotation,
-        features=features,
-        prefix=prefix,
-        stride=stride,
-        num_frames=num_frames,
-        fps=fps,
-        split=split,
-        subsets=subsets,
-        missing=missing,
-        broken=broken,
-        unlabelled=unlabelled,
-    )
+
+def write(dataset: Dataset, root: Path) -> Options:
+    """Write the layout."""
+    grid, entries = frame_grid(dataset), annotation(dataset)
+    for video in dataset.videos:
+        write_array(root / "features" / f"{video.id}.npy", joined(dataset, video))
+        entries[video.id] |= grid.entry(video)
+    write_database(root / "annotation.json", entries)
+    return Options(stride=grid.stride, num_frames=grid.num_frames, split=split_option(dataset))
+
+
+LAYOUT = Layout(
+    name="action_former",
+    holds="a JSON annotation, and <id>.npy beside it or in one folder",
+    options=Options,
+    detect=detect,
+    read=read,
+    write=write,
+    needs_duration=True,
+)

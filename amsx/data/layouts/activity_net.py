@@ -1,4 +1,4 @@
-"""Plain ActivityNet annotation and one file of features per video that is no .npy (those are ActionFormer's layout).
+"""ActivityNet's own annotation and one file of features per video that is not .npy (those are ActionFormer's layout).
 
     <name>.json                        in the folder or its annotations/: {"database": {id: {"subset", "duration",
                                        "annotations": [{"label", "segment"}]}}}
@@ -6,67 +6,82 @@
     <name>.hdf5                        or all videos in one file (ActivityNet's C3D): <prefix><id> is the array, or a
                                        group that has it
 
-Without fps in the annotation, a video's snippets share its duration evenly.
+Without fps in the annotation, a video's snippets share its duration evenly. So where every video's snippets do share
+its duration, as those of features rescaled to one length do, the duration is all that is written; else fps and frames
+are written, too.
 """
 
-from collections.abc import Mapping
+import math
+from dataclasses import dataclass
 from pathlib import Path
 
-from amsx.data.layouts.assembly import Policy
-from amsx.data.layouts.per_video import holds, read_per_video, says_frame
-from amsx.data.videos import Dataset, Subset
+import numpy as np
+
+from amsx.data.layouts.shared.annotation_json import ACTIVITY_NET, annotation, subsets_option, write_database
+from amsx.data.layouts.shared.frame_grid import EXACT, frame_grid
+from amsx.data.layouts.shared.layout import Layout
+from amsx.data.layouts.shared.per_video import (
+    PerVideoOptions,
+    counts_frames,
+    has_json_and_features,
+    read_per_video,
+)
+from amsx.data.layouts.shared.two_streams import joined, split_option
+from amsx.data.videos import Dataset, Video
 
 KINDS = (".npz", ".h5", ".hdf5", ".pt", ".pth", ".csv", ".pkl", ".pickle")
-HOLDS = "a JSON annotation, and <id>.{npz,h5,pt,pth,csv,pkl} or one HDF5 file of all, beside it or in one folder"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(PerVideoOptions):
+    """What can be said to the reader."""
+
+    key: str | None = None  # names the array in files, or groups, that hold several
+    num_frames: float | None = None  # frames that a snippet spans; None: derived from frames and rows
 
 
 def detect(root: Path) -> bool:
     """Whether `root` looks like this layout."""
-    return holds(root, KINDS) and not says_frame(root)
+    return has_json_and_features(root, KINDS) and not counts_frames(root)
 
 
-def read(
-    root: Path,
-    *,
-    annotation: Path | str | None = None,
-    features: Path | str | None = None,
-    prefix: str | None = None,
-    key: str | None = None,
-    stride: float | None = None,
-    num_frames: int | None = None,
-    fps: float | None = None,
-    split: bool | None = None,
-    subsets: Mapping[str, Subset] | None = None,
-    missing: Policy = "error",
-    broken: Policy = "error",
-    unlabelled: Policy = "error",
-) -> Dataset:
-    """Read the layout.
+def read(root: Path, options: Options) -> Dataset:
+    """Read the layout."""
+    return read_per_video(root, LAYOUT.name, KINDS, options, key=options.key, num_frames=options.num_frames)
 
-    `annotation` and `features` (a folder, or an HDF5 file) are needed where the folder holds several candidates;
-    `prefix` precedes the id in the names of features (default: none, or "v_" where only that is there). `key` names the
-    array in files, or groups, that hold several.
-    `stride` and `num_frames` are in frames: by default derived from the videos' frames (or duration * fps) and the
-    features' rows; `fps` serves entries that have none. `split`: take the columns' halves as rgb
-    and flow (default: when there are 2048). `subsets` says which subsets as written are "train" and "test", leaving out
-    all others; the default is in `roles.subset_roles`.
-    `missing`, `broken` and `unlabelled` say whether listed videos without features, with features that cannot be read,
-    and training videos without labels, are errors or left out and noted.
-    """
-    return read_per_video(
-        root,
-        "activity_net",
-        KINDS,
-        annotation=annotation,
-        features=features,
-        prefix=prefix,
-        key=key,
-        stride=stride,
-        num_frames=num_frames,
-        fps=fps,
-        split=split,
-        subsets=subsets,
-        missing=missing,
-        broken=broken,
-        unlabelled=unlabelled,
+
+def write(dataset: Dataset, root: Path) -> Options:
+    """Write the layout, with one .npz file per video."""
+    grid, entries = frame_grid(dataset), annotation(dataset, ACTIVITY_NET)
+    shared = all(_shares_its_duration(video) for video in dataset.videos)
+    (root / "features").mkdir()
+    for video in dataset.videos:
+        np.savez(root / "features" / f"{video.id}.npz", feats=joined(dataset, video))
+        entries[video.id] |= {} if shared else grid.entry(video)
+    write_database(root / "annotation.json", entries, taxonomy=[])
+    return Options(
+        stride=None if shared else grid.stride,
+        num_frames=None if shared else grid.num_frames,
+        split=split_option(dataset),
+        subsets=subsets_option(dataset, ACTIVITY_NET),
     )
+
+
+def _shares_its_duration(video: Video) -> bool:
+    timebase, duration = video.timebase, video.duration
+    return (
+        duration is not None
+        and timebase.offset == 0
+        and math.isclose(timebase.snippet_seconds * video.length, duration, rel_tol=EXACT)
+    )
+
+
+LAYOUT = Layout(
+    name="activity_net",
+    holds="a JSON annotation, and <id>.{npz,h5,pt,pth,csv,pkl} or one HDF5 file of all, beside it or in one folder",
+    options=Options,
+    detect=detect,
+    read=read,
+    write=write,
+    needs_duration=True,
+)

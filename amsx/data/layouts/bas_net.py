@@ -4,19 +4,30 @@
     split_train.txt, split_test.txt            one video id per line
     features/{train,test}/<stream>/<id>.npy    (n, D); streams are usually rgb and flow
 
-The split files decide which videos there are and in which subset; where both are absent, `gt.json` does.
-Nothing in the files says how long a snippet is. These projects' features have 16 frames at 25 fps: 0.64 s.
+The split files decide which videos there are and in which subset; where both are absent, `gt.json` does. They may name
+no video twice and none that `gt.json` lacks; videos of `gt.json` in neither of them are left out and noted. Nothing in
+the files says how long a snippet is. These projects' features have 16 frames at 25 fps: 0.64 s.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from amsx.data.layouts.annotations import read_database
-from amsx.data.layouts.assembly import Listed, Policy, assemble, open_features, unlisted
-from amsx.data.layouts.splits import SUBSETS, split_subsets, usual_rate
+from amsx.data.arrays import write_array
+from amsx.data.layouts.shared.annotation_json import read_database
+from amsx.data.layouts.shared.assembly import ListedVideo, assemble, open_features, unlisted_features
+from amsx.data.layouts.shared.layout import FilePolicies, Layout
+from amsx.data.layouts.shared.snippet_time import median_snippet, usual_rate
+from amsx.data.layouts.shared.split_files import SUBSETS, split_subsets, write_splits
 from amsx.data.videos import Dataset, Timebase, stream_order
 
-HOLDS = "gt.json with split_{train,test}.txt or features/{train,test}/<stream>/<id>.npy"
+
+@dataclass(frozen=True, kw_only=True)
+class Options(FilePolicies):
+    """What can be said to the reader."""
+
+    streams: Sequence[str] | None = None  # the stream folders to read; None: all there are
+    snippet_seconds: float | None = None  # from one snippet to the next; None: 0.64, unless the annotation contradicts
 
 
 def detect(root: Path) -> bool:
@@ -30,29 +41,13 @@ def detect(root: Path) -> bool:
     return not arrays_by_subset and any((root / f"split_{subset}.txt").is_file() for subset in SUBSETS)
 
 
-def read(
-    root: Path,
-    *,
-    streams: Sequence[str] | None = None,
-    snippet_seconds: float | None = None,
-    missing: Policy = "error",
-    broken: Policy = "error",
-    unlabelled: Policy = "error",
-) -> Dataset:
-    """Read the layout.
-
-    `streams` picks stream folders (default: all there are). `snippet_seconds` is the time from one snippet to the next;
-    by default 0.64, or what `timing.seconds_per_snippet` derives where the annotation blatantly contradicts that.
-    `missing`, `broken` and `unlabelled` say whether listed videos without features, with features that cannot be read,
-    and training videos without labels, are errors or left out and noted. A split file that names a video twice, or one
-    that `gt.json` lacks, or a video that is in both splits, is a ValueError. Videos of `gt.json` in neither
-    split are left out and noted.
-    """
+def read(root: Path, options: Options) -> Dataset:
+    """Read the layout."""
     entries = read_database(root / "gt.json")
     subsets, notes = split_subsets(root, entries)
-    names = _streams(root, streams)
+    names = _streams(root, options.streams)
     listed = [
-        Listed(
+        ListedVideo(
             name,
             subset,
             entries[name],
@@ -61,26 +56,49 @@ def read(
         for name, subset in subsets.items()
     ]
     files = (path for subset in SUBSETS for name in names for path in (root / "features" / subset / name).glob("*.npy"))
-    notes += unlisted(files, (path for video in listed for path in video.paths.values()))
-    opened, found = open_features(listed, missing, broken)
-    notes += found
+    notes += unlisted_features(files, (path for video in listed for path in video.paths.values()))
+    opened, opening_notes = open_features(listed, options.missing, options.broken)
+    notes += opening_notes
+    snippet_seconds = options.snippet_seconds
     if snippet_seconds is None:
         snippet_seconds, note = usual_rate(root, opened)
         notes += [note] if note else []
     timebase = Timebase(snippet_seconds)
-    return assemble(root, "bas_net", opened, lambda _: timebase, unlabelled=unlabelled, notes=notes)
+    return assemble(root, LAYOUT.name, opened, lambda _: timebase, unlabelled=options.unlabelled, notes=notes)
+
+
+def write(dataset: Dataset, root: Path) -> Options:
+    """Write the layout."""
+    for video in dataset.videos:
+        for name, stream in video.streams.items():
+            write_array(root / "features" / video.subset / name / f"{video.id}.npy", stream.load())
+    write_splits(dataset, root)
+    return Options(snippet_seconds=median_snippet(dataset))
 
 
 def _streams(root: Path, wanted: Sequence[str] | None) -> tuple[str, ...]:
-    """The stream folders to read."""
+    """The names of the stream folders to read."""
     folders = [path for subset in SUBSETS for path in (root / "features" / subset).glob("*") if path.is_dir()]
-    there = stream_order({path.name for path in folders})
-    if not there:
+    known = stream_order({path.name for path in folders})
+    if not known:
         expected = root / "features" / "{train,test}" / "{rgb,flow}" / "<id>.npy"
         raise FileNotFoundError(f"no features under {root / 'features'}, expected {expected}")
     if wanted is None:
-        return there
-    unknown = sorted(set(wanted) - set(there))
+        return known
+    unknown = sorted(set(wanted) - set(known))
     if unknown or not wanted or len(set(wanted)) < len(wanted):
-        raise ValueError(f"streams {list(wanted)}: expected one or more of {list(there)}, each once")
+        raise ValueError(f"streams {list(wanted)}: expected one or more of {list(known)}, each once")
     return tuple(wanted)
+
+
+LAYOUT = Layout(
+    name="bas_net",
+    holds="gt.json with split_{train,test}.txt or features/{train,test}/<stream>/<id>.npy",
+    options=Options,
+    detect=detect,
+    read=read,
+    write=write,
+    separate_streams=True,
+    lists_ids=True,
+    one_snippet_duration=True,
+)

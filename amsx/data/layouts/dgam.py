@@ -6,44 +6,41 @@
     {train,test}_names.txt, *{train,test}_vid_list.txt    the videos' ids, one per line, where it is there
     gt.json                                           {"database": {id: {"annotations": [...]}}}, where it is there
 
-The features carry no names: without lists of them the videos are called train_1, test_1 and so on, and there are no
-segments. A snippet is 16 frames at 25 fps, 0.64 s.
+DGAM numbers videos and classes: without lists of names the videos are called train_1, test_1 and so on, and there are
+no segments. What is written has these lists. A snippet is 16 frames at 25 fps, 0.64 s.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from amsx.data.layouts.annotations import Entry, read_database
-from amsx.data.layouts.assembly import Listed, Policy, assemble, open_features, some, unlisted
-from amsx.data.layouts.splits import SNIPPET_SECONDS, SUBSETS
+from amsx.data.arrays import as_bytes, write_array
+from amsx.data.layouts.shared.annotation_json import Entry, all_labels, annotation, read_database, write_database
+from amsx.data.layouts.shared.assembly import ListedVideo, assemble, open_features, shortened, unlisted_features
+from amsx.data.layouts.shared.layout import RGB_FLOW, FilePolicies, Layout
+from amsx.data.layouts.shared.snippet_time import SNIPPET_SECONDS, median_snippet
+from amsx.data.layouts.shared.split_files import SUBSETS, write_ids
 from amsx.data.unpickling import load_npy
 from amsx.data.videos import Dataset, Subset, Timebase
 
-STREAMS = ("rgb", "flow")
-HOLDS = "{train,test}_data/{rgb,flow}_features/<i>.npy with <subset>_labels.npy"
+
+@dataclass(frozen=True, kw_only=True)
+class Options(FilePolicies):
+    """What can be said to the reader."""
+
+    snippet_seconds: float = SNIPPET_SECONDS  # from one snippet to the next
 
 
 def detect(root: Path) -> bool:
     """Whether `root` looks like this layout."""
-    return any((root / f"{subset}_data" / f"{stream}_features").is_dir() for subset in SUBSETS for stream in STREAMS)
+    return any((root / f"{subset}_data" / f"{stream}_features").is_dir() for subset in SUBSETS for stream in RGB_FLOW)
 
 
-def read(
-    root: Path,
-    *,
-    snippet_seconds: float = SNIPPET_SECONDS,
-    missing: Policy = "error",
-    broken: Policy = "error",
-    unlabelled: Policy = "error",
-) -> Dataset:
-    """Read the layout.
-
-    `snippet_seconds` is the time from one snippet to the next.
-    `missing`, `broken` and `unlabelled` say whether listed videos without features, with features that cannot be read,
-    and training videos without labels, are errors or left out and noted.
-    """
+def read(root: Path, options: Options) -> Dataset:
+    """Read the layout."""
     truth = read_database(root / "gt.json") if (root / "gt.json").is_file() else {}
     labels = {subset: _labels(root, subset) for subset in SUBSETS if (root / f"{subset}_data").is_dir()}
     widths = {rows.shape[1] for rows in labels.values()}
@@ -51,7 +48,7 @@ def read(
         raise ValueError(f"{root}: the label files have {sorted(widths)} columns, expected the same in each")
     classes, notes = _classes(root, next(iter(widths)), truth)
     listed, differing, named = [], [], 0
-    streams = [s for s in STREAMS if any((root / f"{subset}_data" / f"{s}_features").is_dir() for subset in labels)]
+    streams = [s for s in RGB_FLOW if any((root / f"{subset}_data" / f"{s}_features").is_dir() for subset in labels)]
     for subset, rows in labels.items():
         names = _names(root, subset, len(rows))
         for i, row in enumerate(rows):
@@ -63,30 +60,47 @@ def read(
                 differing.append(name)
             segments = entry.segments if entry is not None else ()
             duration = entry.duration if entry is not None else None
-            made = Entry(subset, own, segments, 0, duration, None, None)
             folder = root / f"{subset}_data"
             paths = {stream: folder / f"{stream}_features" / f"{i + 1}.npy" for stream in streams}
-            listed.append(Listed(name, subset, made, paths))
+            listed.append(ListedVideo(name, subset, Entry(subset, own, segments, duration=duration), paths))
         if not names:
             notes.append(f"no list of {subset} videos: they are called {subset}_1 to {subset}_{len(rows)}")
     if not named:
         notes.append("no segments: gt.json with the names of the videos would give them")
     if differing:
         notes.append(
-            f"labels differ from those of gt.json in {len(differing)} videos; {_FILES} decide: {some(differing)}"
+            f"labels differ from those of gt.json in {len(differing)} videos; the label files decide: "
+            f"{shortened(differing)}"
         )
     places = [root / f"{subset}_data" / f"{stream}_features" for subset in labels for stream in streams]
     files = (path for place in places for path in place.glob("*.npy"))
-    notes += unlisted(files, (path for video in listed for path in video.paths.values()))
-    opened, opening = open_features(listed, missing, broken)
-    timebase = Timebase(snippet_seconds)
-    return assemble(root, "dgam", opened, lambda _: timebase, unlabelled=unlabelled, notes=notes + opening)
+    notes += unlisted_features(files, (path for video in listed for path in video.paths.values()))
+    opened, opening_notes = open_features(listed, options.missing, options.broken)
+    notes += opening_notes
+    timebase = Timebase(options.snippet_seconds)
+    return assemble(root, LAYOUT.name, opened, lambda _: timebase, unlabelled=options.unlabelled, notes=notes)
 
 
-_FILES = "the label files"
+def write(dataset: Dataset, root: Path) -> Options:
+    """Write the layout, with the lists of names for which its reader looks."""
+    classes = all_labels(dataset)
+    for subset in SUBSETS:
+        videos = dataset.subset(subset)
+        if not videos:
+            continue
+        folder = root / f"{subset}_data"
+        for i, video in enumerate(videos, start=1):
+            for name, stream in video.streams.items():
+                write_array(folder / f"{name}_features" / f"{i}.npy", stream.load())
+        labels = np.array([[label in video.labels for label in classes] for video in videos], dtype=np.float32)
+        write_array(folder / f"{subset}_labels.npy", labels)  # (V, C)
+        write_ids(root / f"{subset}_names.txt", videos)
+    write_array(root / "classlist.npy", as_bytes(classes))
+    write_database(root / "gt.json", annotation(dataset))
+    return Options(snippet_seconds=median_snippet(dataset))
 
 
-def _labels(root: Path, subset: Subset) -> NDArray:
+def _labels(root: Path, subset: Subset) -> NDArray[Any]:
     """(V, C) labels of a subset."""
     candidates = [root / f"{subset}_data" / f"{subset}_labels.npy", root / f"{subset}_labels.npy"]
     path = next((path for path in candidates if path.is_file()), None)
@@ -102,8 +116,8 @@ def _classes(root: Path, count: int, truth: dict[str, Entry]) -> tuple[list[str]
     """The names of the classes in the order of the labels' columns, and notes."""
     notes: list[str] = []
     if (root / "classlist.npy").is_file():
-        found = load_npy(root / "classlist.npy").ravel().tolist()
-        names = [name.decode("utf-8") if isinstance(name, bytes) else str(name) for name in found]
+        listed = load_npy(root / "classlist.npy").ravel().tolist()
+        names = [name.decode("utf-8") if isinstance(name, bytes) else str(name) for name in listed]
     elif (root / "classlist.txt").is_file():
         names = (root / "classlist.txt").read_text(encoding="utf-8").splitlines()
     elif len(names := sorted({label for entry in truth.values() for label in entry.labels})) == count:
@@ -119,15 +133,31 @@ def _classes(root: Path, count: int, truth: dict[str, Entry]) -> tuple[list[str]
 def _names(root: Path, subset: Subset, count: int) -> list[str] | None:
     """The videos' ids, where a file lists them."""
     places = [root, root / f"{subset}_data"]
-    found = [
+    candidates = [
         p
         for place in places
         for pattern in (f"{subset}_names.txt", f"*{subset}_vid_list.txt")
         for p in place.glob(pattern)
     ]
-    if not found:
+    if not candidates:
         return None
-    names = found[0].read_text(encoding="utf-8").split()
+    names = candidates[0].read_text(encoding="utf-8").split()
     if len(names) != count:
-        raise ValueError(f"{found[0]}: lists {len(names)} videos, the label file has {count} rows")
+        raise ValueError(f"{candidates[0]}: lists {len(names)} videos, the label file has {count} rows")
     return names
+
+
+LAYOUT = Layout(
+    name="dgam",
+    holds="{train,test}_data/{rgb,flow}_features/<i>.npy with <subset>_labels.npy",
+    options=Options,
+    detect=detect,
+    read=read,
+    write=write,
+    rgb_flow_only=True,
+    separate_streams=True,
+    lists_ids=True,
+    needs_labels=True,
+    labels_apart=True,
+    one_snippet_duration=True,
+)

@@ -4,70 +4,83 @@
                                             "frame", "annotations": [{"label", "segment"}]}}}
     <features>/<id>.{npy,npz,pt,csv,pkl}    (n, D), in one folder below, or beside the JSON
 
-Snippet i is centred at (i * stride + offset) / fps seconds, where fps = frame / duration; for THUMOS14, stride is 4 and
-offset 8. Segments labelled Ambiguous are no action; they are left out and counted.
+Snippet i is centred at (i * stride + offset) / fps seconds; for THUMOS14, stride is 4 and offset 8. The frame rate is
+written nowhere: OpenTAD takes it as frame / duration, so the `frame` that is written is what brings out the rate, a
+whole number where the video's duration was one of frames. OpenTAD cuts offsets to whole frames. Those of clips of 16
+frames, overlapping or side by side, are whole; rows of one frame each come half a frame early there. Segments labelled
+Ambiguous are not actions; they are left out and counted.
 """
 
-from collections.abc import Mapping
+import math
+from dataclasses import dataclass
 from pathlib import Path
 
-from amsx.data.layouts.assembly import Policy
-from amsx.data.layouts.per_video import holds, read_per_video, says_frame
-from amsx.data.videos import Dataset, Subset
+from amsx.data.arrays import write_array
+from amsx.data.layouts.shared.annotation_json import ACTIVITY_NET, annotation, subsets_option, write_database
+from amsx.data.layouts.shared.frame_grid import frame_grid
+from amsx.data.layouts.shared.layout import Layout
+from amsx.data.layouts.shared.per_video import (
+    PerVideoOptions,
+    counts_frames,
+    has_json_and_features,
+    read_per_video,
+)
+from amsx.data.layouts.shared.two_streams import joined, split_option
+from amsx.data.videos import Dataset
 
 KINDS = (".npy", ".npz", ".pt", ".csv", ".pkl")
-HOLDS = "a JSON annotation with frame counts, and <id>.{npy,npz,pt,csv,pkl} beside it or in one folder"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(PerVideoOptions):
+    """What can be said to the reader."""
+
+    key: str | None = None  # names the array in files that hold several
+    offset: float | None = None  # frames from the video's start to the first snippet's centre; None: derived
 
 
 def detect(root: Path) -> bool:
     """Whether `root` looks like this layout."""
-    return holds(root, KINDS) and says_frame(root)
+    return has_json_and_features(root, KINDS) and counts_frames(root)
 
 
-def read(
-    root: Path,
-    *,
-    annotation: Path | str | None = None,
-    features: Path | str | None = None,
-    prefix: str | None = None,
-    key: str | None = None,
-    stride: float | None = None,
-    offset: float | None = None,
-    fps: float | None = None,
-    split: bool | None = None,
-    subsets: Mapping[str, Subset] | None = None,
-    missing: Policy = "error",
-    broken: Policy = "error",
-    unlabelled: Policy = "error",
-) -> Dataset:
-    """Read the layout.
-
-    `annotation` and `features` are needed where the folder holds several candidates; `prefix` precedes the id in file
-    names (default: none, or "v_" where only that is there). `key` names the array in files that hold several.
-    `stride` and `offset` are in frames: by default derived from the videos' frames and the features' rows; `fps` serves
-    entries without a duration. `split`: take the columns' halves as rgb
-    and flow (default: when there are 2048). `subsets` says which subsets as written are "train" and "test", leaving out
-    all others; the default is in `roles.subset_roles`.
-    `missing`, `broken` and `unlabelled` say whether listed videos without features, with features that cannot be read,
-    and training videos without labels, are errors or left out and noted.
-    """
-    if offset is not None and not offset > 0:
-        raise ValueError(f"{root}: offset must be positive, got {offset}")
+def read(root: Path, options: Options) -> Dataset:
+    """Read the layout."""
+    if options.offset is not None and not options.offset > 0:
+        raise ValueError(f"{root}: offset must be positive, got {options.offset}")
+    num_frames = None if options.offset is None else 2 * options.offset
     return read_per_video(
-        root,
-        "opentad",
-        KINDS,
-        annotation=annotation,
-        features=features,
-        prefix=prefix,
-        key=key,
-        stride=stride,
-        num_frames=None if offset is None else 2 * offset,
-        fps=fps,
-        split=split,
-        subsets=subsets,
-        missing=missing,
-        broken=broken,
-        unlabelled=unlabelled,
-        skip_labels=("Ambiguous",),
+        root, LAYOUT.name, KINDS, options, key=options.key, num_frames=num_frames, skip_labels=("Ambiguous",)
     )
+
+
+def write(dataset: Dataset, root: Path) -> Options:
+    """Write the layout, with one .npy file per video."""
+    grid, entries = frame_grid(dataset), annotation(dataset, ACTIVITY_NET)
+    for video in dataset.videos:
+        write_array(root / "features" / f"{video.id}.npy", joined(dataset, video))
+        duration = grid.duration(video)
+        entries[video.id] |= {"duration": duration, "frame": _whole(grid.rate(video) * duration)}
+    write_database(root / "annotation.json", entries)
+    return Options(
+        stride=grid.stride,
+        offset=None if grid.num_frames is None else grid.num_frames / 2,
+        split=split_option(dataset),
+        subsets=subsets_option(dataset, ACTIVITY_NET),
+    )
+
+
+def _whole(frames: float) -> float:
+    """A whole number where `frames` is one but for rounding."""
+    return round(frames) if math.isclose(frames, round(frames), rel_tol=1e-12) else frames
+
+
+LAYOUT = Layout(
+    name="opentad",
+    holds="a JSON annotation with frame counts, and <id>.{npy,npz,pt,csv,pkl} beside it or in one folder",
+    options=Options,
+    detect=detect,
+    read=read,
+    write=write,
+    needs_duration=True,
+)

@@ -8,30 +8,52 @@ files are pickles and are read by `amsx.data.unpickling`, which runs nothing. A 
 (`extracted_fps` belongs to other features). ActivityNet's videos are called video_1 and so on; url.npy has their ids.
 
 A bundle is one pickle, which cannot be read in part: the features of all videos stay in memory.
+
+What is written is the bundle as it is published for THUMOS14, which has ids where ActivityNet's has numbers. Names are
+bytes and labels text: W-TALC and its heirs decode the former and compare the latter as they are. `labels_all` has the
+video-level labels, on which these projects train; `labels` has one label for each segment. These projects read it with
+`--dataset-name amsx`.
 """
 
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from amsx.data.arrays import as_bytes, write_array, write_list
 from amsx.data.features import FeatureArray
-from amsx.data.layouts.annotations import Entry
-from amsx.data.layouts.assembly import Opened, Policy, assemble, check_policy, some
-from amsx.data.layouts.roles import subset_roles
-from amsx.data.layouts.splits import SNIPPET_SECONDS
-from amsx.data.layouts.streams import split_streams
+from amsx.data.layouts.shared.annotation_json import Entry, SubsetNames, all_labels, subset_roles
+from amsx.data.layouts.shared.assembly import OpenedVideo, assemble, check_policy, only_candidate, shortened
+from amsx.data.layouts.shared.layout import BundlePolicies, Layout
+from amsx.data.layouts.shared.snippet_time import SNIPPET_SECONDS, median_snippet
+from amsx.data.layouts.shared.two_streams import joined, split_option, split_streams
 from amsx.data.unpickling import load_npy
 from amsx.data.videos import Dataset, Segment, Subset, Timebase
 
-HOLDS = "<name>-JOINTFeatures.npy and <name>-Annotations/{videoname,subset,segments,labels,...}.npy"
 NEEDED = ("videoname", "subset", "segments", "labels")
 YOUTUBE_ID = 11  # characters at the end of a URL
 DRIFT = 0.1  # share by which durations may contradict the rate of the snippets, at the median
+WRITTEN_NAME = "amsx"  # of the bundle
+WRITTEN_SUBSETS: SubsetNames = {"train": "validation", "test": "test"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(BundlePolicies):
+    """What can be said to the reader."""
+
+    features: Path | str | None = None  # the file of features, where it is not found
+    annotation: Path | str | None = None  # the folder of the annotation, where it is not found
+    # Where video-level labels come from: labels.npy, one per segment ("segments"), or labels_all.npy, from the videos'
+    # metadata ("all"). Videos for which the two disagree are counted and noted.
+    labels: Literal["segments", "all"] = "segments"
+    snippet_seconds: float | None = None  # from one snippet to the next; None: 0.64, refused where durations contradict
+    split: bool | None = None  # take the halves of the columns as rgb and flow; None: where there are 2048
+    subsets: Mapping[str, Subset] | None = None  # subset as written -> "train" or "test"; None: see `subset_roles`
 
 
 def detect(root: Path) -> bool:
@@ -39,43 +61,22 @@ def detect(root: Path) -> bool:
     return _annotation_folder(root) is not None
 
 
-def read(
-    root: Path,
-    *,
-    features: Path | str | None = None,
-    annotation: Path | str | None = None,
-    labels: Literal["segments", "all"] = "segments",
-    snippet_seconds: float | None = None,
-    split: bool | None = None,
-    subsets: Mapping[str, Subset] | None = None,
-    broken: Policy = "error",
-    unlabelled: Policy = "error",
-) -> Dataset:
-    """Read the layout.
-
-    `features` (file) and `annotation` (folder) are needed where they are not found. `labels` says where the video-level
-    labels come from: "segments" (labels.npy, one per segment) or "all" (labels_all.npy, from the videos' metadata);
-    where they disagree is counted and noted. `snippet_seconds` is 0.64 by default; ValueError where the durations
-    contradict that by over 10 %. `split`: take the columns' halves as rgb and flow (default: when there are 2048).
-    `subsets` says which subsets as written are "train" and "test"; the default is in `roles.subset_roles`. `broken` and
-    `unlabelled` say whether videos whose features are none, and training videos without labels, are errors or left out
-    and noted.
-    """
-    folder = Path(annotation) if annotation is not None else _annotation_folder(root)
+def read(root: Path, options: Options) -> Dataset:
+    """Read the layout."""
+    folder = Path(options.annotation) if options.annotation is not None else _annotation_folder(root)
     if folder is None:
         raise FileNotFoundError(f"no folder with {', '.join(f'{name}.npy' for name in NEEDED)} in or beside {root}")
-    path = Path(features) if features is not None else _features_file(root, folder)
+    path = Path(options.features) if options.features is not None else _features_file(root, folder)
     names, notes = _names(folder)
-    entries, found = _entries(folder, names, labels)
-    notes += found
-    roles, found = subset_roles(entries, subsets)
-    notes += found
+    entries, label_notes = _entries(folder, names, options.labels)
+    roles, role_notes = subset_roles(entries, options.subsets)
+    notes += label_notes + role_notes
     arrays = load_npy(path)
     if arrays.dtype.kind != "O" or arrays.shape != (len(names),):
         raise ValueError(
             f"{path}: {arrays.dtype} of shape {arrays.shape}, expected one array for each of {len(names)} videos"
         )
-    check_policy("broken", broken)
+    check_policy("broken", options.broken)
     opened, unusable = [], []
     for (name, entry), array in zip(entries.items(), arrays, strict=True):
         try:
@@ -84,16 +85,36 @@ def read(
             unusable.append(str(error))
             continue
         if entry.subset in roles:
-            opened.append(Opened(name, roles[entry.subset], entry, {"features": stream}))
+            opened.append(OpenedVideo(name, roles[entry.subset], entry, {"features": stream}))
     if unusable:
-        text = f"{len(unusable)} of {len(names)} videos have broken features: {some(unusable)}"
-        if broken == "error":
+        text = f"{len(unusable)} of {len(names)} videos have broken features: {shortened(unusable)}"
+        if options.broken == "error":
             raise ValueError(f"{path}: {text} (the option broken=skip leaves such videos out)")
         notes.append(f"left out: {text}")
-    opened, found = split_streams(opened, split)
-    notes += found
-    timebase = Timebase(_snippet_seconds(root, opened) if snippet_seconds is None else snippet_seconds)
-    return assemble(root, "wtalc", opened, lambda _: timebase, unlabelled=unlabelled, notes=notes)
+    opened, split_notes = split_streams(opened, options.split)
+    notes += split_notes
+    given = options.snippet_seconds
+    timebase = Timebase(_snippet_seconds(root, opened) if given is None else given)
+    return assemble(root, LAYOUT.name, opened, lambda _: timebase, unlabelled=options.unlabelled, notes=notes)
+
+
+def write(dataset: Dataset, root: Path) -> Options:
+    """Write the layout."""
+    videos, folder = dataset.videos, root / f"{WRITTEN_NAME}-Annotations"
+    write_array(folder / "videoname.npy", as_bytes(video.id for video in videos))
+    write_array(folder / "subset.npy", as_bytes(WRITTEN_SUBSETS[video.subset] for video in videos))
+    write_array(folder / "classlist.npy", as_bytes(all_labels(dataset)))
+    durations = [video.end if video.duration is None else video.duration for video in videos]
+    write_array(folder / "duration.npy", np.array(durations, dtype=np.float64)[:, np.newaxis])
+    write_list(folder / "segments.npy", [[[s.start, s.end] for s in video.segments] for video in videos])
+    write_list(folder / "labels.npy", [[segment.label for segment in video.segments] for video in videos])
+    write_list(folder / "labels_all.npy", [list(video.labels) for video in videos])
+    (folder / "Ambiguous_test.txt").touch()  # W-TALC's evaluation opens it
+    write_list(root / f"{WRITTEN_NAME}-I3D-JOINTFeatures.npy", [joined(dataset, video) for video in videos])
+    agree = all({segment.label for segment in video.segments} == set(video.labels) for video in videos)
+    return Options(
+        snippet_seconds=median_snippet(dataset), labels="segments" if agree else "all", split=split_option(dataset)
+    )
 
 
 def _annotation_folder(root: Path) -> Path | None:
@@ -106,12 +127,10 @@ def _annotation_folder(root: Path) -> Path | None:
 
 def _features_file(root: Path, folder: Path) -> Path:
     places = [root, *sorted(path for path in root.iterdir() if path.is_dir()), folder]
-    found = sorted({path for place in places for path in _bundles(place)})
-    if not found:
+    bundles = sorted({path for place in places for path in _bundles(place)})
+    if not bundles:
         raise FileNotFoundError(f"no features, expected {root / '<name>-JOINTFeatures.npy'}; or give features")
-    if len(found) > 1:
-        raise ValueError(f"{root}: expected one candidate for features, found {some(map(str, found))}; give features")
-    return found[0]
+    return only_candidate(bundles, root, "features")
 
 
 def _bundles(folder: Path) -> list[Path]:
@@ -124,7 +143,7 @@ def _names(folder: Path) -> tuple[list[str], list[str]]:
     notes = []
     if all(re.fullmatch(r"video_\d+", name) for name in names):
         if not (folder / "url.npy").is_file():
-            notes.append(f"anonymous video names ({some(names)}) and no url.npy to tell the ids")
+            notes.append(f"anonymous video names ({shortened(names)}) and no url.npy to tell the ids")
         else:
             urls = [_text(url) for url in load_npy(folder / "url.npy").ravel().tolist()]
             if len(urls) != len(names):
@@ -133,7 +152,7 @@ def _names(folder: Path) -> tuple[list[str], list[str]]:
             notes.append("anonymous video names; the ids are taken from url.npy")
     twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if twice:
-        raise ValueError(f"{folder}: {len(twice)} video ids occur twice: {some(twice)}")
+        raise ValueError(f"{folder}: {len(twice)} video ids occur twice: {shortened(twice)}")
     return names, notes
 
 
@@ -172,15 +191,15 @@ def _entries(
             raise ValueError(f"{where}: labels {unknown} are not in classlist.npy")
         kept = tuple(segment for segment in segments if segment is not None)
         duration = None if optional["duration"] is None else _seconds(optional["duration"][i], where)
-        entries[name] = Entry(subset, tuple(sorted(stated)), kept, len(segments) - len(kept), duration, None, None)
+        entries[name] = Entry(subset, tuple(sorted(stated)), kept, len(segments) - len(kept), duration)
     notes = [
-        f"labels and labels_all disagree in {len(found)} {subset} videos; labels={source!r} decides: {some(found)}"
-        for subset, found in differing.items()
+        f"labels and labels_all disagree in {len(ids)} {subset} videos; labels={source!r} decides: {shortened(ids)}"
+        for subset, ids in differing.items()
     ]
     return entries, notes
 
 
-def _column(folder: Path, name: str, count: int) -> NDArray:
+def _column(folder: Path, name: str, count: int) -> NDArray[Any]:
     path = folder / f"{name}.npy"
     values = load_npy(path)
     if not values.ndim or len(values) != count:
@@ -219,7 +238,7 @@ def _seconds(value: Any, where: str) -> float:
     return seconds
 
 
-def _snippet_seconds(root: Path, opened: Sequence[Opened]) -> float:
+def _snippet_seconds(root: Path, opened: Sequence[OpenedVideo]) -> float:
     ratios = [v.entry.duration / v.length for v in opened if v.entry.duration is not None and v.length > 1 / DRIFT]
     if ratios and abs(float(np.median(ratios)) / SNIPPET_SECONDS - 1) > DRIFT:
         raise ValueError(
@@ -227,3 +246,16 @@ def _snippet_seconds(root: Path, opened: Sequence[Opened]) -> float:
             "give snippet_seconds"
         )
     return SNIPPET_SECONDS
+
+
+LAYOUT = Layout(
+    name="wtalc",
+    holds="<name>-JOINTFeatures.npy and <name>-Annotations/{videoname,subset,segments,labels,...}.npy",
+    options=Options,
+    detect=detect,
+    read=read,
+    write=write,
+    needs_duration=True,
+    labels_apart=True,
+    one_snippet_duration=True,
+)

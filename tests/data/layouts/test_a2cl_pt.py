@@ -5,19 +5,19 @@ import os
 
 import numpy as np
 import pytest
-from data.layouts import same_videos
+from data.layouts import made_up
 
 from amsx.data.layouts import read_dataset
 
 
 @pytest.fixture
-def videos(shared_data):
-    return same_videos.make(shared_data, width=2, train=4, test=3)
+def videos():
+    return made_up.make(width=2, train=4, test=3)
 
 
 @pytest.fixture
 def root(videos, tmp_path):
-    same_videos.a2cl_pt(tmp_path, videos)
+    made_up.a2cl_pt(tmp_path, videos)
     return tmp_path
 
 
@@ -65,7 +65,7 @@ def test_the_rate_is_what_the_annotation_says(root):
 
 
 def test_ambiguous_spans_are_said(videos, tmp_path):
-    same_videos.a2cl_pt(tmp_path, videos, set_ambiguous={videos[-1].id: [[0.0, 1.4]]})
+    made_up.a2cl_pt(tmp_path, videos, set_ambiguous={videos[-1].id: [[0.0, 1.4]]})
     assert "ambiguous spans of 1 videos are no action and are not read" in read_dataset(tmp_path).notes
 
 

@@ -3,14 +3,14 @@
 import json
 
 import pytest
-from data.layouts import same_videos
+from data.layouts import made_up
 
 from amsx.data.layouts import read_dataset
 
 
 @pytest.fixture
-def root(shared_data, tmp_path):
-    same_videos.acm_net(tmp_path, same_videos.make(shared_data, width=2, train=3, test=2))
+def root(tmp_path):
+    made_up.acm_net(tmp_path, made_up.make(width=2, train=3, test=2))
     return tmp_path
 
 

@@ -2,16 +2,16 @@
 
 import numpy as np
 import pytest
-from data.layouts import same_videos
+from data.layouts import made_up
 
 from amsx.data.layouts import read_dataset
-from amsx.data.layouts.class_files import class_files, read_class_files
+from amsx.data.layouts.shared.class_files import class_files, read_class_files
 from amsx.data.videos import Segment
 
 
 @pytest.fixture
-def root(shared_data, tmp_path):
-    same_videos.cmcs_in_text(tmp_path, same_videos.make(shared_data, sliding=True, width=2, train=3, test=2))
+def root(tmp_path):
+    made_up.cmcs_in_text(tmp_path, made_up.make(sliding=True, width=2, train=3, test=2))
     return tmp_path
 
 

@@ -2,18 +2,18 @@
 
 import numpy as np
 import pytest
-from data.layouts import same_videos
+from data.layouts import made_up
 
 from amsx.data.layouts import read_dataset
 
 
 @pytest.fixture
-def videos(shared_data):
-    return same_videos.make(shared_data, sliding=True, width=2, train=3, test=2)
+def videos():
+    return made_up.make(sliding=True, width=2, train=3, test=2)
 
 
 def test_one_stream_alone_and_names_with_v(videos, tmp_path):
-    same_videos.cmcs(tmp_path, videos)
+    made_up.cmcs(tmp_path, videos)
     for path in list(tmp_path.glob("*/*-flow.npz")):
         path.unlink()
     for path in list(tmp_path.glob("*/*-rgb.npz")):
@@ -23,7 +23,7 @@ def test_one_stream_alone_and_names_with_v(videos, tmp_path):
 
 
 def test_a_file_that_occurs_twice_is_refused(videos, tmp_path):
-    same_videos.cmcs(tmp_path, videos)
+    made_up.cmcs(tmp_path, videos)
     path = next(iter(sorted(tmp_path.glob("train/*-rgb.npz"))))
     (tmp_path / "test" / path.name).write_bytes(path.read_bytes())
     with pytest.raises(ValueError, match="a file of this name is also"):
@@ -32,7 +32,7 @@ def test_a_file_that_occurs_twice_is_refused(videos, tmp_path):
 
 @pytest.mark.parametrize("count", [0, -3, [1, 2]])
 def test_a_count_of_frames_that_is_none_is_refused(videos, tmp_path, count):
-    same_videos.cmcs(tmp_path, videos)
+    made_up.cmcs(tmp_path, videos)
     path = next(iter(sorted(tmp_path.glob("train/*-rgb.npz"))))
     np.savez(path, feature=np.load(path)["feature"], frame_cnt=count)
     with pytest.raises(ValueError, match=rf"{path.name}: frame_cnt must be one positive number"):
@@ -40,7 +40,7 @@ def test_a_count_of_frames_that_is_none_is_refused(videos, tmp_path, count):
 
 
 def test_streams_of_unequal_length_and_missing_ones_are_errors(videos, tmp_path):
-    same_videos.cmcs(tmp_path, videos)
+    made_up.cmcs(tmp_path, videos)
     path = next(iter(sorted(tmp_path.glob("train/*-rgb.npz"))))
     np.savez(path, feature=np.load(path)["feature"][:, 9:], frame_cnt=9)
     with pytest.raises(ValueError, match=r"streams of .* snippets, expected equal"):

@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from data.layouts import same_videos
+from data.layouts import made_up
 
 from amsx.data.layouts import read_dataset
 
 
 @pytest.fixture
-def root(shared_data, tmp_path):
-    same_videos.dgam(tmp_path, same_videos.make(shared_data, width=2, train=12, test=2))
+def root(tmp_path):
+    made_up.dgam(tmp_path, made_up.make(width=2, train=12, test=2))
     return tmp_path
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from data.layouts import same_videos
+from data.layouts import made_up
 
 from amsx.data.layouts import read_dataset
 
@@ -11,13 +11,13 @@ NAME = "sub_activitynet_v1-3.c3d.hdf5"
 
 
 @pytest.fixture
-def videos(shared_data):
-    return same_videos.make(shared_data, sliding=True, width=2, train=3, test=2)
+def videos():
+    return made_up.make(sliding=True, width=2, train=3, test=2)
 
 
 @pytest.mark.parametrize("name", [None, "c3d_features", "deep/er"])
 def test_an_array_or_a_group_for_every_video(videos, tmp_path, name):
-    same_videos.activity_net_in_one_file(tmp_path, videos, name)
+    made_up.activity_net_in_one_file(tmp_path, videos, name)
     data = read_dataset(tmp_path, split=True)
     assert data.layout == "activity_net" and [v.id for v in data.videos] == [v.id for v in videos]
     assert any(f"features of 5 videos in {NAME}" in note for note in data.notes)
@@ -27,7 +27,7 @@ def test_an_array_or_a_group_for_every_video(videos, tmp_path, name):
 
 
 def test_a_group_of_several_arrays_needs_a_key(videos, tmp_path):
-    same_videos.activity_net_in_one_file(tmp_path, videos, "c3d")
+    made_up.activity_net_in_one_file(tmp_path, videos, "c3d")
     with h5py.File(tmp_path / NAME, "a") as file:
         for v in videos:
             file[f"v_{v.id}/times"] = np.arange(3.0)
@@ -37,7 +37,7 @@ def test_a_group_of_several_arrays_needs_a_key(videos, tmp_path):
 
 
 def test_missing_broken_and_unlisted_videos(videos, tmp_path):
-    same_videos.activity_net_in_one_file(tmp_path, videos)
+    made_up.activity_net_in_one_file(tmp_path, videos)
     with h5py.File(tmp_path / NAME, "a") as file:
         del file[f"v_{videos[0].id}"]
         file[f"v_{videos[1].id}_"] = np.ones((3, 4))
@@ -55,7 +55,7 @@ def test_missing_broken_and_unlisted_videos(videos, tmp_path):
 
 
 def test_several_files_hold_different_videos(videos, tmp_path):
-    same_videos.activity_net_in_one_file(tmp_path, videos)
+    made_up.activity_net_in_one_file(tmp_path, videos)
     with h5py.File(tmp_path / NAME, "a") as file, h5py.File(tmp_path / "more.hdf5", "w") as more:
         file.copy(f"v_{videos[0].id}", more)
         del file[f"v_{videos[0].id}"]
@@ -68,7 +68,7 @@ def test_several_files_hold_different_videos(videos, tmp_path):
 
 
 def test_a_truncated_file_is_refused(videos, tmp_path):
-    same_videos.activity_net_in_one_file(tmp_path, videos)
+    made_up.activity_net_in_one_file(tmp_path, videos)
     path = tmp_path / NAME
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(ValueError, match=rf"{NAME}: truncated, or not a readable HDF5 file"):

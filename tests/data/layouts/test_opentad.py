@@ -4,14 +4,14 @@ import json
 
 import numpy as np
 import pytest
-from data.layouts import same_videos
+from data.layouts import made_up
 
 from amsx.data.layouts import read_dataset
 
 
 @pytest.fixture
-def root(shared_data, tmp_path):
-    same_videos.opentad(tmp_path, same_videos.make(shared_data, sliding=True, width=2, train=3, test=2))
+def root(tmp_path):
+    made_up.opentad(tmp_path, made_up.make(sliding=True, width=2, train=3, test=2))
     return tmp_path
 
 

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amsx.data.layouts.annotations import read_database
-from amsx.data.layouts.timing import frame_stride, seconds_per_snippet, spanned_frames
+from amsx.data.layouts.shared.annotation_json import read_database
+from amsx.data.layouts.shared.frame_grid import frame_stride, spanned_frames
+from amsx.data.layouts.shared.snippet_time import seconds_per_snippet
 
 USUAL = 16 / 25
 

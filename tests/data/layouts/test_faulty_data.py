@@ -1,13 +1,13 @@
-"""What becomes of data that is not as it should be: the table of `amsx.data.layouts`, in every layout."""
+"""What becomes of data that is not as it should be: the table in `amsx.data.layouts`, in every layout."""
 
 import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from data.layouts import same_videos
+from data.layouts import made_up
 
-from amsx.data.layouts import LAYOUTS, read_dataset
+from amsx.data.layouts import layout_names, read_dataset
 from amsx.data.summary import broken_values
 from amsx.data.videos import Segment
 
@@ -21,20 +21,20 @@ COUNT = 5
 
 
 def test_every_layout_is_among_these():
-    names = {module.__name__.rpartition(".")[2] for module in LAYOUTS}
+    names = set(layout_names())
     assert names <= set(EVERY)
 
 
 @pytest.fixture
-def made(shared_data):
+def made():
     """Videos for a writer: three to train with, then two to test with."""
-    return lambda writer: same_videos.make(shared_data, writer in SLIDING, width=2, train=3, test=2)
+    return lambda writer: made_up.make(writer in SLIDING, width=2, train=3, test=2)
 
 
 def write(root, writer, videos):
     if writer == "activity_net_in_one_file":
         pytest.importorskip("h5py")
-    getattr(same_videos, writer)(root, videos)
+    getattr(made_up, writer)(root, videos)
 
 
 def ids(videos):
@@ -86,11 +86,11 @@ def test_features_missing_from_a_wtalc_bundle(made, tmp_path):
     videos = made("wtalc")
     write(tmp_path, "wtalc", videos)
     arrays = [v.joint for v in videos]
-    np.save(tmp_path / "Thumos14reduced-I3D-JOINTFeatures.npy", same_videos.objects(arrays[:4]), allow_pickle=True)
+    np.save(tmp_path / "Thumos14reduced-I3D-JOINTFeatures.npy", made_up.objects(arrays[:4]), allow_pickle=True)
     with pytest.raises(ValueError, match=f"expected one array for each of {COUNT} videos"):
         read_dataset(tmp_path, broken="skip")
     arrays[1] = None
-    np.save(tmp_path / "Thumos14reduced-I3D-JOINTFeatures.npy", same_videos.objects(arrays), allow_pickle=True)
+    np.save(tmp_path / "Thumos14reduced-I3D-JOINTFeatures.npy", made_up.objects(arrays), allow_pickle=True)
     with pytest.raises(
         ValueError, match=rf"1 of {COUNT} videos have broken features: video '{videos[1].id}': a NoneType"
     ):

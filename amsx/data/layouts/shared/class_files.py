@@ -3,7 +3,7 @@
     **/<class>_{val,test}.txt    one line per instance: "<video id>  <start> <end>", seconds
     **/*-meta.mat                the videos' durations and frame rates, where it is there (thumos14-val-meta.mat)
 
-Ambiguous_{val,test}.txt has the spans of which nobody can tell; they are no action.
+Ambiguous_{val,test}.txt lists spans of which nobody can say whether they show the action; they are left out.
 """
 
 import math
@@ -13,8 +13,8 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
-from amsx.data.layouts.annotations import Entry
-from amsx.data.layouts.assembly import some
+from amsx.data.layouts.shared.annotation_json import Entry
+from amsx.data.layouts.shared.assembly import shortened
 from amsx.data.videos import Segment
 
 NAME = re.compile(r"(.+)_(val|test)")
@@ -27,10 +27,10 @@ def class_files(root: Path) -> list[Path]:
 
 
 def read_class_files(files: Sequence[Path]) -> tuple[dict[str, Entry], list[str]]:
-    """The videos that have an instance, in the order of their ids, and notes; subsets are val and test.
+    """The videos that have an instance, in the order of their ids, and notes. The subsets are val and test.
 
-    ValueError, naming the file and the line, where one is no video id, start and end, or ends before it starts; where a
-    class occurs twice in a subset; and where a video is in both subsets.
+    ValueError, naming the file and the line, where a line is not a video id, a start and an end, or ends before it
+    starts; where a class occurs twice in a subset; and where a video is in both subsets.
     """
     entries: dict[str, Entry] = {}
     seen: dict[str, Path] = {}
@@ -39,7 +39,7 @@ def read_class_files(files: Sequence[Path]) -> tuple[dict[str, Entry], list[str]
         if seen.setdefault(path.stem, path) != path:
             raise ValueError(f"{path}: the instances of {path.stem} are also in {seen[path.stem]}")
         label, subset = NAME.fullmatch(path.stem).groups()  # type: ignore[union-attr]
-        text = path.read_text(encoding="utf-8", errors="replace")  # what is no text fails below, by its line
+        text = path.read_text(encoding="utf-8", errors="replace")  # bytes that are not text fail below, by their line
         for number, line in enumerate(text.splitlines(), start=1):
             if not line.strip():
                 continue
@@ -47,7 +47,7 @@ def read_class_files(files: Sequence[Path]) -> tuple[dict[str, Entry], list[str]
             if label == AMBIGUOUS:
                 ambiguous += 1
                 continue
-            entry = entries.setdefault(name, Entry(subset, (), (), 0, None, None, None))
+            entry = entries.setdefault(name, Entry(subset, (), ()))
             if entry.subset != subset:
                 raise ValueError(f"{path}, line {number}: video {name!r} is also annotated in {entry.subset}")
             entries[name] = _with_instance(entry, label, start, end)
@@ -58,13 +58,13 @@ def read_class_files(files: Sequence[Path]) -> tuple[dict[str, Entry], list[str]
 def with_meta(entries: dict[str, Entry], files: Sequence[Path]) -> tuple[dict[str, Entry], list[str]]:
     """The entries with durations and frame rates from THUMOS14's meta files, and notes.
 
-    ValueError where the package scipy is absent, or a file is none of these.
+    ValueError where the package scipy is absent, or a file is not such a meta file.
     """
     known: dict[str, tuple[float, float]] = {}
     for path in files:
         known |= _meta(path)
     lacking = [name for name in entries if name not in known]
-    notes = [f"{len(lacking)} videos are in no meta file: {some(lacking)}"] if lacking else []
+    notes = [f"{len(lacking)} videos are in no meta file: {shortened(lacking)}"] if lacking else []
     rated = {
         name: replace(entry, duration=known[name][0], fps=known[name][1]) if name in known else entry
         for name, entry in entries.items()
@@ -102,10 +102,10 @@ def _meta(path: Path) -> dict[str, tuple[float, float]]:
         content = scipy_io.loadmat(path, squeeze_me=True)
         videos = next(value for name, value in content.items() if "videos" in name).reshape(-1)
         columns = [videos[name].tolist() for name in ("video_name", "video_duration_seconds", "frame_rate_FPS")]
-        found = {str(name): (float(seconds), float(fps)) for name, seconds, fps in zip(*columns, strict=True)}
+        rates = {str(name): (float(seconds), float(fps)) for name, seconds, fps in zip(*columns, strict=True)}
     except Exception as error:  # scipy raises nearly anything at bytes that are no MATLAB file
         raise ValueError(f"{path}: no readable list of videos ({type(error).__name__}: {error})") from error
-    bad = [name for name, numbers in found.items() if not all(math.isfinite(x) and x > 0 for x in numbers)]
+    bad = [name for name, numbers in rates.items() if not all(math.isfinite(x) and x > 0 for x in numbers)]
     if bad:
-        raise ValueError(f"{path}: durations or frame rates that are not positive: {some(bad)}")
-    return found
+        raise ValueError(f"{path}: durations or frame rates that are not positive: {shortened(bad)}")
+    return rates

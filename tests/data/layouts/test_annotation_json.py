@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from amsx.data.layouts.annotations import read_database
+from amsx.data.layouts.shared.annotation_json import read_database
 
 
 def write(folder, database):

@@ -1,16 +1,24 @@
-"""Two streams that lie side by side in one array."""
+"""Two streams that lie side by side in one array: taken apart when read, joined when written."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from amsx.data.features import FeatureArray, FeatureFile
-from amsx.data.layouts.assembly import Opened
+from amsx.data.layouts.shared.assembly import OpenedVideo
+from amsx.data.layouts.shared.layout import RGB_FLOW
+from amsx.data.videos import Dataset, Video
 
 TWO_STREAM = 2048  # channels of I3D features with rgb in the first half and flow in the second
 
 
-def split_streams(opened: Sequence[Opened], split: bool | None) -> tuple[list[Opened], list[str]]:
-    """The videos with their one array split into rgb and flow where it holds both, and notes."""
+def split_streams(opened: Sequence[OpenedVideo], split: bool | None) -> tuple[list[OpenedVideo], list[str]]:
+    """The videos with their one array split into rgb and flow where it holds both, and notes.
+
+    `split` is the reader's option: None splits where all arrays have 2048 channels.
+    """
     widths = {v.streams["features"].shape[1] for v in opened}
     if split is False or (split is None and widths != {TWO_STREAM}):
         return list(opened), []
@@ -31,3 +39,14 @@ def two_halves(stream: FeatureFile | FeatureArray) -> dict[str, FeatureFile | Fe
         name: replace(stream, shape=(n, width), columns=(first, first + width))
         for name, first in (("rgb", 0), ("flow", width))
     }
+
+
+def joined(dataset: Dataset, video: Video) -> NDArray[np.float32]:
+    """(n, D) all streams of `video` side by side, rgb first."""
+    return np.concatenate([video.streams[name].load() for name in dataset.stream_names], axis=1)
+
+
+def split_option(dataset: Dataset) -> bool | None:
+    """The reader's option `split` for what `joined` wrote, or None where the default is right."""
+    halves = dataset.stream_names == RGB_FLOW and len(set(dataset.dims.values())) == 1
+    return None if halves == (sum(dataset.dims.values()) == TWO_STREAM) else halves

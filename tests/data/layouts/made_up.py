@@ -1,4 +1,4 @@
-"""Some videos of THUMOS14 with features made up for them, written as every layout has them."""
+"""Made-up videos: some that every layout's own projects write, and data sets in which no layout's ways are assumed."""
 
 import json
 import pickle
@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from hypothesis import strategies as st
 
-from amsx.data.layouts.annotations import read_database
-from amsx.data.videos import Segment, Subset
+from amsx.data.features import FeatureArray
+from amsx.data.videos import Dataset, Segment, Subset, Timebase, Video
 
 FPS, STRIDE, CLIP = 30.0, 4, 16
+SIDE_BY_SIDE = Timebase(0.64)  # 16 frames at 25 fps
+OVERLAPPING = Timebase(4 / 30, 6 / 30)  # clips of 16 frames every 4 frames at 30 fps: the first is centred at frame 8
 
 
 @dataclass(frozen=True)
@@ -34,22 +37,32 @@ class Made:
         return tuple(sorted({segment.label for segment in self.segments}))
 
 
-def make(shared_data, sliding=False, width=1024, train=6, test=4):
-    """The first videos of each subset, rows of 16 frames at 25 fps, or every 4 frames at 30 fps (`sliding`)."""
-    entries = read_database(shared_data("thumos14-basnet") / "gt.json")
-    folder = shared_data("thumos14-wtalc") / "Thumos14reduced-Annotations"
-    names = np.load(folder / "videoname.npy").astype(str).tolist()
-    durations = dict(zip(names, np.load(folder / "duration.npy")[:, 0].tolist(), strict=True))
+CLASSES = ("BaseballPitch", "CliffDiving", "Diving", "HighJump", "LongJump")
+
+
+def make(sliding=False, width=1024, train=6, test=4):
+    """Videos like THUMOS14's, with rows of 16 frames at 25 fps, or every 4 frames at 30 fps (`sliding`)."""
     videos = []
-    for subset, count in (("train", train), ("test", test)):
-        for name in sorted(name for name, entry in entries.items() if entry.subset == subset)[:count]:
-            duration = durations[name]
+    for subset, name, count in (("train", "validation", train), ("test", "test", test)):
+        for number in range(count):
+            rng = np.random.default_rng([len(videos), number])
+            duration = round(float(rng.uniform(30, 110)), 2)
             frames = round(duration * FPS)
             n = (frames - CLIP) // STRIDE + 1 if sliding else int(duration * 25 / 16)
-            rng = np.random.default_rng(len(videos))
             rgb, flow = (rng.random((n, width), dtype="f4").astype("f2") for _ in range(2))
-            videos.append(Made(name, subset, entries[name].segments, duration, frames, rgb, flow))
+            segments = made_up_segments(number, duration, rng)
+            videos.append(Made(f"video_{name}_{51 + 7 * number:07d}", subset, segments, duration, frames, rgb, flow))
     return videos
+
+
+def made_up_segments(number, duration, rng):
+    """Two or more instances of one class or two. Every CliffDiving is a Diving as well, as in THUMOS14."""
+    segments = []
+    for i, edge in enumerate(np.linspace(1, duration - 6, int(rng.integers(2, 6)))):
+        start, label = round(float(edge), 1), CLASSES[(number + (number % 3 == 2 and i % 2)) % len(CLASSES)]
+        end = round(start + float(rng.uniform(0.8, 5)), 1)
+        segments += [Segment(start, end, x) for x in ((label, "Diving") if label == "CliffDiving" else (label,))]
+    return tuple(segments)
 
 
 def database(videos, subsets=("train", "test"), **keys):
@@ -227,3 +240,80 @@ def write_files(folder, videos, kind, prefix=""):
                 file["feats"] = v.joint
         else:
             path.write_bytes(pickle.dumps(v.joint))
+
+
+def video(name, subset="train", *, dims, n=30, labels=("a",), segments=None, timebase=SIDE_BY_SIDE, duration=None):
+    """A video with a segment of each label, unless others are given."""
+    rng = np.random.default_rng([n, *name.encode()])
+    streams = {stream: FeatureArray(rng.standard_normal((n, d)).astype("f4")) for stream, d in dims.items()}
+    if segments is None:
+        segments = tuple(Segment(0.1 + i, 1.3 + i, label) for i, label in enumerate(labels))
+    return Video(name, subset, streams, labels, segments, timebase, duration)
+
+
+def dataset(*videos):
+    training = [v for v in videos if v.subset == "train"]
+    return Dataset(None, "made up", tuple(sorted({x for v in training or videos for x in v.labels})), videos)
+
+
+def usual(dims, timebase=SIDE_BY_SIDE, *, stated=True):
+    """Training and test videos of several classes, one of which only a test video has, and of several lengths."""
+
+    def made(name, subset, n, labels):
+        duration = n * timebase.snippet_seconds + 2 * timebase.offset + 0.01 if stated else None
+        return video(name, subset, dims=dims, n=n, labels=labels, timebase=timebase, duration=duration)
+
+    return dataset(
+        made("video_1", "test", 41, ("a", "c")),
+        made("v_2", "train", 30, ("a",)),
+        made("2", "train", 33, ("a", "b é")),
+        made("-x.1", "train", 64, ("b é",)),
+        made("y", "test", 50, ("b é",)),
+    )
+
+
+LABELS = st.lists(st.sampled_from(["a", "b c", "é", "Diving/1"]), max_size=3, unique=True).map(sorted).map(tuple)
+SECONDS = st.floats(0.01, 4, allow_nan=False)
+TIMEBASES = st.one_of(
+    st.builds(Timebase, SECONDS),
+    st.builds(Timebase, SECONDS, st.floats(-1, 2)),
+    st.builds(
+        lambda stride, fps: Timebase(stride / fps, (16 - stride) / 2 / fps), st.integers(1, 16), st.floats(5, 60)
+    ),
+)
+
+
+@st.composite
+def segments(draw, labels):
+    """Of any labels of all those in `labels`."""
+    if not labels:
+        return ()
+    starts = draw(st.lists(st.floats(0, 50), max_size=3))
+    return tuple(
+        Segment(start, start + draw(st.floats(0.1, 9)), draw(st.sampled_from(sorted(labels)))) for start in starts
+    )
+
+
+@st.composite
+def datasets(draw, dims=None, one_timebase=False, consistent=False):
+    """Of any streams and timebases, unless they are given or shared; `consistent`: segments have the video's labels."""
+    dims = dims or draw(st.sampled_from([{"features": 3}, {"rgb": 2, "flow": 2}, {"rgb": 2, "flow": 3}, {"flow": 4}]))
+    shared = draw(TIMEBASES) if one_timebase else None
+    names = draw(st.lists(st.from_regex(r"[a-z_v.-][a-z0-9_.-]{0,5}", fullmatch=True), min_size=1, max_size=4))
+    videos = []
+    for name in sorted(set(names) - {".", ".."}) or ["v"]:
+        subset = draw(st.sampled_from(["train", "test"]))
+        labels = draw(LABELS) or (("a",) if subset == "train" or not videos else ())
+        videos.append(
+            video(
+                name,
+                subset,
+                dims=dims,
+                n=draw(st.integers(1, 40)),
+                labels=labels,
+                segments=draw(segments(labels if consistent else {*labels, "a", "z"})),
+                timebase=shared or draw(TIMEBASES),
+                duration=draw(st.one_of(st.none(), st.floats(0.5, 200))),
+            )
+        )
+    return dataset(*videos)

@@ -3,29 +3,40 @@
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
 
 import pytest
-from data.writers import made_up
+from data.layouts import made_up
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from amsx.data.convert import convert
-from amsx.data.layouts import read_dataset
+from amsx.data.layouts import LAYOUTS, layout_names, read_dataset
 from amsx.data.videos import Segment, Timebase
-from amsx.data.writers import Target
 
-TARGETS = get_args(Target)
-ONE_RATE = ("bas_net", "acm_net", "wtalc", "a2cl_pt", "dgam")  # one time per snippet for all videos, and no offset
-APART = ("bas_net", "cmcs", "dgam")  # a file for each stream
-NAMED = ("cmcs", "dgam")  # for rgb and flow alone
-UNSTATED = ("bas_net", "acm_net", "a2cl_pt", "dgam")  # a duration may lack
-LABELS_OF_THEIR_OWN = ("wtalc", "dgam")  # apart from the segments'
-SILENT = ("a2cl_pt",)  # test videos without a label are left out
+TARGETS = layout_names()
+VALIDATION_IS_TEST = ("a2cl_pt", "cmcs", "opentad", "activity_net")  # as these spell it when they are written
+
+
+def having(trait):
+    """The names of the layouts that declare this trait of `amsx.data.layouts.shared.layout.Layout`."""
+    return tuple(layout.name for layout in LAYOUTS if getattr(layout, trait))
+
+
+ONE_RATE, SEPARATE, RGB_FLOW_ONLY = having("one_snippet_duration"), having("separate_streams"), having("rgb_flow_only")
+STATED, LABELS_APART, DROPPING = having("needs_duration"), having("labels_apart"), having("drops_unlabelled_tests")
 
 STREAMS, TIMES, ABSENCE = "the streams", "the times of snippets", "the absence of a duration"
 LABELS, TEST_VIDEOS = "the video-level labels", "test videos without a label"
 TWO, WIDE, ONE, UNEQUAL = {"rgb": 2, "flow": 2}, {"rgb": 1024, "flow": 1024}, {"features": 3}, {"rgb": 2, "flow": 3}
+
+
+def test_what_layouts_declare_is_what_they_are_known_for():
+    assert set(ONE_RATE) == {"bas_net", "acm_net", "wtalc", "a2cl_pt", "dgam"}
+    assert set(SEPARATE) == {"bas_net", "cmcs", "dgam"} and set(RGB_FLOW_ONLY) == {"cmcs", "dgam"}
+    assert set(STATED) == set(TARGETS) - {"bas_net", "acm_net", "a2cl_pt", "dgam"}
+    assert set(LABELS_APART) == {"wtalc", "dgam"} and set(DROPPING) == {"a2cl_pt"}
+    assert set(having("lists_ids")) == {"bas_net", "acm_net", "dgam"}
+    assert set(having("needs_labels")) == {"a2cl_pt", "dgam"}
 
 
 def record(video):
@@ -57,7 +68,7 @@ def test_two_streams_labels_segments_and_durations_come_back_from_every_layout(t
     data = made_up.usual(dims)
     made = convert(data, tmp_path / "to", to)
     assert made.lost == ()
-    assert made.options.get("split", dims is WIDE or to in APART) is True
+    assert made.options.get("split", dims is WIDE or to in SEPARATE) is True
     again = read_dataset(tmp_path / "to", **made.options)
     assert again.layout == to
     assert_same(data, again)
@@ -79,7 +90,7 @@ def test_where_clips_overlap_and_the_layout_has_one_rate_the_offset_is_lost_and_
     assert made.options.get("snippet_seconds", 4 / 30) == 4 / 30
 
 
-@pytest.mark.parametrize("to", [to for to in TARGETS if to not in NAMED])
+@pytest.mark.parametrize("to", [to for to in TARGETS if to not in RGB_FLOW_ONLY])
 def test_one_stream_comes_back(tmp_path, to):
     data = made_up.usual(ONE)
     made = convert(data, tmp_path / "to", to)
@@ -87,7 +98,7 @@ def test_one_stream_comes_back(tmp_path, to):
     assert_same(data, read_dataset(tmp_path / "to"))
 
 
-@pytest.mark.parametrize("to", NAMED)
+@pytest.mark.parametrize("to", RGB_FLOW_ONLY)
 def test_streams_of_other_names_are_refused_where_files_are_named_for_them(tmp_path, to):
     with pytest.raises(
         ValueError, match=f"layout {to} holds the streams rgb and flow alone, got 'features'; .* split=true"
@@ -102,15 +113,15 @@ def test_streams_of_other_names_are_refused_where_files_are_named_for_them(tmp_p
 
 @pytest.mark.parametrize("to", TARGETS)
 def test_streams_of_unequal_width_come_back_from_files_of_their_own_or_become_one(tmp_path, to):
-    said = () if to in APART else ("the streams {'rgb': 2, 'flow': 3}: they are {'features': 5}",)
+    said = () if to in SEPARATE else ("the streams {'rgb': 2, 'flow': 3}: they are {'features': 5}",)
     assert convert(made_up.usual(UNEQUAL), tmp_path / "to", to).lost == said
 
 
 @pytest.mark.parametrize("to", TARGETS)
 def test_durations_are_made_up_where_a_layout_needs_them_and_that_is_said(tmp_path, to):
     made = convert(made_up.usual(TWO, stated=False), tmp_path / "to", to)
-    assert made.lost == (() if to in UNSTATED else ("the absence of a duration of 5 videos",))
-    if to not in UNSTATED:
+    assert made.lost == (() if to not in STATED else ("the absence of a duration of 5 videos",))
+    if to in STATED:
         again = read_dataset(tmp_path / "to", **made.options)
         assert all(v.duration == pytest.approx(v.length * 0.64) for v in again.videos)
 
@@ -128,7 +139,7 @@ def test_labels_that_no_segment_has_come_back_and_those_that_segments_alone_have
         made_up.video("v", dims=TWO, labels=("b",), segments=(Segment(0.1, 1.3, "a"),), duration=19.2)
     )
     made = convert(fewer, tmp_path / "fewer", to)
-    assert made.lost == (() if to in LABELS_OF_THEIR_OWN else ("the video-level labels of 1 videos",))
+    assert made.lost == (() if to in LABELS_APART else ("the video-level labels of 1 videos",))
     assert made.options.get("labels", "all") == "all"
 
 
@@ -139,7 +150,7 @@ def test_videos_without_a_label_are_left_out_where_the_layout_s_readers_do_and_t
         made_up.video("w", dims=TWO, labels=(), duration=19.2),
         made_up.video("x", "test", dims=TWO, labels=(), duration=19.2),
     )
-    said = ("1 training videos without a label", *(["1 test videos without a label"] if to in SILENT else []))
+    said = ("1 training videos without a label", *(["1 test videos without a label"] if to in DROPPING else []))
     assert convert(data, tmp_path / "to", to).lost == said
 
 
@@ -149,12 +160,12 @@ def test_one_subset_alone_comes_back(tmp_path, to, subset):
     data = made_up.dataset(*(made_up.video(f"v{i}", subset, dims=TWO, duration=19.2) for i in range(3)))
     made = convert(data, tmp_path / "to", to)
     assert made.lost == ()
-    validation_is_test = to in ("a2cl_pt", "cmcs", "opentad", "activity_net") and subset == "test"
+    validation_is_test = to in VALIDATION_IS_TEST and subset == "test"
     assert ("subsets" in made.options) == validation_is_test
     assert_same(data, read_dataset(tmp_path / "to", **made.options))
 
 
-@pytest.mark.parametrize("to", ["bas_net", "acm_net", "dgam"])
+@pytest.mark.parametrize("to", having("lists_ids"))
 @pytest.mark.parametrize("name", ["a b", " a", "a\n"])
 def test_ids_with_spaces_are_refused_where_they_are_listed_between_spaces(tmp_path, to, name):
     with pytest.raises(ValueError, match=f"the layout {to} lists ids between spaces and line ends"):
@@ -163,7 +174,7 @@ def test_ids_with_spaces_are_refused_where_they_are_listed_between_spaces(tmp_pa
     assert convert(made_up.dataset(made_up.video(name, dims=TWO, duration=1.0)), tmp_path / "to", "wtalc").lost == ()
 
 
-@pytest.mark.parametrize("to", ["a2cl_pt", "dgam"])
+@pytest.mark.parametrize("to", having("needs_labels"))
 def test_a_set_without_any_label_is_refused_where_that_is_none(tmp_path, to):
     with pytest.raises(ValueError, match=f"the layout {to} needs labels, and no video has one"):
         convert(made_up.dataset(made_up.video("v", "test", dims=TWO, labels=())), tmp_path / "to", to)
@@ -176,7 +187,7 @@ def test_nothing_is_lost_of_side_by_side_snippets_but_what_a_layout_is_known_to_
     data = made_up.dataset(*(replace(video, timebase=made_up.SIDE_BY_SIDE) for video in data.videos))
     with tempfile.TemporaryDirectory() as folder:
         made = convert(data, Path(folder) / "to", to)
-        assert kinds(made.lost) <= ({TEST_VIDEOS} if to in SILENT else set() if to in UNSTATED else {ABSENCE})
+        assert kinds(made.lost) <= ({TEST_VIDEOS} if to in DROPPING else set() if to not in STATED else {ABSENCE})
         if kinds(made.lost) <= {ABSENCE}:
             assert_same(data, read_dataset(Path(folder) / "to", to, **made.options))
 
@@ -184,12 +195,12 @@ def test_nothing_is_lost_of_side_by_side_snippets_but_what_a_layout_is_known_to_
 @settings(max_examples=60)
 @given(data=made_up.datasets(), to=st.sampled_from(TARGETS))
 def test_whatever_is_lost_of_any_data_is_of_the_known_kinds(data, to):
-    assume(to not in NAMED or "features" not in data.dims)
+    assume(to not in RGB_FLOW_ONLY or "features" not in data.dims)
     may = {TIMES}  # offsets of several videos that no one grid of frames has
-    may |= set() if to in UNSTATED else {ABSENCE}
-    may |= set() if to in APART else {STREAMS}
-    may |= set() if to in LABELS_OF_THEIR_OWN else {LABELS}
-    may |= {TEST_VIDEOS} if to in SILENT else set()
+    may |= set() if to not in STATED else {ABSENCE}
+    may |= set() if to in SEPARATE else {STREAMS}
+    may |= set() if to in LABELS_APART else {LABELS}
+    may |= {TEST_VIDEOS} if to in DROPPING else set()
     with tempfile.TemporaryDirectory() as folder:
         made = convert(data, Path(folder) / "to", to)
         assert kinds(made.lost) <= may

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from data.writers import made_up
+from data.layouts import made_up
 
 from amsx.data.convert import convert
 from amsx.data.layouts import read_dataset

@@ -1,23 +1,21 @@
-"""What every layout's reader does alike: open features, reconcile streams, check labels, say what it did."""
+"""What the readers of all layouts do alike: open features, reconcile streams, check labels, and note what they did."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from amsx.data.features import FeatureArray, FeatureFile
-from amsx.data.layouts.annotations import Entry
+from amsx.data.layouts.shared.annotation_json import Entry
+from amsx.data.layouts.shared.layout import Policy
 from amsx.data.videos import Dataset, Subset, Timebase, Video
-
-Policy = Literal["error", "skip"]
 
 CUT = 2  # snippets by which a video's streams may differ in length: flow has a frame less than rgb
 BEYOND = 2  # snippets by which a segment may pass the features' end unmentioned: the last clip is often cut
 
 
 @dataclass(frozen=True)
-class Listed:
-    """A video that the layout lists: what it is in, what is said of it, and where its features should be."""
+class ListedVideo:
+    """A video that a layout lists, with what the annotation says of it and where its features should be."""
 
     id: str
     subset: Subset
@@ -26,8 +24,8 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class Opened:
-    """A listed video whose feature files are there and agree on the number of snippets."""
+class OpenedVideo:
+    """A listed video whose features are there; its streams have the same number of snippets."""
 
     id: str
     subset: Subset
@@ -41,26 +39,26 @@ class Opened:
 
 
 def open_features(
-    listed: Sequence[Listed],
+    listed: Sequence[ListedVideo],
     missing: Policy,
     broken: Policy = "error",
     inspect: Callable[[Path], FeatureFile | FeatureArray] = FeatureFile.inspect,
-    there: Callable[[Path], bool] = Path.is_file,
-) -> tuple[list[Opened], list[str]]:
-    """The listed videos with their features opened by `inspect` (headers alone), and notes.
+    exists: Callable[[Path], bool] = Path.is_file,
+) -> tuple[list[OpenedVideo], list[str]]:
+    """The listed videos with their features opened by `inspect`, which reads headers alone, and notes.
 
-    Where one file holds many videos, a path is <file>/<id>, and `there` and `inspect` know what that means.
-    Missing files: FileNotFoundError, or with `missing="skip"` the video is left out and counted. Files that
-    cannot be read, and streams that differ by more than 2 snippets: ValueError, or with `broken="skip"` the video is
-    left out and counted. Streams that differ by at most 2 snippets are cut to the shortest and counted.
+    Where one file holds many videos, a path is <file>/<id>, and `exists` and `inspect` know what that means.
+    Missing features are a FileNotFoundError, or with `missing="skip"` the video is left out and counted. Files that
+    cannot be read, and streams that differ by more than 2 snippets, are a ValueError, or with `broken="skip"` the video
+    is left out and counted. Streams that differ by at most 2 snippets are cut to the shortest and counted.
     """
     check_policy("missing", missing)
     check_policy("broken", broken)
     notes: list[str] = []
-    absent = {video.id: [p for p in video.paths.values() if not there(p)] for video in listed}
+    absent = {video.id: [p for p in video.paths.values() if not exists(p)] for video in listed}
     absent = {name: paths for name, paths in absent.items() if paths}
     if absent:
-        examples = some(str(path) for paths in absent.values() for path in paths)
+        examples = shortened(str(path) for paths in absent.values() for path in paths)
         text = f"{len(absent)} of {len(listed)} listed videos lack features: {examples}"
         if missing == "error":
             raise FileNotFoundError(text + " (the option missing=skip leaves such videos out)")
@@ -84,43 +82,47 @@ def open_features(
         if max(lengths.values()) > shortest:
             cut.append(video.id)
         streams = {name: stream.cut(shortest) for name, stream in streams.items()}
-        opened.append(Opened(video.id, video.subset, video.entry, streams))
+        opened.append(OpenedVideo(video.id, video.subset, video.entry, streams))
     if unusable:
-        text = f"{len(unusable)} of {len(listed)} videos have broken features: {some(unusable)}"
+        text = f"{len(unusable)} of {len(listed)} videos have broken features: {shortened(unusable)}"
         if broken == "error":
             raise ValueError(text + " (the option broken=skip leaves such videos out)")
         notes.append(f"left out: {text}")
     if cut:
-        notes.append(f"streams of unequal length cut to the shortest in {len(cut)} videos: {some(cut)}")
+        notes.append(f"streams of unequal length cut to the shortest in {len(cut)} videos: {shortened(cut)}")
     return opened, notes
 
 
-def unlisted(found: Iterable[Path], expected: Iterable[Path]) -> list[str]:
-    """A note where there are features of videos that the annotation does not know."""
-    extra = sorted(set(found) - set(expected))
-    return [f"left out: {len(extra)} features of videos that are not listed: {some(map(str, extra))}"] if extra else []
+def unlisted_features(files: Iterable[Path], listed: Iterable[Path]) -> list[str]:
+    """A note where there are features of videos that are not listed."""
+    extra = sorted(set(files) - set(listed))
+    return (
+        [f"left out: {len(extra)} features of videos that are not listed: {shortened(map(str, extra))}"]
+        if extra
+        else []
+    )
 
 
 def assemble(
     root: Path,
     layout: str,
-    opened: Sequence[Opened],
-    timebase: Callable[[Opened], Timebase],
+    opened: Sequence[OpenedVideo],
+    timebase: Callable[[OpenedVideo], Timebase],
     *,
     unlabelled: Policy,
     notes: Sequence[str],
 ) -> Dataset:
-    """The data set, its labels checked and everything unusual noted.
+    """The data set, with its labels checked and everything unusual noted.
 
-    Training videos without a label: ValueError, or with `unlabelled="skip"` left out and counted. Labels that
-    no training video has are kept as ground truth, are no class, and are counted; so are segments outside
-    their video.
+    Training videos without a label are a ValueError, or with `unlabelled="skip"` left out and counted. Labels that
+    no training video has are kept as ground truth without being classes, and segments outside their video are kept as
+    annotated; both are counted.
     """
     check_policy("unlabelled", unlabelled)
     notes = list(notes)
     bare = [video.id for video in opened if video.subset == "train" and not video.entry.labels]
     if bare:
-        text = f"{len(bare)} training videos have no label: {some(bare)}"
+        text = f"{len(bare)} training videos have no label: {shortened(bare)}"
         if unlabelled == "error":
             raise ValueError(f"{root}: {text} (the option unlabelled=skip leaves them out)")
         notes.append(f"left out: {text}")
@@ -135,7 +137,7 @@ def assemble(
     classes = {label for video in training or videos for label in video.labels}
     unseen = sorted({label for video in videos for label in video.labels} - classes)
     if unseen:
-        notes.append(f"{len(unseen)} labels occur in no training video and cannot be predicted: {some(unseen)}")
+        notes.append(f"{len(unseen)} labels occur in no training video and cannot be predicted: {shortened(unseen)}")
     if not training:
         notes.append("there are no training videos; the classes are the labels of the test videos")
     empty = sum(v.entry.empty_segments for v in opened)
@@ -143,22 +145,35 @@ def assemble(
         notes.append(f"{empty} segments end where they start; left out, their labels kept")
     outside = [video.id for video in videos if _outside(video)]
     if outside:
-        notes.append(f"segments pass the ends of {len(outside)} videos (kept as annotated): {some(outside)}")
+        notes.append(f"segments pass the ends of {len(outside)} videos (kept as annotated): {shortened(outside)}")
     quiet = [video.id for video in videos if not video.labels]
     if quiet:
-        notes.append(f"{len(quiet)} test videos have no annotated action: {some(quiet)}")
+        notes.append(f"{len(quiet)} test videos have no annotated action: {shortened(quiet)}")
     return Dataset(root, layout, tuple(sorted(classes)), tuple(videos), tuple(notes))
 
 
-def some(items: Iterable[str], count: int = 3) -> str:
-    """The first few of `items`, and how many more there are."""
+def only_candidate(paths: Sequence[Path], root: Path, option: str) -> Path:
+    """The one path; ValueError where there is none, or several of which the reader's `option` must name one."""
+    if len(paths) != 1:
+        raise candidates_error(paths, root, option)
+    return paths[0]
+
+
+def candidates_error(paths: Sequence[Path], root: Path, option: str) -> ValueError:
+    """The error that says which files `option` could mean."""
+    candidates = shortened(map(str, paths)) or "none"
+    return ValueError(f"{root}: expected one candidate for {option}, found {candidates}; give {option}")
+
+
+def shortened(items: Iterable[str], count: int = 3) -> str:
+    """The first few of `items` as text, and how many more there are."""
     items = list(items)
     more = f", and {len(items) - count} more" if len(items) > count else ""
     return ", ".join(items[:count]) + more
 
 
 def check_policy(name: str, value: str) -> None:
-    """ValueError unless `value` is one of a policy's two words."""
+    """Raise ValueError unless `value`, given for the policy `name`, is "error" or "skip"."""
     if value not in ("error", "skip"):
         raise ValueError(f"{name} must be 'error' or 'skip', got {value!r}")
 

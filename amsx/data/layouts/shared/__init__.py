@@ -1,0 +1,1 @@
+"""What several layouts have in common."""

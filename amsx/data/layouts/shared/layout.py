@@ -1,0 +1,71 @@
+"""What a layout is: a way in which a data set lies in a folder, and the functions that recognize, read and write it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, Literal, TypeVar
+
+from amsx.data.videos import Dataset
+
+Policy = Literal["error", "skip"]
+RGB_FLOW = ("rgb", "flow")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BundlePolicies:
+    """The options of every layout: whether a fault is an error, or its videos are left out ("skip") and noted."""
+
+    broken: Policy = "error"  # videos whose features are of the wrong kind or shape, or cannot be read
+    unlabelled: Policy = "error"  # training videos without a label
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilePolicies(BundlePolicies):
+    """The same for layouts in which the features of a listed video may be missing."""
+
+    missing: Policy = "error"  # listed videos without features
+
+
+POLICIES = ("missing", "broken", "unlabelled")
+
+OptionsT = TypeVar("OptionsT", bound=BundlePolicies)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout(Generic[OptionsT]):
+    """One layout. The module of a layout exports it as `LAYOUT`."""
+
+    name: str  # on the command line, in messages and in `Dataset.layout`
+    holds: str  # what its folder holds, in a few words, for messages
+    options: type[OptionsT]  # a frozen dataclass of what can be said to the reader, every field with a default
+    detect: Callable[[Path], bool]  # whether a folder looks like this layout
+    read: Callable[[Path, OptionsT], Dataset]  # the data set in a folder
+    write: Callable[[Dataset, Path], OptionsT]  # fills an empty folder; returns the options to read all of it again
+
+    # What a folder in this layout can hold. What it cannot hold is left out by `write`, and
+    # `amsx.data.convert` says so; the round-trip tests hold every layout to what is declared here.
+    rgb_flow_only: bool = False  # files are named for the streams rgb and flow, and there can be no other
+    separate_streams: bool = False  # streams have files of their own; else they lie side by side in one array
+    lists_ids: bool = False  # ids stand in text files between spaces and line ends, so no id may hold any
+    needs_labels: bool = False  # cannot hold a set in which no video has a label
+    needs_duration: bool = False  # states every video's duration; one that is unknown is made up
+    labels_apart: bool = False  # video-level labels are written apart from segments and may be fewer than theirs
+    drops_unlabelled_tests: bool = False  # its readers leave out test videos without a label
+    one_snippet_duration: bool = False  # one time per snippet for all videos, and no offset
+
+    def check(self, dataset: Dataset) -> None:
+        """Raise ValueError where this layout cannot hold the data set at all."""
+        odd = [video.id for video in dataset.videos if not video.id or Path(video.id).name != video.id]
+        if odd:
+            raise ValueError(f"video id {odd[0]!r} cannot be a file name")
+        spaced = [video.id for video in dataset.videos if len(video.id.split()) != 1 or video.id.strip() != video.id]
+        if self.lists_ids and spaced:
+            raise ValueError(f"the layout {self.name} lists ids between spaces and line ends, which {spaced[0]!r} has")
+        others = [name for name in dataset.stream_names if name not in RGB_FLOW]
+        if self.rgb_flow_only and others:
+            raise ValueError(
+                f"the layout {self.name} holds the streams {' and '.join(RGB_FLOW)} alone, got {others[0]!r}; "
+                "where that is both side by side, read it with split=true"
+            )
+        if self.needs_labels and not any(video.labels for video in dataset.videos):
+            raise ValueError(f"the layout {self.name} needs labels, and no video has one")

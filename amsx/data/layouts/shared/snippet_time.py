@@ -1,0 +1,92 @@
+"""Seconds per snippet in layouts whose files do not say it: the usual value, or what the annotation shows.
+
+The rule looks at no ground truth but that of the training videos.
+"""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from amsx.data.layouts.shared.assembly import OpenedVideo
+from amsx.data.videos import Dataset
+
+CLIP = 16  # frames of an I3D clip
+SNIPPET_SECONDS = CLIP / 25  # side by side, at 25 frames per second
+
+# The rule of `seconds_per_snippet`
+ENOUGH_VIDEOS = 10  # videos below which nothing is concluded
+ENOUGH_SNIPPETS = 20  # snippets below which a video's end is too coarse to count
+OUTLIERS = 0.02  # share of videos whose annotation may be wrong; in 1 % of THUMOS14 it passes the video's end
+OVERRUN = 0.05  # share of videos with a segment past the features' end that contradicts the assumed value
+OVERRUN_LEAST = 3  # number of such videos below which nothing is contradicted
+SHORTFALL = 0.9  # of the assumed length; a data set whose best video reaches less contradicts it
+WALL = 0.25  # share of videos whose last segment ends within a snippet of the derived end, to believe it
+
+
+def seconds_per_snippet(lengths: Sequence[int], last_ends: Sequence[float], assumed: float) -> tuple[float, str | None]:
+    """Seconds per snippet for features without a stated rate, and a note where there is something to say.
+
+    `lengths` (V,) are in snippets and `last_ends` (V,), the ends of the last segments, in seconds, both of the training
+    videos. The `assumed` value holds unless the annotation blatantly contradicts it: more than 5 % of the videos (and
+    at least 3) have a segment that passes the features' end by over two snippets, or, with the highest 2 % set
+    aside, no video's last segment reaches 90 % of its features' length. Then the highest remaining ratio of last
+    end to length is taken, but only where it is a wall: a quarter of the videos end within one snippet of it. Windows
+    cut from longer videos do that; action instances scattered over whole videos do not (in THUMOS14, under a tenth).
+    Without that wall, features that are too short for the annotation are a ValueError, and annotation that stays far
+    from the end is left alone and noted.
+    """
+    n, end = np.asarray(lengths, dtype=np.float64), np.asarray(last_ends, dtype=np.float64)
+    long = n >= ENOUGH_SNIPPETS
+    n, end = n[long], end[long]
+    if len(n) < ENOUGH_VIDEOS:
+        return assumed, None
+    reached = np.sort(end / n)[len(n) - 1 - int(OUTLIERS * len(n))]
+    overrun = int((end > (n + 2) * assumed).sum())
+    too_short = overrun > OVERRUN * len(n) and overrun >= OVERRUN_LEAST
+    if not too_short and reached >= SHORTFALL * assumed:
+        return assumed, None
+    rounded = _fewest_digits(reached, tolerance=0.1 * reached / n.max())
+    wall = int((np.abs(end - n * reached) <= reached).sum())
+    if wall >= WALL * len(n):
+        return rounded, (
+            f"snippet_seconds = {rounded:g}, derived: at that rate the last segment ends with the features "
+            f"in {wall} of {len(n)} training videos, which contradicts the usual {assumed:g} "
+            "(snippet_seconds overrides it)"
+        )
+    if too_short:
+        raise ValueError(
+            f"at {assumed:g} s per snippet, segments pass the features' end by more than two snippets "
+            f"in {overrun} of {len(n)} training videos; give snippet_seconds "
+            f"(the annotation suggests at least {rounded:g})"
+        )
+    return assumed, (
+        f"snippet_seconds = {assumed:g}, the usual value, although the last segments of the training videos "
+        f"reach at most {reached / assumed:.0%} of their features; give snippet_seconds if it is another"
+    )
+
+
+def usual_rate(root: Path, opened: Sequence[OpenedVideo]) -> tuple[float, str | None]:
+    """Seconds per snippet, 0.64 or what the training videos' annotation forces; and a note where it does."""
+    train = [video for video in opened if video.subset == "train" and video.entry.segments]
+    last_ends = [max(segment.end for segment in video.entry.segments) for video in train]
+    try:
+        return seconds_per_snippet([video.length for video in train], last_ends, SNIPPET_SECONDS)
+    except ValueError as error:
+        raise ValueError(f"{root}: {error}") from error
+
+
+def median_snippet(dataset: Dataset) -> float:
+    """Seconds per snippet of the median video, for layouts that have one number for all videos."""
+    return float(np.median([video.timebase.snippet_seconds for video in dataset.videos]))
+
+
+def _fewest_digits(value: float, tolerance: float) -> float:
+    """`value` rounded to the fewest significant digits that keep it within `tolerance`."""
+    magnitude = math.floor(math.log10(value))
+    for digits in range(1, 16):
+        rounded = round(value, digits - 1 - magnitude)
+        if rounded > 0 and abs(rounded - value) <= tolerance:
+            return float(rounded)
+    return float(value)
