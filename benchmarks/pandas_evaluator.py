@@ -16,7 +16,7 @@ from benchmarks.timing import UnavailableError
 def load_pandas() -> ModuleType:
     """pandas, which only this benchmark needs. UnavailableError where it is not installed."""
     try:
-        import pandas  # type: ignore[import-untyped,unused-ignore]
+        import pandas
     except ImportError:
         raise UnavailableError("pandas is not here; to compare with it: pip install pandas") from None
     return pandas

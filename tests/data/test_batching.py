@@ -197,7 +197,9 @@ def test_jitter_changes_from_epoch_to_epoch_and_uniform_samples_do_not():
 
     def snippets(sampling, epoch):
         arguments = {"batch_size": 2, "max_snippets": 10, "seed": 0, "epoch": epoch, "sampling": sampling}
-        return next(train_batches(features, **arguments)).snippets.tolist()
+        drawn = next(train_batches(features, **arguments)).snippets
+        assert drawn is not None
+        return drawn.tolist()
 
     assert snippets("uniform", 0) == snippets("uniform", 1) == [list(range(2, 50, 5))]
     assert snippets("jittered", 0) == snippets("jittered", 0) != snippets("jittered", 1)
@@ -208,4 +210,4 @@ def test_jitter_changes_from_epoch_to_epoch_and_uniform_samples_do_not():
 def test_an_unknown_sampling_is_refused():
     features = make_set([3], np.ones((1, 1), bool))
     with pytest.raises(ValueError, match="sampling must be one of 'crop', 'jittered', 'uniform', got 'stride'"):
-        next(train_batches(features, batch_size=2, max_snippets=2, seed=0, epoch=0, sampling="stride"))
+        next(train_batches(features, batch_size=2, max_snippets=2, seed=0, epoch=0, sampling="stride"))  # type: ignore[arg-type]

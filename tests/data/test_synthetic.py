@@ -70,6 +70,7 @@ def test_any_configuration_keeps_actions_apart_and_inside(seed, classes, length,
         second_label=second,
     )
     for video in make_dataset(config).videos:
+        assert video.duration is not None
         spans = sorted((s.start, s.end) for s in video.segments)
         assert spans and spans[0][0] >= 0 and spans[-1][1] <= video.duration + 0.05
         assert all(left[1] <= right[0] + 0.11 for left, right in itertools.pairwise(spans))

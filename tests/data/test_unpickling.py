@@ -10,6 +10,7 @@ import os
 import pickle
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -126,7 +127,15 @@ GADGETS = {
     "set": ({1, 2}, r"set"),
     "bytearray": (bytearray(b"x"), r"bytearray"),
     "class": (Gadget, r"Gadget"),
-    "copyreg": (Gadget(copyreg._reconstructor, Gadget, object, None), r"copyreg|copy_reg"),
+    "copyreg": (
+        Gadget(
+            copyreg._reconstructor,  # type: ignore[attr-defined]
+            Gadget,
+            object,
+            None,
+        ),
+        r"copyreg|copy_reg",
+    ),
     "scalar of objects": (Gadget(multiarray.scalar, OBJECT, b"\1" * 8), "a scalar of objects"),
     "scalar of a structure": (Gadget(multiarray.scalar, STRUCTURE, b"\1" * 12), "dtype 'V12'"),
     "array of a structure": (np.zeros(2, STRUCTURE), "dtype 'V12'"),
@@ -183,7 +192,7 @@ def test_a_malicious_pickle_is_refused_by_name_and_runs_nothing(tmp_path, monkey
 @pytest.mark.parametrize("depth", [0, 1, 2])
 def test_a_malicious_array_is_refused_however_deep_it_hides(tmp_path, monkeypatch, depth):
     monkeypatch.chdir(tmp_path)
-    value = Gadget(os.system, f"echo > {MARK}")
+    value: Any = Gadget(os.system, f"echo > {MARK}")
     for _ in range(depth):
         inner = np.empty(1, dtype=object)
         inner[0] = value

@@ -138,4 +138,4 @@ def test_fig_6_and_the_report_show_the_same_change_of_the_input(groups, dataset)
             strip = method_strips(model, features, video, label, channel, run.config)[0]
             assert strip.name.startswith("input")
             half_a_step = packed[0] / 510 * 1.001  # of the 256 that the values are packed in
-            assert np.abs(unpack(packed) - strip.curve).max() <= half_a_step
+            assert np.abs(unpack(packed) - np.asarray(strip.curve, np.float64)).max() <= half_a_step
