@@ -1,6 +1,7 @@
 """How features are held changes nothing but precision, and is chosen by the memory there is."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ def videos(value=1.0):
 def test_exact_storage_gives_the_same_batches(kind):
     plain = FeatureSet.load(videos(), "rgb", ["a"], storage="float32")
     other = FeatureSet.load(videos(), "rgb", ["a"], storage=kind)
-    arguments = {"batch_size": 2, "max_snippets": 10, "seed": 0, "epoch": 0}
+    arguments: dict[str, Any] = {"batch_size": 2, "max_snippets": 10, "seed": 0, "epoch": 0}
     for a, b in zip(train_batches(plain, **arguments), train_batches(other, **arguments), strict=True):
         assert torch.equal(a.features, b.features) and b.features.dtype == torch.float32
     assert torch.equal(plain.rows, other.rows) and other.note is None
@@ -92,7 +93,7 @@ def test_memory_is_found_and_a_control_group_limits_it(tmp_path, monkeypatch):
 
 def test_an_unknown_storage_is_refused():
     with pytest.raises(ValueError, match="storage must be 'auto', 'float32', 'float16' or 'mapped', got 'disk'"):
-        FeatureSet.load(videos(), "rgb", ["a"], storage="disk")
+        FeatureSet.load(videos(), "rgb", ["a"], storage="disk")  # type: ignore[arg-type]
 
 
 def test_nan_is_refused_whatever_the_storage():

@@ -37,7 +37,7 @@ def read(root: Path, options: Options) -> Dataset:
     listed = [
         ListedVideo(
             name,
-            subset,
+            "test" if subset == "test" else "train",
             Entry(subset, tuple(filter(None, labels.split("|"))), ()),
             {"features": root / f"{name}.features.npy"},
         )

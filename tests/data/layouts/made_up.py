@@ -3,6 +3,7 @@
 import json
 import pickle
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -42,7 +43,8 @@ CLASSES = ("BaseballPitch", "CliffDiving", "Diving", "HighJump", "LongJump")
 
 def make(sliding=False, width=1024, train=6, test=4):
     """Videos like THUMOS14's, with rows of 16 frames at 25 fps, or every 4 frames at 30 fps (`sliding`)."""
-    videos = []
+    videos: list[Made] = []
+    subset: Literal["train", "test"]
     for subset, name, count in (("train", "validation", train), ("test", "test", test)):
         for number in range(count):
             rng = np.random.default_rng([len(videos), number])
@@ -300,7 +302,7 @@ def datasets(draw, dims=None, one_timebase=False, consistent=False):
     dims = dims or draw(st.sampled_from([{"features": 3}, {"rgb": 2, "flow": 2}, {"rgb": 2, "flow": 3}, {"flow": 4}]))
     shared = draw(TIMEBASES) if one_timebase else None
     names = draw(st.lists(st.from_regex(r"[a-z_v.-][a-z0-9_.-]{0,5}", fullmatch=True), min_size=1, max_size=4))
-    videos = []
+    videos: list[Any] = []
     for name in sorted(set(names) - {".", ".."}) or ["v"]:
         subset = draw(st.sampled_from(["train", "test"]))
         labels = draw(LABELS) or (("a",) if subset == "train" or not videos else ())

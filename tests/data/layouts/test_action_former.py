@@ -1,6 +1,7 @@
 """The ActionFormer layout: timebase, subsets, two streams in one array, and everything that can be amiss."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ def make(root, entries, rows, width=5, folder="features", name="thumos14.json"):
     return root
 
 
-def thumos_like(**common):
+def thumos_like(**common) -> tuple[Any, Any]:
     """Two training and two test videos of 30 fps with ActionFormer's stride 4 and 16 frames."""
     seconds = {"a": 40.0, "b": 65.2, "c": 120.1, "d": 33.3}
     subsets = {"a": "Validation", "b": "Validation", "c": "Test", "d": "Test"}
@@ -63,8 +64,9 @@ def test_a_stride_given_is_taken_and_its_clip_derived_or_usual(tmp_path):
 
 @pytest.mark.parametrize("option", ["stride", "num_frames", "fps"])
 def test_a_setting_that_is_not_positive_is_refused(tmp_path, option):
+    wrong: dict[str, Any] = {option: 0}
     with pytest.raises(ValueError, match=f"{option} must be positive, got 0"):
-        read_dataset(make(tmp_path, *thumos_like()), **{option: 0})
+        read_dataset(make(tmp_path, *thumos_like()), **wrong)
 
 
 def test_without_fps_snippets_share_the_duration(tmp_path):

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from amsx.data.videos import Segment
 FILES = ("bas_net", "acm_net", "cmcs", "cmcs_in_text", "dgam", "action_former", "opentad", "activity_net")
 BUNDLES = ("wtalc", "a2cl_pt", "activity_net_in_one_file")  # one file holds many videos
 EVERY = (*FILES, *BUNDLES)
-OPTIONS = {"cmcs_in_text": {"fps": 30.0}}
+OPTIONS: dict[str, dict[str, Any]] = {"cmcs_in_text": {"fps": 30.0}}
 SLIDING = ("cmcs", "cmcs_in_text", "action_former", "opentad", "activity_net", "activity_net_in_one_file")
 SEPARATE = ("bas_net", "cmcs", "dgam")  # a file for each stream
 COUNT = 5

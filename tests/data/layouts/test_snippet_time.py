@@ -1,5 +1,7 @@
 """How long a snippet is: when the usual value stays, when another is derived, when the data is refused."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,7 +14,7 @@ from amsx.data.layouts.shared.snippet_time import seconds_per_snippet
 USUAL = 16 / 25
 
 
-def thumos(shared_data, fps=25.0):
+def thumos(shared_data, fps=25.0) -> tuple[list[int], list[float]]:
     """Snippets and last segment ends of THUMOS14's training videos, as features at `fps` would have them."""
     folder = shared_data("thumos14-wtalc") / "Thumos14reduced-Annotations"
     names = np.load(folder / "videoname.npy", allow_pickle=False).astype(str)
@@ -48,23 +50,23 @@ def test_thumos14_at_another_rate_is_refused_or_remarked_upon(shared_data):
 )
 def test_windows_that_actions_fill_tell_their_rate(d, lengths, seed):
     rng = np.random.default_rng(seed)
-    n = np.array(lengths)
-    ends = np.where(rng.random(len(n)) < 0.2, rng.uniform(0.2, 0.9, len(n)), 1.0) * n * d
+    n: Any = np.array(lengths)
+    ends: Any = np.where(rng.random(len(n)) < 0.2, rng.uniform(0.2, 0.9, len(n)), 1.0) * n * d
     ends[:5] = n[:5] * d
-    value, note = seconds_per_snippet(n, np.round(ends, 4), USUAL)
+    value, note = seconds_per_snippet(n, ends.round(4), USUAL)
     assert value == d and note is not None and f"snippet_seconds = {d:g}, derived" in note
 
 
 @given(st.lists(st.integers(20, 1000), min_size=1, max_size=80), st.integers(0, 10**6))
 def test_annotation_that_fits_the_usual_value_keeps_it(lengths, seed):
-    n = np.array(lengths)
-    ends = np.random.default_rng(seed).uniform(0.05, 1.0, len(n)) * n * USUAL
+    n: Any = np.array(lengths)
+    ends: Any = np.random.default_rng(seed).uniform(0.05, 1.0, len(n)) * n * USUAL
     assert seconds_per_snippet(n, ends, USUAL)[0] == USUAL
 
 
 def test_a_few_wrong_annotations_change_nothing():
-    n = np.full(100, 200)
-    ends = np.full(100, 199 * USUAL)
+    n: Any = np.full(100, 200)
+    ends: Any = np.full(100, 199 * USUAL)
     ends[:5] *= 3
     assert seconds_per_snippet(n, ends, USUAL) == (USUAL, None)
     assert seconds_per_snippet(n[:12], ends[3:15], USUAL) == (USUAL, None)
