@@ -16,7 +16,8 @@ def add_to(commands: Commands) -> None:
     for flag, plans in (("--table", TABLES), ("--figure", FIGURES)):
         titles = "; ".join(f"{number}: {plan.title.partition(', ')[2]}" for number, plan in plans.items())
         again.add_argument(flag, type=int, choices=list(plans), action="append", default=[], help=f"{titles}")
-    again.add_argument("--row", action="append", metavar="KEY", help="a row of Table III, A to F; repeatable")
+    rows = ", ".join(row.key for row in TABLES[3].rows)
+    again.add_argument("--row", action="append", metavar="KEY", help=f"a row of Table III ({rows}); repeatable")
     again.add_argument("--seeds", type=int, default=3, help="runs per cell (default %(default)s)")
     again.add_argument("--jobs", type=int, help="processes that train side by side (default: by the cores)")
     again.add_argument("--out", type=Path, required=True, help="where results go; finished cells are kept")

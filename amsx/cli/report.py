@@ -40,8 +40,8 @@ def _report(options: argparse.Namespace) -> None:
         raise ValueError(f"{', '.join(given)}: expected a run directory of amsx train to draw videos of")
     groups = read_groups(runs) if runs else []
     chosen = options.videos if options.video is None else options.video
-    found = [read_reproduction(folder) for folder in reproduced]
-    out = write_report(groups, options.out, reproduced=found, videos=chosen, frames=options.frames)
+    reproductions = [read_reproduction(folder) for folder in reproduced]
+    out = write_report(groups, options.out, reproduced=reproductions, videos=chosen, frames=options.frames)
     if options.png is not None or options.svg is not None:
         _draw_stills(options, groups, chosen)
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, one file; open it in any browser")

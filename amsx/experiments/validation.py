@@ -47,9 +47,9 @@ def _group_of(name: str, group: str | None) -> str:
     if group is None:
         return name
     try:
-        found = re.search(group, name)
+        match = re.search(group, name)
     except re.error as error:
         raise ValueError(f"group {group!r} is not a regular expression: {error}") from error
-    if found is None:
+    if match is None:
         raise ValueError(f"group {group!r} matches nothing in the video id {name!r}")
-    return found.group(1) if found.groups() else found.group(0)
+    return match.group(1) if match.groups() else match.group(0)

@@ -1,1 +1,1 @@
-"""Pictures of what was found."""
+"""One HTML file about runs and experiments."""

@@ -10,13 +10,13 @@ from amsx.evaluation.explain import Explanation
 from amsx.evaluation.sensitivity import Bucket
 from amsx.report import charts
 from amsx.report.markup import (
-    Numbered,
+    ComparedGroups,
     cell,
-    counted,
-    explained,
+    explanation_of,
     figure,
-    first_explained,
+    first_explanation,
     first_view,
+    introduction,
     legend,
     rules,
     series_of,
@@ -26,15 +26,15 @@ from amsx.report.run_groups import summarize
 MAP_N = "mAP_N: as if every class had the same number of instances in a bucket (DETAD), so that buckets compare."
 
 
-def errors(groups: Numbered) -> str:
+def errors(groups: ComparedGroups) -> str:
     """What the detections are, what each kind of error costs, curves, and what depends on the instances."""
-    first = first_explained(groups)
+    first = first_explanation(groups)
     k, kinds = first.shown, TYPES
     at = f"at tIoU {first.evaluation.tiou[k]:g}, {first_view(groups)}"
     ranks = [f"{g}G" for g in range(1, 11)]
     breakdown = []
     for place, group in groups:
-        counts = np.sum([explained(run).errors.counts[k] for run in group.runs], axis=0)  # (10, 6)
+        counts = np.sum([explanation_of(run).errors.counts[k] for run in group.runs], axis=0)  # (10, 6)
         shares = [(100 * row / row.sum()).tolist() if row.sum() else None for row in counts]
         chart = charts.stacks(
             ranks,
@@ -52,7 +52,7 @@ def errors(groups: Numbered) -> str:
         x_label=f"points of average mAP gained, were there none, {first_view(groups)}",
         width=760,
     )
-    missed = [summarize([explained(run).errors.missed_share[k] for run in group.runs]) for _, group in groups]
+    missed = [summarize([explanation_of(run).errors.missed_share[k] for run in group.runs]) for _, group in groups]
     lost = "; ".join(
         f"{escape(g.name)} {cell(m.mean, m.deviation)} %" for (_, g), m in zip(groups, missed, strict=True)
     )
@@ -75,7 +75,7 @@ def errors(groups: Numbered) -> str:
         marks=False,
     )
     parts = [
-        f"<p class='under'>{counted(groups)}</p>",
+        f"<p class='under'>{introduction(groups)}</p>",
         f"<h3>What the detections are</h3>{charts.kinds_legend(kinds)}<div class='grid'>{''.join(breakdown)}</div>",
         f"<h3>What each kind of error costs</h3>{legend(groups)}",
         figure(gain, f"{rules(groups)} Instances that no detection finds {at}: {lost}."),
@@ -87,12 +87,12 @@ def errors(groups: Numbered) -> str:
     return "".join(parts)
 
 
-def _sensitivity(groups: Numbered) -> str:
+def _sensitivity(groups: ComparedGroups) -> str:
     figures = []
-    for name, found in first_explained(groups).sensitivity.characteristics.items():
-        if found is None:
+    for name, sensitivity in first_explanation(groups).sensitivity.characteristics.items():
+        if sensitivity is None:
             continue
-        buckets = found.buckets
+        buckets = sensitivity.buckets
         chart = charts.rows(
             [bucket.name for bucket in buckets],
             series_of(groups, _bucket_scores(name)),

@@ -1,4 +1,4 @@
-"""What the report's sections share: which groups stand together, what is said under a figure, figures over seeds."""
+"""What the report's sections share: which groups stand together, captions, series and scores over the seeds."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
@@ -11,34 +11,35 @@ from amsx.report import charts
 from amsx.report.charts import Series
 from amsx.report.run_groups import Group, Run, summarize, views_of
 
-Numbered = list[tuple[int, Group]]  # groups of one protocol, each with its place in the report (colour and shape)
+# Groups that were scored in the same way, each with its number in the report, which decides its colour and mark.
+ComparedGroups = list[tuple[int, Group]]
 
 
-def by_protocol(groups: Sequence[Group]) -> list[Numbered]:
-    """The groups that can stand in one table: scored under the same rules, at the same thresholds."""
-    found: dict[tuple[Any, ...], Numbered] = {}
+def by_protocol(groups: Sequence[Group]) -> list[ComparedGroups]:
+    """The groups that can stand in one table: scored under the same protocol, at the same T-IoU thresholds."""
+    compared: dict[tuple[Any, ...], ComparedGroups] = {}
     for place, group in enumerate(groups):
         if group.scored:
-            score = next(iter(group.runs[0].explained.values())).evaluation
-            found.setdefault((score.protocol, score.subset, tuple(score.tiou)), []).append((place, group))
-    return list(found.values())
+            score = next(iter(group.runs[0].explanations.values())).evaluation
+            compared.setdefault((score.protocol, score.subset, tuple(score.tiou)), []).append((place, group))
+    return list(compared.values())
 
 
-def rules(groups: Numbered, at: str = "") -> str:
-    """What stands under every figure: the protocol, and the thresholds that it was averaged over or taken `at`."""
-    first = first_explained(groups)
+def rules(groups: ComparedGroups, at: str = "") -> str:
+    """The sentence under every figure: the protocol, and the thresholds of the average, or the one that it is `at`."""
+    first = first_explanation(groups)
     return rules_of(first.evaluation.protocol, first.evaluation.tiou, at)
 
 
 def rules_of(protocol: str, tiou: Sequence[float], at: str = "") -> str:
-    """The same of a protocol and its T-IoU thresholds."""
+    """The same sentence from the protocol's name and its T-IoU thresholds."""
     span = f"tIoU {tiou[0]:g}" if len(tiou) == 1 else f"tIoU {tiou[0]:g} to {tiou[-1]:g} ({len(tiou)} thresholds)"
     return f"Protocol <b>{escape(protocol)}</b>, {escape(at) or span}."
 
 
-def counted(groups: Numbered) -> str:
+def introduction(groups: ComparedGroups) -> str:
     """What stands above a section: the protocol, what was scored, and what the error bars are."""
-    score = first_explained(groups).evaluation
+    score = first_explanation(groups).evaluation
     subset = f" of the subset {escape(score.subset)}" if score.subset else ""
     seeds = sorted({len(group.runs) for _, group in groups})
     spread = "Error bars: standard deviation over the seeds." if seeds[-1] > 1 else "One seed: no error bars."
@@ -46,26 +47,28 @@ def counted(groups: Numbered) -> str:
     return f"{rules(groups)} {counts.videos} videos{subset}, {counts.instances} instances. {spread}"
 
 
-def first_explained(groups: Numbered) -> Explanation:
-    return explained(groups[0][1].runs[0])
+def first_explanation(groups: ComparedGroups) -> Explanation:
+    """The explanation of the first run's score."""
+    return explanation_of(groups[0][1].runs[0])
 
 
-def explained(run: Run) -> Explanation:
-    """What explains a run: all streams fused, or its only one."""
-    return run.explained[views_of(run.streams)[0]]
+def explanation_of(run: Run) -> Explanation:
+    """The explanation of a run's score, of all streams fused, or of its only one."""
+    return run.explanations[views_of(run.streams)[0]]
 
 
-def first_view(groups: Numbered) -> str:
+def first_view(groups: ComparedGroups) -> str:
+    """The view that stands first: all streams fused, or the only one."""
     return views_of(groups[0][1].runs[0].streams)[0]
 
 
 def series_of(
-    groups: Numbered, pick: Callable[[Explanation], Iterable[Any]], x: Sequence[float] = (), bars: bool = True
+    groups: ComparedGroups, pick: Callable[[Explanation], Iterable[Any]], x: Sequence[float] = (), bars: bool = True
 ) -> list[Series]:
     """A series for every group: mean and deviation over its seeds of what `pick` takes from the first view."""
     series = []
     for place, group in groups:
-        values = [[np.nan if v is None else v for v in pick(explained(run))] for run in group.runs]
+        values = [[np.nan if v is None else v for v in pick(explanation_of(run))] for run in group.runs]
         summary = summarize(values)
         series.append(
             Series(group.name, place, without_nan(summary.mean), without_nan(summary.deviation) if bars else None, x=x)
@@ -90,7 +93,7 @@ def facts(data: Mapping[str, Any], name: str, value: str) -> str:
     return "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in pairs)
 
 
-def legend(groups: Numbered) -> str:
+def legend(groups: ComparedGroups) -> str:
     return charts.legend([g.name for _, g in groups], [place for place, _ in groups]) if len(groups) > 1 else ""
 
 

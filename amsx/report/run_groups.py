@@ -31,7 +31,7 @@ class Run:
     parts: tuple[StreamActivations, ...]  # one a stream, of the end of training
     snapshots: tuple[Mapping[int, StreamActivations], ...]  # likewise, of the end of earlier iterations
     log: Mapping[str, Sequence[Mapping[str, Any]]]  # stream -> its epochs
-    explained: Mapping[str, Explanation]  # by view; empty where no test video is annotated
+    explanations: Mapping[str, Explanation]  # by view; empty where no test video is annotated
 
     @property
     def streams(self) -> list[str]:
@@ -47,7 +47,7 @@ class Run:
 
     def iteration_scores(self, view: str) -> dict[int, float]:
         """Iteration -> average mAP of a view, for the iterations that were kept and, last, the run's own."""
-        if not self.explained:
+        if not self.explanations:
             return {}
         chosen = [i for i, part in enumerate(self.parts) if view in (part.stream, FUSED)]
         kept = set.intersection(*(set(self.snapshots[i]) for i in chosen))
@@ -57,7 +57,7 @@ class Run:
             if metrics is not None:
                 scores[iteration] = metrics.average
         if scores:
-            scores[self.config.phases.iterations] = self.explained[view].evaluation.average
+            scores[self.config.phases.iterations] = self.explanations[view].evaluation.average
         return scores
 
 
@@ -71,7 +71,7 @@ class Group:
 
     @property
     def scored(self) -> bool:
-        return bool(self.runs[0].explained)
+        return bool(self.runs[0].explanations)
 
 
 @dataclass(frozen=True)
@@ -141,17 +141,17 @@ def _read(folder: Path) -> Run:
         parts=tuple(read_activations(folder, streams)),
         snapshots=tuple(load_snapshots(folder / stream) for stream in streams),
         log={stream: _log(folder / stream / "log.jsonl") for stream in streams},
-        explained={},
+        explanations={},
     )
     if not annotated:
         return run
-    explained = {}
+    explanations = {}
     for view in views_of(streams):
         predictions = run.folder_of(view) / "predictions.json"
         if not predictions.is_file():
             raise FileNotFoundError(f"no {predictions}: the run is not finished; amsx train --resume continues it")
-        explained[view] = explain(predictions, truth, config.evaluation.protocol, config.evaluation.tiou)
-    return Run(**{**vars(run), "explained": explained})
+        explanations[view] = explain(predictions, truth, config.evaluation.protocol, config.evaluation.tiou)
+    return Run(**{**vars(run), "explanations": explanations})
 
 
 def _log(path: Path) -> list[dict[str, Any]]:

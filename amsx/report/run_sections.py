@@ -11,13 +11,13 @@ from amsx.localization.fusion import FUSED
 from amsx.report import charts
 from amsx.report.charts import Bands, Series
 from amsx.report.markup import (
-    Numbered,
+    ComparedGroups,
     cell,
-    counted,
-    explained,
+    explanation_of,
     figure,
-    first_explained,
+    first_explanation,
     first_view,
+    introduction,
     legend,
     rules,
     series_of,
@@ -40,15 +40,15 @@ TERM_NAMES = {
 }
 
 
-def results(groups: Numbered) -> str:
+def results(groups: ComparedGroups) -> str:
     """mAP per threshold and on average, of every view, as a table; the first view as a chart."""
-    tiou = first_explained(groups).evaluation.tiou
+    tiou = first_explanation(groups).evaluation.tiou
     heads = "".join(f'<th scope="col">{t:g}</th>' for t in tiou)
     bodies: list[str] = []
     for view in views_of(groups[0][1].runs[0].streams):
         rows = []
         for place, group in groups:
-            scores = [run.explained[view].evaluation for run in group.runs]
+            scores = [run.explanations[view].evaluation for run in group.runs]
             summary = summarize([[*score.mean_ap, score.average] for score in scores])
             cells = [cell(m, _at(summary.deviation, i)) for i, m in enumerate(summary.mean)]
             cells[-1] = f"<strong>{cells[-1]}</strong>"
@@ -71,12 +71,12 @@ def results(groups: Numbered) -> str:
         x_ticks=tiou,
     )
     parts = [figure(chart, rules(groups)), figure(_iterations(groups), f"{rules(groups)} {LATER}")]
-    return f"<p class='under'>{counted(groups)}</p>{table}{legend(groups)}<div class='grid'>{''.join(parts)}</div>"
+    return f"<p class='under'>{introduction(groups)}</p>{table}{legend(groups)}<div class='grid'>{''.join(parts)}</div>"
 
 
-def classes(groups: Numbered) -> str:
+def classes(groups: ComparedGroups) -> str:
     """AP per class: a chart sorted by the first configuration, and the figures as a table."""
-    counts = first_explained(groups).evaluation.per_class
+    counts = first_explanation(groups).evaluation.per_class
     names = sorted(counts, key=lambda label: (-_mean_ap(groups[0][1], label), label))
     series = series_of(groups, lambda explanation: [explanation.evaluation.per_class[label].average for label in names])
     chart = charts.rows(
@@ -95,7 +95,7 @@ def classes(groups: Numbered) -> str:
         '<details><summary>The same as a table</summary><div class="scroll"><table class="figures"><thead><tr>'
         f'<th scope="col">AP (%), average</th>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div></details>'
     )
-    return f"<p class='under'>{counted(groups)}</p>{legend(groups)}{figure(chart, rules(groups))}{table}"
+    return f"<p class='under'>{introduction(groups)}</p>{legend(groups)}{figure(chart, rules(groups))}{table}"
 
 
 def training(groups: Sequence[Group]) -> str:
@@ -171,7 +171,7 @@ def _losses(logs: Sequence[Sequence[Mapping[str, Any]]], stream: str, branch: st
     return figure(chart, f"training videos, {seeds}")
 
 
-def _iterations(groups: Numbered) -> str:
+def _iterations(groups: ComparedGroups) -> str:
     """mAP per iteration in the manner of Fig. 4, for the configurations that kept their iterations."""
     series = []
     view = first_view(groups)
@@ -194,7 +194,7 @@ def _iterations(groups: Numbered) -> str:
 
 
 def _mean_ap(group: Group, label: str) -> float:
-    return float(np.mean([explained(run).evaluation.per_class[label].average for run in group.runs]))
+    return float(np.mean([explanation_of(run).evaluation.per_class[label].average for run in group.runs]))
 
 
 def _at(values: Any, index: int) -> float | None:

@@ -46,7 +46,7 @@ def test_no_marker_is_left(text):
 
 
 def test_figures_name_their_protocol_and_carry_their_spread(text, groups):
-    scores = [run.explained["fused"].evaluation.average for run in groups[0].runs]
+    scores = [run.explanations["fused"].evaluation.average for run in groups[0].runs]
     cell = f'{np.mean(scores):.1f}<span class="sd"> ± {np.std(scores, ddof=1):.1f}</span>'
     assert cell in text
     figures = re.findall(r"<figcaption>(.*?)</figcaption>", text, re.S)

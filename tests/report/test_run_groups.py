@@ -21,8 +21,8 @@ def test_what_is_explained_is_what_the_run_scored(groups):
         for run in group.runs:
             for view, folder in (("fused", run.folder), ("rgb", run.folder / "rgb"), ("flow", run.folder / "flow")):
                 metrics = json.loads((folder / "metrics.json").read_text())
-                assert run.explained[view].evaluation.mean_ap == pytest.approx(metrics["mAP"])
-                assert run.explained[view].evaluation.protocol == metrics["protocol"]
+                assert run.explanations[view].evaluation.mean_ap == pytest.approx(metrics["mAP"])
+                assert run.explanations[view].evaluation.protocol == metrics["protocol"]
 
 
 def test_scores_of_every_iteration_end_at_the_run_s_own(groups):
@@ -30,7 +30,7 @@ def test_scores_of_every_iteration_end_at_the_run_s_own(groups):
     for run in (ams, base):
         scores = run.iteration_scores("fused")
         assert sorted(scores) == [0, 1, 2]
-        assert scores[2] == run.explained["fused"].evaluation.average
+        assert scores[2] == run.explanations["fused"].evaluation.average
     # Phase zero of AMS has the base branch alone, trained as the other configuration's: the same CASs.
     assert ams.iteration_scores("fused")[0] == pytest.approx(base.iteration_scores("fused")[0])
 
