@@ -61,8 +61,12 @@ def _process_signature(_app: Any, _what: str, _name: str, _subject: Any, _option
 def _process_docstring(_app: Any, what: str, _name: str, subject: Any, _options: Any, lines: list[str]) -> None:
     """Docstrings are plain text with `code`: say so in reStructuredText, and add what comments say of the fields."""
     lines[:] = [_as_rest(line) for line in lines]
-    if what == "class" and _has_fields(subject) and (documented := field_comments(subject)):
-        lines += ["", "Attributes:", *(f"    {name}: {_as_rest(comment)}" for name, comment in documented.items()), ""]
+    if what != "class" or not _has_fields(subject):
+        return
+    own = vars(subject).get("__annotations__", {})  # what a class inherits stands at the class that it extends
+    comments = [f"    {name}: {_as_rest(text)}" for name, text in field_comments(subject).items() if name in own]
+    if comments:
+        lines += ["", "Attributes:", *comments, ""]
 
 
 def _as_rest(line: str) -> str:
