@@ -48,11 +48,16 @@ def _nobody_reads() -> bool:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    top = argparse.ArgumentParser(prog="amsx", description=amsx.__doc__)
+    top = argparse.ArgumentParser(
+        prog="amsx",
+        description="Adaptive Mutual Supervision (AMS) for weakly-supervised temporal action localization: train it on "
+        "snippet features, localize actions in seconds, score detections, and reproduce the paper's experiments.",
+        epilog="`amsx COMMAND --help` explains the options of a command.",
+    )
     top.add_argument("--version", action="version", version=f"amsx {amsx.__version__}")
-    top.add_argument("--traceback", action="store_true", help="show where an error came from")
+    top.add_argument("--traceback", action="store_true", help="show the full traceback of an error")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    info = commands.add_parser("info", help="versions, devices, and what was compiled")
+    info = commands.add_parser("info", help="print versions, devices, and what was compiled")
     info.set_defaults(run=_info)
     for group in (data, runs, scoring, report, experiments):
         group.add_to(commands)

@@ -11,7 +11,9 @@ from amsx.experiments.tuning import tune
 def add_to(commands: Commands) -> None:
     """Add these commands to the command line."""
     # Without abbreviations: their trainings have seeds 0, 1, ..., and --seed would be taken for --seeds.
-    again = commands.add_parser("reproduce", help="the paper's tables and figures on your features", allow_abbrev=False)
+    again = commands.add_parser(
+        "reproduce", help="reproduce the paper's tables and figures on your features", allow_abbrev=False
+    )
     data_options(again)
     for flag, plans in (("--table", TABLES), ("--figure", FIGURES)):
         titles = "; ".join(f"{number}: {plan.title.partition(', ')[2]}" for number, plan in plans.items())
@@ -38,14 +40,14 @@ def add_to(commands: Commands) -> None:
     )
     search.add_argument("--seeds", type=int, default=1, help="runs per trial, averaged (default %(default)s)")
     search.add_argument("--jobs", type=int, help="processes that train side by side (default: by the cores)")
-    search.add_argument("--config", type=Path, help="a config.json to start from, instead of a preset")
+    search.add_argument("--config", type=Path, help="a config.json to start from, in place of a preset")
     search.add_argument("--out", type=Path, required=True, help="where the search goes; a killed one continues")
     search.set_defaults(run=_tune)
 
     demo = commands.add_parser("demo", help="train on a small synthetic set and draw what came out")
     demo.add_argument("--out", type=Path, default=Path("amsx-demo"), help="where it writes (default %(default)s)")
     demo.add_argument("--seed", type=int, default=0, help="of the set and of the trainings (default %(default)s)")
-    demo.add_argument("--quiet", action="store_true", help="no progress bars")
+    demo.add_argument("--quiet", action="store_true", help="show no progress bars")
     demo.set_defaults(run=_demo)
 
 

@@ -1,4 +1,4 @@
-"""What several commands share: how DATA is read, where a configuration starts, which streams."""
+"""Options that several commands share: how DATA is read, where a configuration starts, which streams are trained."""
 
 import argparse
 import json
@@ -20,41 +20,51 @@ else:
     Commands = object
 
 SYNTHETIC = Path("synthetic")
-DATA = "the directory of features and annotation; where there is none called synthetic, that names the built-in set"
+DATA = "the directory of features and annotation, or `synthetic` for the built-in set (where no such directory exists)"
 
 
 def layout_options(command: argparse.ArgumentParser) -> None:
+    """Add DATA and the options that say how it is read."""
     command.add_argument("data", type=Path, metavar="DATA", help=DATA)
-    command.add_argument("--layout", choices=layout_names(), help="how DATA is laid out (default: recognized)")
+    command.add_argument(
+        "--layout", choices=layout_names(), help="the layout of DATA (default: recognized from its files)"
+    )
     command.add_argument(
         "--data-option",
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="an option of the layout's reader, e.g. snippet_seconds=0.4, stride=4, missing=skip",
+        help="an option of the layout's reader, e.g. snippet_seconds=0.4, stride=4 or missing=skip; repeatable",
     )
 
 
 def data_options(command: argparse.ArgumentParser) -> None:
+    """Add DATA and the options of commands that train."""
     layout_options(command)
     command.add_argument(
         "--stream",
         action="append",
         metavar="NAME",
-        help="a stream to train, e.g. rgb; repeatable (default: all, each apart, fused at the end)",
+        help="a stream to train, e.g. rgb; repeatable (default: all; they are trained apart and fused at the end)",
     )
-    command.add_argument("--preset", choices=get_args(Preset), help="settings to start from (default: by the data)")
-    command.add_argument("--device", help="cpu, cuda, cuda:1 (default: cuda where there is one)")
-    command.add_argument("--quiet", action="store_true", help="no progress bars")
-    set_option(command, "e.g. sampling.eta=1.0; see RUN/config.json for every key")
+    command.add_argument(
+        "--preset", choices=get_args(Preset), help="the settings to start from (default: chosen by the data)"
+    )
+    command.add_argument("--device", help="cpu, cuda or cuda:N (default: cuda where torch sees a GPU)")
+    command.add_argument("--quiet", action="store_true", help="show no progress bars")
+    set_option(
+        command,
+        "change one setting, e.g. sampling.eta=1.0; repeatable; RUN/config.json lists every key",
+    )
 
 
 def set_option(command: argparse.ArgumentParser, hint: str) -> None:
+    """Add --set, explained by `hint`."""
     command.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help=hint)
 
 
 def read_data(options: argparse.Namespace, read: Callable[..., Dataset] = read_dataset) -> Dataset:
-    """What DATA, --layout and --data-option say, by `read` unless it is the built-in set."""
+    """The data set that DATA, --layout and --data-option name, read by `read` unless it is the built-in one."""
     asked = reader_options(options.data_option)
     if options.data != SYNTHETIC or options.data.exists():
         return read(options.data, options.layout, **asked)
@@ -67,6 +77,7 @@ def read_data(options: argparse.Namespace, read: Callable[..., Dataset] = read_d
 
 
 def dataset_of(options: argparse.Namespace) -> Dataset:
+    """The data set that the options name; its counts and notes are printed."""
     dataset = read_data(options)
     counts = ", ".join(f"{len(dataset.subset(s))} {s}" for s in ("train", "test"))
     streams = ", ".join(f"{name} ({width})" for name, width in dataset.dims.items())
@@ -77,7 +88,10 @@ def dataset_of(options: argparse.Namespace) -> Dataset:
 
 
 def config_of(options: argparse.Namespace, dataset: Dataset) -> Config:
-    """The preset for the data, or --config's file; then --seed and --set; what was decided is printed."""
+    """The configuration of a command: a preset or the file of --config, changed by --seed and --set.
+
+    What the preset decided from the data is printed.
+    """
     seed = getattr(options, "seed", None)  # of commands that train with one
     if getattr(options, "config", None) is not None:
         if options.preset is not None:
@@ -94,6 +108,7 @@ def config_of(options: argparse.Namespace, dataset: Dataset) -> Config:
 
 
 def streams_of(options: argparse.Namespace) -> list[str] | None:
+    """The streams that --stream names; None: all of them."""
     return None if not options.stream or options.stream == ["all"] else options.stream
 
 

@@ -16,7 +16,7 @@ def add_to(commands: Commands) -> None:
     """Add this command to the command line."""
     report = commands.add_parser(
         "report",
-        help="one HTML file about runs: scores, errors, training curves, an interactive timeline of every video",
+        help="write one HTML file about runs: scores, errors, training curves, an interactive timeline of every video",
         description="Runs that differ in their seed alone are one configuration with error bars; others are compared. "
         "Of what amsx reproduce made, the tables and figures are shown.",
     )

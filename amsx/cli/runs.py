@@ -21,20 +21,27 @@ def add_to(commands: Commands) -> None:
     """Add these commands to the command line."""
     train = commands.add_parser("train", help="train AMS on a directory of features, then test it")
     data_options(train)
-    train.add_argument("--seed", type=int, help="of everything random (default: 0, or that of --config)")
+    train.add_argument("--seed", type=int, help="the seed of everything random (default: 0, or that of --config)")
     train.add_argument("--out", type=Path, metavar="RUN", help="the run directory to write")
-    train.add_argument("--expect", action="store_true", help="say how long it will take and how much memory, and stop")
-    train.add_argument("--config", type=Path, help="a config.json to start from, instead of a preset")
-    train.add_argument("--resume", action="store_true", help="continue a run that was interrupted")
-    train.add_argument("--tensorboard", action="store_true", help="also log to RUN/<stream>/tensorboard")
+    train.add_argument(
+        "--expect", action="store_true", help="estimate the time and memory the training takes, and train nothing"
+    )
+    train.add_argument("--config", type=Path, help="a config.json to start from, in place of a preset")
+    train.add_argument("--resume", action="store_true", help="continue an interrupted run in the same directory")
+    train.add_argument("--tensorboard", action="store_true", help="also write the log to RUN/<stream>/tensorboard")
     train.set_defaults(run=_train)
 
-    test = commands.add_parser("test", help="fuse, localize and score a run again from its saved CASs")
-    test.add_argument("run_directory", type=Path, metavar="RUN", help="the run directory of amsx train")
-    set_option(test, "e.g. localization.beta=0.3; what differs goes to RUN/retest")
-    test.add_argument("--out", type=Path, help="where to write instead")
+    test = commands.add_parser("test", help="fuse, localize and score again from the saved CASs of a run")
+    test.add_argument("run_directory", type=Path, metavar="RUN", help="a run directory of amsx train")
+    set_option(
+        test,
+        "change one setting of localization or evaluation, e.g. localization.beta=0.3; results then go to RUN/retest",
+    )
+    test.add_argument(
+        "--out", type=Path, help="the folder to write results to (default: RUN, or RUN/retest with --set)"
+    )
     test.add_argument("--snippets", action="store_true", help="also score the CASs themselves, snippet by snippet")
-    test.add_argument("--json", action="store_true", help="print the metrics alone, as JSON")
+    test.add_argument("--json", action="store_true", help="print only the metrics, as JSON")
     test.set_defaults(run=_test)
 
 

@@ -29,7 +29,9 @@ def add_to(commands: Commands) -> None:
     score.add_argument("--json", action="store_true", help="print the result alone, as JSON")
     score.set_defaults(run=_evaluate)
 
-    compare = commands.add_parser("compare", help="spread over seeds, and whether one method is better than another")
+    compare = commands.add_parser(
+        "compare", help="compare detections over seeds, and of two methods by a paired bootstrap"
+    )
     _truth_options(compare)
     compare.add_argument("--a", type=Path, nargs="+", required=True, metavar="PREDICTIONS", help="one for each seed")
     compare.add_argument("--b", type=Path, nargs="+", default=[], metavar="PREDICTIONS", help="of another method")
