@@ -7,11 +7,9 @@ whatever is computed of them is one of them, and `x.cpu()` is none any more. The
 from typing import Any, ClassVar
 
 import torch
-from emulation.device import EmulatedDevice
+from emulation.device import EmulatedDevice, native
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
-
-from amsx.ops import native
 
 _FACTORIES = {torch.zeros, torch.ones, torch.rand, torch.randn, torch.tensor, torch.arange}
 

@@ -11,6 +11,7 @@ from amsx.data.features import FeatureArray
 from amsx.data.synthetic import SyntheticConfig, make_dataset
 from amsx.data.videos import Dataset
 from amsx.evaluation import Evaluation, evaluate
+from amsx.training import checkpoint
 from amsx.training import run as runs
 from amsx.training.activations import load_activations
 from amsx.training.config import Config, from_dict, override
@@ -166,7 +167,7 @@ def test_an_existing_run_is_not_overwritten(trained, dataset, config):
 
 def test_a_killed_run_resumes_to_the_same_bytes(trained, dataset, config, tmp_path, monkeypatch):
     saves = []
-    real = runs.checkpoint.save
+    real = checkpoint.save
 
     def killing(path, tensors, header, *, kind):
         real(path, tensors, header, kind=kind)
@@ -174,7 +175,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(trained, dataset, config, tmp_pa
         if saves.count(("flow", "checkpoint.safetensors")) == 6:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(runs.checkpoint, "save", killing)
+    monkeypatch.setattr(checkpoint, "save", killing)
     with pytest.raises(KeyboardInterrupt):
         runs.train_run(dataset, config, tmp_path / "run", progress=False)
     monkeypatch.undo()

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from amsx.data.synthetic import SyntheticConfig, make_dataset
+from amsx.files import write_text
 from amsx.training import run as runs
 from amsx.training.config import override
 from amsx.training.presets import for_dataset
@@ -53,7 +54,7 @@ def test_events_are_the_log(dataset, config, tmp_path):
 def test_a_resumed_run_shows_every_step_once(dataset, config, tmp_path, monkeypatch, began_with):
     """Also where the interrupted run had none, or had logged an epoch that its checkpoint does not know."""
     pytest.importorskip("tensorboard")
-    written, real = [], runs.write_text
+    written, real = [], write_text
 
     def killing(path, text):
         real(path, text)
