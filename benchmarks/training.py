@@ -42,7 +42,7 @@ def run(settings: Settings) -> list[Row]:
     rows = []
     for phase, title in (("zero", "base branch alone"), ("one", "supplementary branch"), ("two", "base branch taught")):
         # The first step of a phase allocates the optimizer's moments.
-        seconds = [entry["seconds"] for entry in trainer.history if entry["phase"] == phase][1:]
+        seconds = [record.seconds for record in trainer.history if record.phase == phase][1:]
         rows.append(Row(GROUP, case, f"phase {phase}, {title}", parameters, spread=Spread.of(seconds)))
     print_table(rows)
     shares = _shares(settings, steps)

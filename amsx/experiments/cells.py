@@ -21,6 +21,7 @@ from typing import Any, Literal
 
 from amsx.files import read_json
 from amsx.training.config import Config, to_dict
+from amsx.training.epoch_log import EpochRecord
 from amsx.training.run import TRAINED
 
 CELLS = "cells"  # the folder in OUT
@@ -116,11 +117,15 @@ class Finished:
 
     iterations: tuple[int, ...]  # those that the test videos' activations were kept of, in order
     seconds: float  # that the training took
-    log: Sequence[Mapping[str, Any]]  # a line for every epoch, as of `amsx train`
+    log: Sequence[EpochRecord]  # one for every epoch
 
     def to_json(self) -> dict[str, Any]:
         """The content of finished.json."""
-        return {"iterations": list(self.iterations), "seconds": self.seconds, "log": list(self.log)}
+        return {
+            "iterations": list(self.iterations),
+            "seconds": self.seconds,
+            "log": [record.to_json() for record in self.log],
+        }
 
 
 @dataclass(frozen=True)
@@ -142,7 +147,9 @@ def iteration_file(folder: Path, iteration: int) -> Path:
 def read_finished(folder: Path) -> Finished:
     """Read the finished.json of a cell's folder; FileNotFoundError where its training did not end yet."""
     values = read_json(folder / FINISHED_FILE)
-    return Finished(tuple(values["iterations"]), values["seconds"], values["log"])
+    return Finished(
+        tuple(values["iterations"]), values["seconds"], [EpochRecord.from_json(epoch) for epoch in values["log"]]
+    )
 
 
 def read_cells(out: Path) -> list[CellFolder]:

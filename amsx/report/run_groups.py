@@ -1,6 +1,5 @@
 """What run directories hold, gathered for a report: runs of one configuration and several seeds become one group."""
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from amsx.files import read_json
 from amsx.localization.fusion import FUSED
 from amsx.training.activations import StreamActivations
 from amsx.training.config import Config, differences, override
+from amsx.training.epoch_log import LOG_FILE, EpochRecord, read_log
 from amsx.training.run import score
 from amsx.training.run_directory import read_activations, read_run
 from amsx.training.snapshots import load_snapshots
@@ -30,7 +30,7 @@ class Run:
     truth: Mapping[str, Any]  # the test videos' annotation, ActivityNet form
     parts: tuple[StreamActivations, ...]  # one a stream, of the end of training
     snapshots: tuple[Mapping[int, StreamActivations], ...]  # likewise, of the end of earlier iterations
-    log: Mapping[str, Sequence[Mapping[str, Any]]]  # stream -> its epochs
+    log: Mapping[str, Sequence[EpochRecord]]  # stream -> its epochs
     explanations: Mapping[str, Explanation]  # by view; empty where no test video is annotated
 
     @property
@@ -140,7 +140,7 @@ def _read(folder: Path) -> Run:
         truth=truth,
         parts=tuple(read_activations(folder, streams)),
         snapshots=tuple(load_snapshots(folder / stream) for stream in streams),
-        log={stream: _log(folder / stream / "log.jsonl") for stream in streams},
+        log={stream: read_log(folder / stream / LOG_FILE) for stream in streams},
         explanations={},
     )
     if not annotated:
@@ -152,15 +152,6 @@ def _read(folder: Path) -> Run:
             raise FileNotFoundError(f"no {predictions}: the run is not finished; amsx train --resume continues it")
         explanations[view] = explain(predictions, truth, config.evaluation.protocol, config.evaluation.tiou)
     return Run(**{**vars(run), "explanations": explanations})
-
-
-def _log(path: Path) -> list[dict[str, Any]]:
-    if not path.is_file():
-        return []
-    try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    except ValueError as error:
-        raise ValueError(f"{path} is damaged, expected a JSON object in every line: {error}") from error
 
 
 def _settings(first: Config, other: Config) -> tuple[str, ...]:

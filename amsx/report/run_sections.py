@@ -1,7 +1,7 @@
 """The report's sections on results, classes, training and settings as HTML. Text from data is escaped."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -25,8 +25,8 @@ from amsx.report.markup import (
 )
 from amsx.report.run_groups import Group, Run, summarize, views_of
 from amsx.training.config import to_dict
+from amsx.training.epoch_log import TERMS, EpochRecord
 from amsx.training.phases import schedule
-from amsx.training.trainer import TERMS
 
 LATER = (
     "Scores after every iteration were computed for this report and chose nothing: the result is the last iteration, "
@@ -108,10 +108,10 @@ def training(groups: Sequence[Group]) -> str:
             if not logs:
                 figures.append(f"<p>{escape(stream)}: no log in this run.</p>")
                 continue
-            branches = [b for b in ("base", "supplementary") if any(entry["trains"] == b for entry in logs[0])]
+            branches = [b for b in ("base", "supplementary") if any(record.trains == b for record in logs[0])]
             figures += [_losses(logs, stream, branch, group.runs[0]) for branch in branches]
         parts.append(f"<h3>{charts.key(place)}{escape(group.name)}</h3><div class='grid'>{''.join(figures)}</div>")
-    sums = [sum(entry["seconds"] for log in run.log.values() for entry in log) for g in groups for run in g.runs]
+    sums = [sum(record.seconds for log in run.log.values() for record in log) for g in groups for run in g.runs]
     seconds = [spent for spent in sums if spent > 0]
     spent = f"Training took {min(seconds):.0f} to {max(seconds):.0f} s a run, all streams together." if seconds else ""
     line = '<svg width="22" height="10" aria-hidden="true"><path class="line t{}" d="M1 5H21"/></svg>'
@@ -141,7 +141,7 @@ def settings(groups: Sequence[Group]) -> str:
     )
 
 
-def _losses(logs: Sequence[Sequence[Mapping[str, Any]]], stream: str, branch: str, run: Run) -> str:
+def _losses(logs: Sequence[Sequence[EpochRecord]], stream: str, branch: str, run: Run) -> str:
     epochs = min(len(log) for log in logs)
     edges, names, done = [0.5], [], 0
     for iteration in range(run.config.phases.iterations + 1):
@@ -152,9 +152,9 @@ def _losses(logs: Sequence[Sequence[Mapping[str, Any]]], stream: str, branch: st
     for i, term in enumerate(TERMS[1:]):
         values: list[float | None] = []
         for epoch in range(epochs):
-            entry = logs[0][epoch]
-            there = entry["trains"] == branch and (term != "localization" or entry["phase"] != "zero")
-            values.append(float(np.mean([log[epoch][term] for log in logs])) if there else None)
+            record = logs[0][epoch]
+            trained = record.trains == branch and (term != "localization" or record.phase != "zero")
+            values.append(float(np.mean([log[epoch].term(term) for log in logs])) if trained else None)
         if any(values):
             series.append(Series(TERM_NAMES[term], i, values, x=list(range(1, epochs + 1))))
     chart = charts.lines(

@@ -98,8 +98,8 @@ def _shaped_like(videos: Sequence[Video], width: int, classes: Sequence[str]) ->
 def _seconds_of_a_step(trainer: Trainer) -> dict[tuple[str, str], float]:
     """(phase, branch) -> the median of its steps after the first; every "epoch" of the trainer was one step."""
     taken: dict[tuple[str, str], list[float]] = {}
-    for entry in trainer.history:
-        taken.setdefault((entry["phase"], entry["trains"]), []).append(entry["seconds"])
+    for record in trainer.history:
+        taken.setdefault((record.phase, record.trains), []).append(record.seconds)
     return {kind: float(np.median(seconds[1:])) for kind, seconds in taken.items()}
 
 

@@ -1,6 +1,5 @@
 """Trains and tests every stream of a data set, and leaves a run directory (see `amsx.training.run_directory`)."""
 
-import json
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -14,16 +13,16 @@ from amsx.data.summary import broken_values
 from amsx.data.videos import Dataset, Video
 from amsx.evaluation import Evaluation, evaluate
 from amsx.evaluation.predictions import write_predictions
-from amsx.files import read_json, write_json, write_text
+from amsx.files import read_json, write_json
 from amsx.localization.detections import detect
 from amsx.localization.fusion import Activations, fuse, stream_weights
 from amsx.training import checkpoint
 from amsx.training.activations import StreamActivations, infer, save_activations
 from amsx.training.config import Config, differences, override
+from amsx.training.epoch_log import LOG_FILE, TensorBoardLog, require_tensorboard, write_log
 from amsx.training.run_directory import describe_run, ground_truth, read_activations, read_run
 from amsx.training.setup import choose_device, seeded
 from amsx.training.snapshots import both_trained, save_input, save_snapshot, snapshot_epochs
-from amsx.training.tensorboard import EpochLog, require_tensorboard
 from amsx.training.trainer import Trainer
 
 TRAINED = ("model", "sampling", "loss", "phases", "optimization")  # sections fixed by the training
@@ -203,10 +202,11 @@ def _train_stream(
     path = folder / "checkpoint.safetensors"
     if path.exists():
         trainer.restore(*checkpoint.load(path, kind="checkpoint"))
+        write_log(folder / LOG_FILE, trainer.history)  # a run killed right after a checkpoint has not logged its epoch
         say(f"{stream}: resumed after epoch {trainer.epoch}")
 
     ends = snapshot_epochs(trainer.phases)
-    with EpochLog(folder / "tensorboard", trainer.history) if tensorboard else nullcontext() as events:
+    with TensorBoardLog(folder / "tensorboard", trainer.history) if tensorboard else nullcontext() as events:
 
         def keep(trainer: Trainer) -> None:
             if test and trainer.epoch in ends:  # before the checkpoint: a run killed in between writes it again
@@ -215,8 +215,7 @@ def _train_stream(
                     looked = replace(looked, supplementary=None)
                 save_snapshot(folder, ends[trainer.epoch], looked)
             checkpoint.save(path, *trainer.state(), kind="checkpoint")
-            lines = "".join(json.dumps(entry) + "\n" for entry in trainer.history)
-            write_text(folder / "log.jsonl", lines)
+            write_log(folder / LOG_FILE, trainer.history)
             if events is not None:
                 events.add(trainer.history[-1])
 

@@ -22,11 +22,10 @@ from amsx.model.losses import (
 from amsx.model.masking import top_k_mean
 from amsx.model.pseudo_labels import pseudo_labels
 from amsx.training.config import Config, to_dict
+from amsx.training.epoch_log import TERMS, EpochRecord
 from amsx.training.phases import Phase, phase_of_epoch, schedule, total_epochs
 from amsx.training.setup import build_model, load_model, moments, seeded
 
-# What the log holds for every epoch.
-TERMS = ("loss", "classification", "cas_classification", "similarity", "localization")
 LOG_EVERY = 60.0  # seconds between two lines of progress where nobody sees it move: in a file, in a job's log
 
 
@@ -58,7 +57,7 @@ class Trainer:
         self.progress = progress
         self.phases = schedule(config.phases)
         self.epoch = 0  # finished epochs of the whole schedule
-        self.history: list[dict[str, Any]] = []  # one entry per finished epoch
+        self.history: list[EpochRecord] = []  # one for every finished epoch
         with seeded(config.optimization.seed, 0, self.device):
             self.model = build_model(self.width, len(self.classes), config).to(self.device)
         if config.model.standardize:
@@ -97,14 +96,14 @@ class Trainer:
         )
         with bar:
             while self.epoch < goal:
-                entry = self._train_epoch()
-                told = f"phase {entry['phase']}, iteration {entry['iteration']}, loss {entry['loss']:.3f}"
-                bar.set_postfix_str(told, refresh=False)
+                record = self._train_epoch()
+                state = f"phase {record.phase}, iteration {record.iteration}, loss {record.loss:.3f}"
+                bar.set_postfix_str(state, refresh=False)
                 bar.update()
                 if after_epoch is not None:
                     after_epoch(self)
 
-    def _train_epoch(self) -> dict[str, Any]:
+    def _train_epoch(self) -> EpochRecord:
         phase, first = phase_of_epoch(self.phases, self.epoch)
         student = getattr(self.model, phase.trains)
         self.model.eval().requires_grad_(False)
@@ -131,16 +130,16 @@ class Trainer:
                 f"{dict(zip(TERMS, means, strict=True))}); a lower optimization.learning_rate may help"
             )
         self.epoch += 1
-        entry = {
-            "epoch": self.epoch,
-            "phase": phase.name,
-            "iteration": phase.iteration,
-            "trains": phase.trains,
+        record = EpochRecord(
+            epoch=self.epoch,
+            phase=phase.name,
+            iteration=phase.iteration,
+            trains=phase.trains,
             **dict(zip(TERMS, means, strict=True)),
-            "seconds": time.perf_counter() - began,
-        }
-        self.history.append(entry)
-        return entry
+            seconds=time.perf_counter() - began,
+        )
+        self.history.append(record)
+        return record
 
     def _terms(self, batch: Batch, phase: Phase) -> list[Tensor]:
         """Eq. 11 and its terms for the student of `phase`, scalars in the order of `TERMS`."""
@@ -211,7 +210,7 @@ class Trainer:
             "width": self.width,
             "config": to_dict(self.config),
             "epoch": self.epoch,
-            "history": self.history,
+            "history": [record.to_json() for record in self.history],
         }
         return {name: value.detach().clone() for name, value in tensors.items()}, header
 
@@ -231,12 +230,12 @@ class Trainer:
             state: dict[int, dict[str, Tensor]] = {}
             for index, name in enumerate(names):
                 prefix = f"optimizer.{branch}.{name}."
-                found = {k[len(prefix) :]: v.clone() for k, v in tensors.items() if k.startswith(prefix)}
-                if found:
-                    state[index] = found
+                values = {k[len(prefix) :]: v.clone() for k, v in tensors.items() if k.startswith(prefix)}
+                if values:
+                    state[index] = values
             optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
         self.epoch = header["epoch"]
-        self.history = [dict(entry) for entry in header["history"]]
+        self.history = [EpochRecord.from_json(values) for values in header["history"]]
 
 
 @contextmanager

@@ -56,7 +56,7 @@ def test_time_is_of_the_right_order(dataset, config):
     features = FeatureSet.load(dataset.subset("train"), "rgb", dataset.classes)
     trainer = Trainer(features, config, stream="rgb", classes=dataset.classes, progress=False)
     trainer.train()
-    real = sum(entry["seconds"] for entry in trainer.history)
+    real = sum(entry.seconds for entry in trainer.history)
     assert real / 5 < expect(dataset, config, "rgb", CPU).seconds < real * 5
 
 

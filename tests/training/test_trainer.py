@@ -55,7 +55,7 @@ def test_one_branch_trains_and_the_other_is_frozen_to_the_bit(features, supervis
     before = {name: weights(trainer, name) for name in ("base", "supplementary")}
 
     def check(trainer: Trainer) -> None:
-        trains = trainer.history[-1]["trains"]
+        trains = trainer.history[-1].trains
         frozen = "supplementary" if trains == "base" else "base"
         assert equal(weights(trainer, frozen), before[frozen])
         assert not equal(weights(trainer, trains), before[trains])
@@ -63,7 +63,7 @@ def test_one_branch_trains_and_the_other_is_frozen_to_the_bit(features, supervis
         before[trains] = weights(trainer, trains)
 
     trainer.train(after_epoch=check)
-    assert [(h["phase"], h["trains"]) for h in trainer.history] == [
+    assert [(h.phase, h.trains) for h in trainer.history] == [
         ("zero", "base"),
         ("zero", "base"),
         ("one", "supplementary"),
@@ -179,11 +179,11 @@ def test_phase_zero_does_not_depend_on_what_follows(features):
 def test_the_log_counts_epochs_and_terms(features, kind):
     trainer = make(features, f"loss.cas_classification={kind}", "loss.cas_weight=0.5")
     trainer.train()
-    assert [h["epoch"] for h in trainer.history] == [1, 2, 3, 4, 5, 6]
+    assert [h.epoch for h in trainer.history] == [1, 2, 3, 4, 5, 6]
     for entry in trainer.history:
-        expected = entry["classification"] + 0.5 * entry["cas_classification"] + entry["similarity"]
-        assert entry["loss"] == pytest.approx(expected + entry["localization"], rel=1e-5)
-        assert (entry["localization"] > 0) == (entry["phase"] != "zero")
+        expected = entry.classification + 0.5 * entry.cas_classification + entry.similarity
+        assert entry.loss == pytest.approx(expected + entry.localization, rel=1e-5)
+        assert (entry.localization > 0) == (entry.phase != "zero")
 
 
 def test_a_checkpoint_of_other_data_is_refused(features):

@@ -1,4 +1,4 @@
-"""TensorBoard events of a training run, read back with TensorBoard's own reader."""
+"""The log of a training run, and its TensorBoard events, read back with TensorBoard's own reader."""
 
 import json
 import sys
@@ -6,9 +6,9 @@ import sys
 import pytest
 
 from amsx.data.synthetic import SyntheticConfig, make_dataset
-from amsx.files import write_text
 from amsx.training import run as runs
 from amsx.training.config import override
+from amsx.training.epoch_log import EpochRecord, read_log, write_log
 from amsx.training.presets import for_dataset
 
 
@@ -54,15 +54,15 @@ def test_events_are_the_log(dataset, config, tmp_path):
 def test_a_resumed_run_shows_every_step_once(dataset, config, tmp_path, monkeypatch, began_with):
     """Also where the interrupted run had none, or had logged an epoch that its checkpoint does not know."""
     pytest.importorskip("tensorboard")
-    written, real = [], write_text
+    written = []
 
-    def killing(path, text):
-        real(path, text)
+    def killing(path, records):
+        write_log(path, records)
         written.append(path)
-        if sum(p.name == "log.jsonl" for p in written) == 4:
+        if len(written) == 4:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(runs, "write_text", killing)
+    monkeypatch.setattr(runs, "write_log", killing)
     with pytest.raises(KeyboardInterrupt):
         runs.train_run(dataset, config, tmp_path, streams=["rgb"], progress=False, tensorboard=began_with)
     monkeypatch.undo()
@@ -77,3 +77,39 @@ def test_without_the_package_nothing_is_begun(dataset, config, tmp_path, monkeyp
     with pytest.raises(ValueError, match=r"pip install 'amsx\[tensorboard\]'"):
         runs.train_run(dataset, config, tmp_path / "run", progress=False, tensorboard=True)
     assert not (tmp_path / "run").exists()
+
+
+def test_an_epoch_that_a_kill_kept_out_of_the_log_is_in_it_after_the_resume(dataset, config, tmp_path, monkeypatch):
+    """The last epoch, after which nothing more is trained."""
+    calls = []
+
+    def killing(path, records):
+        calls.append(path)
+        if len(records) == 7:
+            raise KeyboardInterrupt
+        write_log(path, records)
+
+    monkeypatch.setattr(runs, "write_log", killing)
+    with pytest.raises(KeyboardInterrupt):
+        runs.train_run(dataset, config, tmp_path, streams=["rgb"], progress=False)
+    monkeypatch.undo()
+    path = tmp_path / "rgb" / "log.jsonl"
+    assert [record.epoch for record in read_log(path)] == list(range(1, 7))
+    runs.train_run(dataset, config, tmp_path, streams=["rgb"], progress=False, resume=True)
+    assert [record.epoch for record in read_log(path)] == list(range(1, 8))
+
+
+RECORD = EpochRecord(1, "zero", 0, "base", 3.0, 1.0, 1.5, 0.5, 0.0, 0.25)
+
+
+def test_what_is_written_is_read_again(tmp_path):
+    assert read_log(tmp_path / "log.jsonl") == []
+    write_log(tmp_path / "log.jsonl", [RECORD])
+    assert read_log(tmp_path / "log.jsonl") == [RECORD]
+
+
+@pytest.mark.parametrize("line", ['{"epoch": 1', "[1]", '{"epoch": 1}', json.dumps({**RECORD.to_json(), "more": 1})])
+def test_a_damaged_log_is_refused_by_name(tmp_path, line):
+    (tmp_path / "log.jsonl").write_text(json.dumps(RECORD.to_json()) + "\n" + line + "\n")
+    with pytest.raises(ValueError, match=r"log\.jsonl is damaged"):
+        read_log(tmp_path / "log.jsonl")
