@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Iterator
+from multiprocessing import forkserver
 from multiprocessing.context import BaseContext
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def shared_data() -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session")
-def forked_workers() -> Iterator[Callable[..., BaseContext]]:
+def forked_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., BaseContext]]:
     """Start the workers of experiments from one process that has imported torch, where each would import it for itself.
 
     Like spawned processes, they share nothing with the tests' process. The fixture is the function that it replaces.
@@ -43,8 +44,12 @@ def forked_workers() -> Iterator[Callable[..., BaseContext]]:
     def forking(method: str | None = None) -> BaseContext:
         return context_for("forkserver" if method == "spawn" else method)
 
-    # torch imports torch._dynamo at an optimizer's first step.
+    # torch imports torch._dynamo at an optimizer's first step. The process imports from the folder it is started in
+    # before all others: from an empty one it finds the installed amsx, not the source folder beside the tests.
     multiprocessing.set_forkserver_preload(["amsx.experiments.parallel", "torch._dynamo"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("empty"))
+        forkserver.ensure_running()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(multiprocessing, "get_context", forking)
         yield context_for

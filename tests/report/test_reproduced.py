@@ -10,7 +10,7 @@ from amsx.cli import main
 from amsx.experiments.reproduction import read_reproduction, sort_folders
 
 
-def test_runs_and_reproduced_folders_are_sort_folders(runs, experiments_folder):
+def test_runs_and_reproduced_folders_are_sorted(runs, experiments_folder):
     assert sort_folders([runs[2], experiments_folder, runs[0]]) == ([runs[2], runs[0]], [experiments_folder])
 
 
