@@ -8,7 +8,7 @@ from amsx.data.videos import Timebase
 from amsx.evaluation import Columns
 from amsx.localization.detections import detect
 from amsx.localization.fusion import Activations, fuse
-from amsx.localization.options import PostProcessing
+from amsx.localization.post_processing import PostProcessing
 from benchmarks.measuring import measure
 from benchmarks.rows import Row
 from benchmarks.settings import Settings

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from sphinx.util.typing import stringify_annotation
 
 import amsx
-from amsx.training.reference import field_comments
+from amsx.training.config_reference import field_comments
 
 project = "amsx"
 author = "the authors of amsx"

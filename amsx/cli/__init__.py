@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 import amsx
-from amsx.cli import data, experiments, report, runs, scoring
+from amsx.cli import data, evaluation, experiments, report, runs
 from amsx.info import describe
 
 # Of RuntimeError: failed cells, a missing package, no memory, whatever torch says. Others are bugs, with a traceback.
@@ -59,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     info = commands.add_parser("info", help="print versions, devices, and what was compiled")
     info.set_defaults(run=_info)
-    for group in (data, runs, scoring, report, experiments):
+    for group in (data, runs, evaluation, report, experiments):
         group.add_to(commands)
     return top
 

@@ -30,16 +30,16 @@ from amsx.experiments.reproduction import strips_folder
 from amsx.figures.strips import Strip, draw_strips
 from amsx.localization.detections import detect
 from amsx.localization.fusion import Activations
-from amsx.localization.options import PostProcessing
+from amsx.localization.post_processing import PostProcessing
 from amsx.localization.proposals import thresholds, true_runs
 from amsx.model.ams import AMS, predicted_classes
 from amsx.model.pseudo_labels import pseudo_labels
 from amsx.model.sampler import samples_per_snippet
 from amsx.ops.alignment import align_cas
 from amsx.training import checkpoint
+from amsx.training.activations import feature_change
 from amsx.training.config import Config
 from amsx.training.setup import build_model, build_sampler, load_model
-from amsx.training.snapshots import feature_change
 
 VIDEOS = 6  # pictures per stream
 

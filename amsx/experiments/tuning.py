@@ -15,10 +15,10 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from amsx.data.validation import carve
 from amsx.data.videos import Dataset
 from amsx.experiments.cells import Cell, iteration_file, unfinished
 from amsx.experiments.parallel import chosen_jobs, train_cells
-from amsx.experiments.validation import carve
 from amsx.files import read_json, write_json
 from amsx.training.activations import load_activations
 from amsx.training.config import Config, differences, from_dict, override, to_dict

@@ -7,7 +7,7 @@ import numpy as np
 from amsx.data.videos import Timebase
 from amsx.evaluation.columns import Columns
 from amsx.localization.fusion import Activations
-from amsx.localization.options import PostProcessing
+from amsx.localization.post_processing import PostProcessing
 from amsx.localization.proposals import propose
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amsx.localization.fusion import Activations
-from amsx.localization.options import PostProcessing
+from amsx.localization.post_processing import PostProcessing
 from amsx.localization.scores import interval_scores
 from amsx.localization.suppression import suppress
 
@@ -24,7 +24,10 @@ class Proposals(NamedTuple):
 
 
 def predicted_classes(probs: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
-    """(V, C): the classes whose probability reaches `threshold`, or the likeliest where none does."""
+    """(V, C): the classes of each video whose probability reaches `threshold`, or the likeliest where none does.
+
+    `amsx.model.ams.predicted_classes` is the same rule for tensors.
+    """
     chosen = probs >= threshold
     best = np.arange(probs.shape[1]) == probs.argmax(axis=1)[:, None]
     return np.where(chosen.any(axis=1, keepdims=True), chosen, best)

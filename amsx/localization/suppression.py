@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from amsx.localization.options import PostProcessing
+from amsx.localization.post_processing import PostProcessing
 
 
 def suppress(

@@ -52,7 +52,10 @@ class AMS(nn.Module):
 
 
 def predicted_classes(probs: Tensor, threshold: float) -> Tensor:
-    """Multi-hot (B, C): classes whose probability reaches `threshold`, or the likeliest where none does."""
+    """Multi-hot (B, C): the classes of each video whose probability reaches `threshold`, or the likeliest if none does.
+
+    `amsx.localization.proposals.predicted_classes` is the same rule for NumPy arrays.
+    """
     best = torch.zeros_like(probs).scatter_(1, probs.argmax(dim=1, keepdim=True), 1.0)
     above = (probs >= threshold).to(probs.dtype)
     return torch.where(above.any(dim=1, keepdim=True), above, best)

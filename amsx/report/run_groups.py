@@ -12,12 +12,11 @@ import numpy as np
 from amsx.evaluation.explain import Explanation, explain
 from amsx.files import read_json
 from amsx.localization.fusion import FUSED
-from amsx.training.activations import StreamActivations
+from amsx.training.activations import StreamActivations, load_snapshots
 from amsx.training.config import Config, differences, override
 from amsx.training.epoch_log import LOG_FILE, EpochRecord, read_log
 from amsx.training.run import score
 from amsx.training.run_directory import read_activations, read_run
-from amsx.training.snapshots import load_snapshots
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,10 @@ from amsx.model.ams import predicted_classes
 from amsx.model.pseudo_labels import pseudo_labels
 from amsx.model.sampler import samples_per_snippet
 from amsx.report.run_groups import Run, views_of
-from amsx.training.activations import StreamActivations
+from amsx.training.activations import StreamActivations, load_input
 from amsx.training.config import Config
 from amsx.training.phases import schedule
 from amsx.training.setup import build_sampler
-from amsx.training.snapshots import load_input
 
 
 class Timelines:

@@ -1,6 +1,6 @@
 """Every setting of a run: its type, range, default, unit and source. The defaults are the paper's.
 
-The comment behind a field is what docs/configuration.md says about it; `amsx/training/reference.py` makes that page.
+docs/configuration.md, which `amsx/training/config_reference.py` writes, describes each field by the comment behind it.
 """
 
 import dataclasses
@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from amsx.evaluation.protocols import PROTOCOLS
-from amsx.localization.options import PostProcessing
+from amsx.localization.post_processing import PostProcessing
 from amsx.ops.checks import MAX_INTERP_FACTOR
 from amsx.ranges import Count, CountOrZero, Fraction, NotNegative, Positive, Range, check_ranges
 

@@ -1,4 +1,4 @@
-"""The schedule of a run as data: who trains, who is frozen, and whose pseudo-labels are learned from."""
+"""The schedule of a run: which branch trains in which epochs, and which branch gives the pseudo-labels."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -15,7 +15,7 @@ class Phase:
     name: str  # "zero", "one" or "two"
     iteration: int  # 0 for phase zero, then 1, 2, ...
     trains: Branch
-    teacher: Branch | None  # makes the pseudo-labels of Eq. 8; None: video labels alone
+    teacher: Branch | None  # the branch that gives the pseudo-labels of Eq. 8; None: there are video labels alone
     epochs: int
 
 
@@ -46,7 +46,7 @@ def schedule(config: PhasesConfig) -> tuple[Phase, ...]:
 
 
 def total_epochs(phases: tuple[Phase, ...]) -> int:
-    """How many epochs the phases take together."""
+    """The number of epochs of all phases together."""
     return sum(phase.epochs for phase in phases)
 
 
@@ -60,14 +60,39 @@ def phase_of_epoch(phases: tuple[Phase, ...], epoch: int) -> tuple[Phase, bool]:
 
 
 def iteration_ends(phases: tuple[Phase, ...]) -> dict[int, int]:
-    """Iteration -> finished epochs after which it is complete.
+    """Iteration -> how many epochs are finished when it is complete.
 
-    0 stands for phase zero, and is left out where it leaves a branch untrained.
+    0 stands for phase zero, which is left out where it leaves a branch untrained.
     """
-    done, ends = 0, {}
-    for phase in phases:
-        done += phase.epochs
-        ends[phase.iteration] = done
+    ends = _last_epochs(phases)
     if {p.trains for p in phases if p.iteration == 0} != {p.trains for p in phases}:
         del ends[0]
+    return ends
+
+
+def snapshot_epochs(phases: tuple[Phase, ...]) -> dict[int, int]:
+    """How many epochs are finished -> the iteration that is complete then, for every iteration but the last.
+
+    These are the epochs after which a run keeps its CASs. 0 stands for phase zero; the CASs after the last iteration
+    are the result of the run itself.
+    """
+    return {epochs: iteration for iteration, epochs in _last_epochs(phases).items() if epochs < total_epochs(phases)}
+
+
+def both_trained(phases: tuple[Phase, ...], epoch: int) -> bool:
+    """Whether both branches have been trained once `epoch` epochs of the schedule are finished."""
+    began = 0
+    for phase in phases:
+        if phase.trains == "supplementary":
+            return began < epoch
+        began += phase.epochs
+    return False
+
+
+def _last_epochs(phases: tuple[Phase, ...]) -> dict[int, int]:
+    """Iteration, with phase zero as 0 -> how many epochs are finished at its end."""
+    finished, ends = 0, {}
+    for phase in phases:
+        finished += phase.epochs
+        ends[phase.iteration] = finished
     return ends

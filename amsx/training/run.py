@@ -17,12 +17,12 @@ from amsx.files import read_json, write_json
 from amsx.localization.detections import detect
 from amsx.localization.fusion import Activations, fuse, stream_weights
 from amsx.training import checkpoint
-from amsx.training.activations import StreamActivations, infer, save_activations
+from amsx.training.activations import StreamActivations, infer, save_activations, save_input, save_snapshot
 from amsx.training.config import Config, differences, override
 from amsx.training.epoch_log import LOG_FILE, TensorBoardLog, require_tensorboard, write_log
+from amsx.training.phases import both_trained, snapshot_epochs
 from amsx.training.run_directory import describe_run, ground_truth, read_activations, read_run
 from amsx.training.setup import choose_device, seeded
-from amsx.training.snapshots import both_trained, save_input, save_snapshot, snapshot_epochs
 from amsx.training.trainer import Trainer
 
 TRAINED = ("model", "sampling", "loss", "phases", "optimization")  # sections fixed by the training
@@ -208,20 +208,21 @@ def _train_stream(
     ends = snapshot_epochs(trainer.phases)
     with TensorBoardLog(folder / "tensorboard", trainer.history) if tensorboard else nullcontext() as events:
 
-        def keep(trainer: Trainer) -> None:
-            if test and trainer.epoch in ends:  # before the checkpoint: a run killed in between writes it again
-                looked = stream_activations(trainer, test)
+        def save_state(trainer: Trainer) -> None:
+            # The snapshot is written before the checkpoint, so that a run killed between the two writes it again.
+            if test and trainer.epoch in ends:
+                snapshot = stream_activations(trainer, test)
                 if not both_trained(trainer.phases, trainer.epoch):
-                    looked = replace(looked, supplementary=None)
-                save_snapshot(folder, ends[trainer.epoch], looked)
+                    snapshot = replace(snapshot, supplementary=None)
+                save_snapshot(folder, ends[trainer.epoch], snapshot)
             checkpoint.save(path, *trainer.state(), kind="checkpoint")
             write_log(folder / LOG_FILE, trainer.history)
             if events is not None:
                 events.add(trainer.history[-1])
 
-        trainer.train(after_epoch=keep)
+        trainer.train(after_epoch=save_state)
     if not test:
         return None
-    looked_at = FeatureSet.load(test, stream, classes, storage=config.optimization.storage)
-    save_input(folder / "input.safetensors", looked_at)
+    test_features = FeatureSet.load(test, stream, classes, storage=config.optimization.storage)
+    save_input(folder / "input.safetensors", test_features)
     return stream_activations(trainer, test)

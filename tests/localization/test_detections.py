@@ -6,7 +6,7 @@ import pytest
 from amsx.data.videos import Timebase
 from amsx.localization.detections import detect
 from amsx.localization.fusion import Activations
-from amsx.localization.options import PostProcessing
+from amsx.localization.post_processing import PostProcessing
 
 
 def test_detections_are_in_seconds_and_sorted():

@@ -1,12 +1,15 @@
 """Proposals by hand, and against the rule written as a loop."""
 
 import numpy as np
+import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from amsx.localization.fusion import Activations
-from amsx.localization.options import PostProcessing
+from amsx.localization.post_processing import PostProcessing
 from amsx.localization.proposals import predicted_classes, propose, true_runs
+from amsx.model import ams
 
 HALF = PostProcessing(class_threshold=0.5)
 
@@ -156,3 +159,13 @@ def test_no_video_has_to_do_with_another(lengths, score, nms, seed):
         apart += [(video, *rest) for _, *rest in rows(propose(alone, options))]
         row += n
     assert together == apart
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.25, 0.5, 0.99])
+def test_the_model_and_localization_predict_the_same_classes(threshold):
+    logits = 3 * np.random.default_rng(0).standard_normal((50, 7))
+    probs = (np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)).astype(np.float32)
+    probs[:4] = 1 / 7  # all classes equally likely: the first of them is the likeliest
+    probs[4:8, 2] = np.float32(threshold)  # a probability at the threshold reaches it
+    chosen = ams.predicted_classes(torch.from_numpy(probs), threshold).numpy()
+    np.testing.assert_array_equal(chosen, predicted_classes(probs, threshold))

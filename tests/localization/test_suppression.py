@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amsx.localization.options import PostProcessing
+from amsx.localization.post_processing import PostProcessing
 from amsx.localization.suppression import suppress
 
 HARD = PostProcessing(nms="hard", nms_tiou=0.5)

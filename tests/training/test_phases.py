@@ -3,7 +3,14 @@
 import pytest
 
 from amsx.training.config import PhasesConfig
-from amsx.training.phases import iteration_ends, phase_of_epoch, schedule, total_epochs
+from amsx.training.phases import (
+    both_trained,
+    iteration_ends,
+    phase_of_epoch,
+    schedule,
+    snapshot_epochs,
+    total_epochs,
+)
 
 
 def summary(config: PhasesConfig) -> list[tuple]:
@@ -76,3 +83,16 @@ def test_iterations_end_after_phase_two():
 def test_a_shorter_run_is_the_beginning_of_a_longer_one():
     short, long = schedule(PhasesConfig(iterations=2)), schedule(PhasesConfig(iterations=4))
     assert long[: len(short)] == short
+
+
+def test_which_epochs_end_an_iteration():
+    phases = schedule(PhasesConfig(base_epochs=20, alternate_epochs=5, iterations=3))
+    assert snapshot_epochs(phases) == {20: 0, 30: 1, 40: 2}  # the last is the run's own
+    assert not both_trained(phases, 20)
+    assert both_trained(phases, 30)
+    alone = schedule(PhasesConfig(branches="base", base_epochs=20, alternate_epochs=5, iterations=3))
+    assert snapshot_epochs(alone) == {20: 0, 25: 1, 30: 2}
+    assert not both_trained(alone, 30)
+    both = schedule(PhasesConfig(base_epochs=20, supplementary_epochs=10, alternate_epochs=5, iterations=1))
+    assert snapshot_epochs(both) == {30: 0}
+    assert both_trained(both, 30)

@@ -13,11 +13,10 @@ from amsx.data.videos import Dataset
 from amsx.evaluation import Evaluation, evaluate
 from amsx.training import checkpoint
 from amsx.training import run as runs
-from amsx.training.activations import load_activations
+from amsx.training.activations import load_activations, load_input, load_snapshots
 from amsx.training.config import Config, from_dict, override
 from amsx.training.presets import for_dataset
 from amsx.training.run_directory import read_run
-from amsx.training.snapshots import load_input, load_snapshots
 
 SETTINGS = [
     "phases.base_epochs=8",

@@ -1,4 +1,4 @@
-"""The reference of all settings as Markdown: `python -m amsx.training.reference > docs/configuration.md`.
+"""The reference of all settings as Markdown: `python -m amsx.training.config_reference > docs/configuration.md`.
 
 Types, ranges and defaults come from the dataclasses of `amsx.training.config`, descriptions from the comments behind
 their fields.
@@ -19,7 +19,7 @@ _COMMENT = re.compile(r"^    # (.*)$")
 _FIELD = re.compile(r"^    (\w+): [^#]*(?:# (.*))?$")
 
 _INTRODUCTION = """\
-<!-- Written by `python -m amsx.training.reference > docs/configuration.md`; do not edit. -->
+<!-- Written by `python -m amsx.training.config_reference > docs/configuration.md`; do not edit. -->
 
 # Configuration
 

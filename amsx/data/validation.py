@@ -1,4 +1,4 @@
-"""A validation split carved from the training videos; the test videos are not in what comes out."""
+"""A validation split of the training videos, as a data set that holds no test video."""
 
 import re
 from collections import Counter
@@ -10,12 +10,14 @@ from amsx.data.videos import Dataset
 
 
 def carve(dataset: Dataset, *, share: float = 0.3, group: str | None = None, seed: int = 0) -> Dataset:
-    """Training videos alone, about `share` of them held out as "test"; no group of videos falls on both sides.
+    """The training videos as a data set, about `share` of them held out as its "test" videos.
 
-    `group` is a regular expression that is searched in a video's id: what it matches (or its first group) names the
-    group, such as the person in `(S\\d+)_` or the video that windows were cut from in `(.*)_w\\d+`. None: every video
-    is its own. Groups are held out in a random order that depends on `seed`, except where a class would be left
-    without a training video. ValueError where `group` does not match, or nothing can be held out.
+    All videos of a group stay on the same side. `group` is a regular expression that is searched in a video's id. What
+    its first capture group matches (the whole match where it has none) names the video's group: the person with
+    `(S\\d+)_`, the video that windows were cut from with `(.*)_w\\d+`. With None, every video is a group of its own.
+
+    Groups are held out in a random order that depends on `seed`. A group is passed over where holding it out would
+    leave a class without a training video. ValueError where `group` does not match, or where nothing can be held out.
     """
     if not 0 < share < 1:
         raise ValueError(f"share must be in (0, 1), got {share}")

@@ -5,7 +5,7 @@ from pathlib import Path
 from amsx.evaluation.protocols import Protocol
 from amsx.ops.sampling import Sampled
 from amsx.training.config import Config, to_dict
-from amsx.training.reference import field_comments, markdown, settings
+from amsx.training.config_reference import field_comments, markdown, settings
 
 
 def test_every_key_is_described_once() -> None:
@@ -25,7 +25,9 @@ def test_a_setting() -> None:
 
 def test_the_page_of_the_documentation_is_what_the_generator_writes() -> None:
     page = Path(__file__).parents[2] / "docs" / "configuration.md"
-    assert page.read_text(encoding="utf-8") == markdown(), "python -m amsx.training.reference > docs/configuration.md"
+    assert page.read_text(encoding="utf-8") == markdown(), (
+        "python -m amsx.training.config_reference > docs/configuration.md"
+    )
 
 
 def test_comments_above_fields_and_behind_them() -> None:
