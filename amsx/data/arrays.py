@@ -1,7 +1,7 @@
-"""Arrays in files: those of numbers that features come in (npy, npz, h5, pt, csv, pkl), and those that layouts write.
+"""Reading arrays of features from files (npy, npz, h5, pt, csv, pkl), and writing the .npy files of layouts.
 
-`inspect_array` gives the shape, from the header alone where the format has one (npy, npz, h5), and `read_array` the
-values. Both raise FileNotFoundError, or a ValueError that names the file and what is wrong with it.
+`inspect_array` returns the shape, for which it reads the header alone where the format has one (npy, npz, h5);
+`read_array` returns the values. Both raise FileNotFoundError, or a ValueError that names the file and its fault.
 """
 
 import zipfile
@@ -26,8 +26,8 @@ SUFFIXES = (".npy", ".npz", ".h5", ".hdf5", ".pt", ".pth", ".csv", ".pkl", ".pic
 def inspect_array(path: Path, key: str | None = None) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """Shape and dtype of the array of real numbers in `path`.
 
-    `key` names it in a file that holds several (npz, h5, or a dict in pt or pkl); by default it is the only one, or the
-    one called feats, features or feature.
+    `key` is the array's name in a file that can hold several (npz, h5, or a dict in pt or pkl). By default it is the
+    only array, or the one called feats, features or feature.
     """
     if not path.is_file():
         raise FileNotFoundError(f"no feature file {path}")
@@ -50,7 +50,7 @@ def inspect_array(path: Path, key: str | None = None) -> tuple[tuple[int, ...], 
 
 
 def read_array(path: Path, key: str | None = None) -> NDArray[Any]:
-    """The array in `path`, of any shape; a memory-map of a .npy file. `key` as in `inspect_array`."""
+    """The array in `path`, of any shape; of a .npy file, a memory map. `key` is that of `inspect_array`."""
     if not path.is_file():
         raise FileNotFoundError(f"no feature file {path}")
     return _read(path, key)
@@ -123,7 +123,7 @@ class _Member:
 
 
 def members_of_h5(path: Path) -> dict[str, list[str]]:
-    """For every name at the top of an HDF5 file, the full names of the arrays that it is or holds."""
+    """The names at the top of an HDF5 file, each with the full names of the arrays that it is or contains."""
 
     def members(file: Any) -> dict[str, list[str]]:
         return {name: _arrays_of_h5(item) if hasattr(item, "visititems") else [name] for name, item in file.items()}
@@ -148,7 +148,7 @@ def _arrays_of_h5(group: Any) -> list[str]:
 
 
 def _opened_h5(path: Path, use: Callable[[Any], Any]) -> Any:
-    """`use` of the open file."""
+    """Open an HDF5 file and return what `use` returns for it."""
     try:
         h5py = import_module("h5py")
     except ImportError as error:
@@ -161,7 +161,7 @@ def _opened_h5(path: Path, use: Callable[[Any], Any]) -> Any:
 
 
 def _torch_load(path: Path) -> Any:
-    """What torch.save wrote; zip files alone, for older ones can run code in some versions of torch."""
+    """Read what torch.save wrote. Only zip files are read: older files can run code in some versions of torch."""
     if not zipfile.is_zipfile(path):
         raise ValueError(f"{path}: truncated, or not a file that torch.save writes since version 1.6")
     try:
@@ -173,7 +173,7 @@ def _torch_load(path: Path) -> Any:
 
 
 def _array_of(value: Any, path: Path, key: str | None) -> NDArray[Any]:
-    """The array that `value` is, or holds under `key`."""
+    """`value` as an array, or the array that the dict `value` holds under `key`."""
     if isinstance(value, Mapping):
         value = value[choose_key([name for name in value if isinstance(name, str)], key, path)]
     elif key is not None:
@@ -186,7 +186,7 @@ def _array_of(value: Any, path: Path, key: str | None) -> NDArray[Any]:
 
 
 def _read_csv(path: Path) -> NDArray[Any]:
-    """Comma-separated numbers, a row per snippet; a first line that is no numbers is a header."""
+    """Read comma-separated numbers, a row for each snippet; a first line that is not all numbers is a header."""
     try:
         with path.open(encoding="utf-8") as file:
             first = file.readline()
@@ -221,9 +221,9 @@ def write_array(path: Path, array: NDArray[Any]) -> None:
 
 
 def write_list(path: Path, values: Sequence[Any]) -> None:
-    """Write a .npy file of a list: an object array with an element for each value, of whatever shape that is.
+    """Write a list to a .npy file, as an object array with an element for each value.
 
-    It is pickled in the dialect of the NumPy that writes it: NumPy before 1.26 cannot read what NumPy 2 pickles.
+    The array is pickled by the installed NumPy. NumPy before 1.26 cannot read what NumPy 2 pickles.
     """
     array = np.empty(len(values), dtype=object)
     for i, value in enumerate(values):
@@ -232,10 +232,10 @@ def write_list(path: Path, values: Sequence[Any]) -> None:
 
 
 def write_dict(path: Path, values: Mapping[str, Any]) -> None:
-    """Write a .npy file of a dict: an object array without an axis, pickled as by `write_list`."""
+    """Write a dict to a .npy file, as an object array without an axis that is pickled as by `write_list`."""
     np.save(path, np.array(values, dtype=object), allow_pickle=True)
 
 
 def as_bytes(names: Iterable[str]) -> NDArray[np.bytes_]:
-    """Text as the arrays of Python 2 had it: the projects that read such a file decode every name."""
+    """Names as an array of UTF-8 bytes, as Python 2 wrote text: the projects that read it decode every name."""
     return np.array([name.encode("utf-8") for name in names], dtype="S")

@@ -1,4 +1,4 @@
-"""From videos to batches: pairs that share a class side by side for training, whole videos for testing."""
+"""Batches of videos: pairs of videos that share a class for training, whole videos for testing."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,18 +17,18 @@ Sampling = Literal["crop", "jittered", "uniform"]
 
 @dataclass(frozen=True)
 class Batch:
-    """Some videos, or consecutive crops of them, side by side, padded to the longest of them."""
+    """B videos, or crops of them, padded to the longest of them."""
 
     features: Tensor  # (B, T, D) float32, zero beyond `lengths`
     lengths: Tensor  # (B,) int64, valid snippets, 1..T
     labels: Tensor  # (B, C) float32, 1 where the video has the class
-    indices: Tensor  # (B,) int64 on the CPU, which videos of the `FeatureSet`
-    first: Tensor  # (B,) int64 on the CPU, the snippet of the video that row 0 is (0 unless cropped)
+    indices: Tensor  # (B,) int64 on the CPU, the videos' indices in the `FeatureSet`
+    first: Tensor  # (B,) int64 on the CPU, the snippet of the video in row 0; 0 unless cropped
     ids: tuple[str, ...]
-    snippets: Tensor | None = None  # (B, T) int64 on the CPU, the snippet that a row is; None: they are consecutive
+    snippets: Tensor | None = None  # (B, T) int64 on the CPU, the snippet in each row; None: consecutive ones
 
     def to(self, device: torch.device | str) -> "Batch":
-        """The batch with what the model computes on at `device`."""
+        """The batch with features, lengths and labels, on which the model computes, moved to `device`."""
         return replace(
             self,
             features=self.features.to(device),
@@ -37,25 +37,25 @@ class Batch:
         )
 
     def split(self, values: Tensor) -> list[Tensor]:
-        """Values per snippet, (B, T, ...) -> for every video its valid rows, (n, ...), without padding."""
+        """Split values per snippet (B, T, ...) into the valid rows (n, ...) of every video, without the padding."""
         return [rows[:n] for rows, n in zip(values, self.lengths.tolist(), strict=True)]
 
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """One stream of some videos' features, one video's rows after the other's."""
+    """The features of V videos in one stream; the rows of one video follow those of another."""
 
     ids: tuple[str, ...]
     rows: Tensor  # (N, D) float32 or float16, N snippets in all; in memory, on a device, or mapped from a file
-    edges: NDArray[np.int64]  # (V + 1,), video i has rows edges[i] to edges[i + 1]
+    edges: NDArray[np.int64]  # (V + 1,), the rows of video i are edges[i] to edges[i + 1]
     labels: Tensor  # (V, C) float32 multi-hot, on the device of `rows`
-    note: str | None = None  # how the features are held, where that was decided and matters
+    note: str | None = None  # how the features are held, where `storage` "auto" decided against float32
 
     @classmethod
     def load(
         cls, videos: Sequence[Video], stream: str, classes: Sequence[str], *, storage: Storage = "auto"
     ) -> "FeatureSet":
-        """Read the `stream` of `videos`; a label that is not among `classes` leaves no mark.
+        """Read the `stream` of `videos`; labels that are not among `classes` are left out.
 
         `storage`: in memory as "float32" or "float16", "mapped" from a temporary file, or the first of these that fits
         the available memory ("auto"). Batches are float32 in any case. ValueError where there are no videos, a video
@@ -77,7 +77,7 @@ class FeatureSet:
         )
 
     def to(self, device: torch.device | str) -> "FeatureSet":
-        """The set with its features at `device`, where batches are then made without a transfer."""
+        """The set with its features moved to `device`, so that making a batch there needs no transfer."""
         return replace(self, rows=self.rows.to(device), labels=self.labels.to(device))
 
     def __len__(self) -> int:
@@ -95,7 +95,11 @@ class FeatureSet:
         lengths: NDArray[np.int64],
         snippets: NDArray[np.int64] | None = None,
     ) -> Batch:
-        """Of videos `indices` (B,), the `lengths` (B,) snippets from `first` (B,) on, or these `snippets` (B, T)."""
+        """A batch of the videos `indices` (B,).
+
+        It holds the `lengths` (B,) consecutive snippets of each from `first` (B,) on; with `snippets` (B, T), it holds
+        these snippets instead.
+        """
         longest, device = int(lengths.max()), self.rows.device
         features = torch.empty(len(indices), longest, self.rows.shape[1], device=device)
         starts = self.edges[indices] + first
@@ -122,15 +126,14 @@ class FeatureSet:
 def train_batches(
     features: FeatureSet, *, batch_size: int, max_snippets: int, seed: int, epoch: int, sampling: Sampling = "crop"
 ) -> Iterator[Batch]:
-    """One epoch: every video once, `max_snippets` (T) of its n snippets where it is longer.
+    """The batches of one epoch. Every video occurs once; of a video longer than `max_snippets`, T of its n snippets do.
 
-    `sampling` says which: "crop", a random run of consecutive snippets (the paper's); "uniform", the snippets at the
-    centres of T equal parts of the video, the same in every epoch; "jittered", a random snippet of each of these parts.
-    Either of the latter two shows the whole video, each at n / T of its speed.
+    `sampling` chooses the T snippets. "crop" takes consecutive snippets at a random place, as the paper does.
+    "uniform" takes the snippets at the centres of T equal parts of the video, the same in every epoch. "jittered" takes
+    a random snippet of each of these parts. The latter two show the whole video, n / T times as fast.
 
-    Positions 2k and 2k + 1 of a batch share a class wherever partners can be found (see `pair_order`). The
-    sequence depends on (`seed`, `epoch`) and the set alone, so a run that was killed resumes to the same
-    batches.
+    The videos 2k and 2k + 1 of a batch share a class wherever a partner is left (see `pair_order`). The batches depend
+    on `seed`, `epoch` and the set alone, so that a run that was killed resumes with the same batches.
     """
     if batch_size < 2 or batch_size % 2:
         raise ValueError(f"batch_size must be even, for a batch holds pairs of videos, got {batch_size}")
@@ -156,10 +159,11 @@ def train_batches(
 def spread_snippets(
     n: NDArray[np.int64], samples: NDArray[np.int64], rng: np.random.Generator | None
 ) -> NDArray[np.int64]:
-    """(B, T) of `n` (B,) snippets `samples` (B,), spread evenly: one of each of so many equal parts; T their maximum.
+    """Choose `samples` (B,) of the `n` (B,) snippets of each video, spread evenly: (B, T), T the largest of `samples`.
 
-    The one at the part's centre, or with `rng` one at a random place in it; every snippet where there are as many
-    samples as snippets. Values beyond a row's samples are snippets of the video, too, and mean nothing.
+    A video is cut into as many equal parts as it has samples. Each part gives the snippet at its centre, or with `rng`
+    the one at a random place in it. Where there are as many samples as snippets, every snippet is chosen. Values beyond
+    a video's number of samples mean nothing, but are valid snippets of the video.
     """
     i = np.arange(int(samples.max()))
     within = np.full((len(n), len(i)), 0.5) if rng is None else rng.random((len(n), len(i)))
@@ -169,10 +173,10 @@ def spread_snippets(
 
 
 def full_batches(features: FeatureSet, *, budget: int = 16_000) -> Iterator[Batch]:
-    """Every video once and in full, sorted by length so that little is padding.
+    """Batches in which every video occurs once and in full, sorted by length so that there is little padding.
 
-    A batch takes as many videos as keep it within `budget` snippets, padding included, and at least one.
-    `Batch.indices` says which videos these are.
+    A batch holds as many videos as fit into `budget` snippets, padding included, and at least one. `Batch.indices` are
+    the indices of its videos.
     """
     if budget < 1:
         raise ValueError(f"budget must be at least 1 snippet, got {budget}")
@@ -187,11 +191,11 @@ def full_batches(features: FeatureSet, *, budget: int = 16_000) -> Iterator[Batc
 
 
 def pair_order(labels: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.int64]:
-    """A random order of the videos, (V, C) -> (V,), in which 2k and 2k + 1 share a class if they can.
+    """A random order (V,) of videos with `labels` (V, C), in which the videos 2k and 2k + 1 share a class if they can.
 
-    Videos are drawn one by one; each takes a random partner of a random class of its own among those that are
-    left. Those who find none (no two of them share a class, so they are at most as many as there are classes,
-    and those without a label) are put side by side, too. With an odd number of videos one of them comes last.
+    Videos are drawn one by one. Each is paired with a random video that has one of its classes and is not paired yet.
+    Videos for which none is left are paired with each other; apart from those without a label, no two of them share a
+    class, so they are at most as many as there are classes. Of an odd number of videos, one comes last.
     """
     members = [rng.permutation(np.flatnonzero(column)).tolist() for column in labels.T]
     own = [rng.permutation(np.flatnonzero(row)).tolist() for row in labels]
@@ -220,7 +224,7 @@ def pair_order(labels: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[n
 
 
 def multi_hot(labels: Sequence[Sequence[str]], classes: Sequence[str]) -> NDArray[np.float32]:
-    """Label names of V videos -> (V, C) float32; names that are not among `classes` leave no mark."""
+    """The label names of V videos as an array (V, C), 1 where a video has the class; other names are left out."""
     column = {name: i for i, name in enumerate(classes)}
     result = np.zeros((len(labels), len(classes)), dtype=np.float32)
     for row, names in zip(result, labels, strict=True):

@@ -1,4 +1,4 @@
-"""A data set written in another layout, whole or not at all, and what that layout could not hold."""
+"""Writing a data set in another layout, whole or not at all, and listing what that layout could not hold."""
 
 import shutil
 import uuid
@@ -18,7 +18,7 @@ from amsx.data.videos import Dataset, Subset, Video
 
 @dataclass(frozen=True)
 class Conversion:
-    """What was written, and what could not be."""
+    """A data set that was written in another layout, and what was lost."""
 
     out: Path  # the folder
     layout: str  # the layout's name
@@ -61,12 +61,12 @@ def _given(options: BundlePolicies) -> dict[str, Any]:
 def _read_again(
     dataset: Dataset, root: Path, to: str, options: dict[str, Any]
 ) -> tuple[dict[str, Any], Dataset, list[str]]:
-    """The options that are needed to read what was written, what was read with them, and what is lost."""
+    """The options that are needed to read the written folder, the data set read with them, and what is lost."""
     again = read_dataset(root, to, **options, unlabelled="skip")
     lost = _differences(dataset, again)
     try:
         plain = read_dataset(root, to, unlabelled="skip")
-    except ValueError:  # the reader says what must be given
+    except ValueError:  # the folder cannot be read without the options
         return options, again, lost
     plainly_lost = _differences(dataset, plain)
     worse = len(plainly_lost) > len(lost) or (len(plainly_lost) == len(lost) and plainly_lost != lost)
@@ -83,7 +83,7 @@ _COMPARISONS: dict[str, Callable[[Video, Video], bool]] = {  # whether a video a
 
 
 def _differences(dataset: Dataset, again: Dataset) -> list[str]:
-    """In what a data set and what was read again of it differ."""
+    """What differs between a data set and the one that was read again."""
     lost = []
     by_id = {video.id: video for video in again.videos}
     for subset in get_args(Subset):
@@ -105,7 +105,7 @@ def _differences(dataset: Dataset, again: Dataset) -> list[str]:
 
 
 def _features_lost(dataset: Dataset, again: Dataset) -> list[str]:
-    """Whether the values, all streams of a video side by side, differ."""
+    """A line on the videos whose features differ, all streams side by side; empty where none do."""
     by_id = {video.id: video for video in again.videos}
     pairs = [(video, by_id[video.id]) for video in dataset.videos if video.id in by_id]
     differing = [a.id for a, b in pairs if not np.array_equal(joined(dataset, a), joined(again, b))]
@@ -113,6 +113,6 @@ def _features_lost(dataset: Dataset, again: Dataset) -> list[str]:
 
 
 def _shift(a: Video, b: Video) -> float:
-    """Seconds by which the times of two videos' snippets differ at most."""
+    """The largest difference, in seconds, between the times of two videos' snippets."""
     edges = [0, a.length]
     return float(np.abs(a.timebase.to_seconds(edges) - b.timebase.to_seconds(edges)).max())

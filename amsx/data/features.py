@@ -1,4 +1,4 @@
-"""One stream of one video's features, in a file or in memory: shape at once, values when asked for."""
+"""The features of one video in one stream, in a file or in memory. Values are read only when `load` is called."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,16 +16,16 @@ class FeatureFile:
 
     path: Path
     shape: tuple[int, int]  # (n, D) as `load` will return it
-    columns: tuple[int, int] | None = None  # first and one past the last of the file's columns; None: all
+    columns: tuple[int, int] | None = None  # the file's columns from the first to before the second; None: all
     key: str | None = None  # the name of the array in a file that holds several
     variants: bool = False  # the file's array is (B, n, D), B views of the same video; the first is taken
 
     @classmethod
     def inspect(cls, path: Path, *, key: str | None = None, variants: bool = False) -> "FeatureFile":
-        """The features in `path`, of which only the header is read where the format has one (npy, npz, h5).
+        """The features in the file `path`. Only its header is read where the format has one (npy, npz, h5).
 
-        FileNotFoundError where there is no file; ValueError where it holds no array of real numbers, is shorter than
-        its header says, has not two axes (three with `variants`), or is empty.
+        FileNotFoundError where there is no file. ValueError where it holds no array of real numbers, where the array is
+        empty or does not have two axes (three with `variants`), and where the file is shorter than its header says.
         """
         shape = inspect_array(path, key)[0]
         if len(shape) != (3 if variants else 2):
@@ -36,7 +36,7 @@ class FeatureFile:
         return cls(path, (shape[-2], shape[-1]), key=key, variants=variants)
 
     def cut(self, n: int) -> "FeatureFile":
-        """The first `n` snippets."""
+        """The features of the first `n` snippets."""
         return replace(self, shape=(n, self.shape[1]))
 
     def load(self) -> NDArray[np.float32]:
@@ -67,7 +67,7 @@ class FeatureArray:
         return cls(array)
 
     def cut(self, n: int) -> "FeatureArray":
-        """The first `n` snippets."""
+        """The features of the first `n` snippets."""
         return FeatureArray(self.array[:n])
 
     @property

@@ -1,4 +1,4 @@
-"""Where the features of many videos live: in memory as float32 or float16, or in a memory-mapped file."""
+"""How the features of many videos are held: in memory as float32 or float16, or in a memory-mapped file."""
 
 import os
 import shutil
@@ -16,28 +16,28 @@ from amsx.data.videos import Video
 
 Storage = Literal["auto", "float32", "float16", "mapped"]
 
-SHARE = 0.5  # of the available memory that one set of features may take; the rest is for the others and the model
+SHARE = 0.5  # the share of the available memory that one set of features may take
 CGROUP = Path("/sys/fs/cgroup")
 
 
 def choose_storage(values: int, available: int | None) -> tuple[Literal["float32", "float16", "mapped"], str | None]:
-    """How to hold so many feature values in `available` bytes of memory (None: unknown), and a note where it matters.
+    """How to hold `values` feature values with `available` bytes of memory (None: unknown), and a note on the decision.
 
-    float32 where that takes at most half of the memory; else float16 where that does (relative error 2^-11); else a
-    file, mapped to memory.
+    The answer is float32 where that takes at most half of the memory, else float16 (relative error 2^-11) where that
+    does, else a file that is mapped to memory. The note is None for float32.
     """
     if available is None or values * 4 <= SHARE * available:
         return "float32", None
-    said = (
+    reason = (
         f"features of {values * 4 / 2**30:.1f} GiB do not fit {SHARE:.0%} of the {available / 2**30:.1f} GiB available"
     )
     if values * 2 <= SHARE * available:
-        return "float16", f"{said}: held as float16"
-    return "mapped", f"{said}: held in a memory-mapped file"
+        return "float16", f"{reason}: held as float16"
+    return "mapped", f"{reason}: held in a memory-mapped file"
 
 
 def available_memory() -> int | None:
-    """Bytes that this process could still take, by the system and its control group; None where nothing tells."""
+    """The bytes that the system and the control group still grant this process; None where neither is known."""
     limits = []
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
@@ -58,11 +58,11 @@ def available_memory() -> int | None:
 def load_rows(
     videos: Sequence[Video], stream: str, edges: NDArray[np.int64], storage: Storage, folder: Path | None = None
 ) -> tuple[Tensor, str | None]:
-    """The `stream` of `videos`, one video's rows after the other's, (N, D) float32 or float16, and a note.
+    """Read the `stream` of V `videos` into one tensor (N, D), float32 or float16; also return `FeatureSet.note`.
 
-    `edges` (V + 1,) are the rows at which videos begin and end. A "mapped" tensor is float32 and lies in a file without
-    a name in `folder` (default: the system's folder for temporary files), which goes when the tensor does. ValueError
-    where a value is NaN, infinite, or beyond float16 when that is the storage; OSError where the disk lacks room.
+    The rows of video i are `edges`[i] to `edges`[i + 1]; `edges` is (V + 1,). A "mapped" tensor is float32 and lies in
+    an unnamed file in `folder` (default: the system's folder for temporary files) that disappears with the tensor.
+    ValueError where a value is NaN, infinite, or too large for the float16 storage; OSError where the disk lacks room.
     """
     if storage not in ("auto", "float32", "float16", "mapped"):
         raise ValueError(f"storage must be 'auto', 'float32', 'float16' or 'mapped', got {storage!r}")

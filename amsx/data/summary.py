@@ -1,4 +1,4 @@
-"""What a data set holds, in numbers and in words: counts, lengths, labels, and features that cannot be used."""
+"""The summary of a data set: counts, lengths, labels, and the features that cannot be used."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -9,8 +9,8 @@ import numpy as np
 
 from amsx.data.videos import Dataset, Segment, Subset, Video
 
-BARS = 10  # of a histogram
-WIDTH = 40  # characters of its longest bar
+BARS = 10  # the largest number of bars in a histogram
+WIDTH = 40  # characters of the longest bar
 
 
 @dataclass(frozen=True)
@@ -23,21 +23,21 @@ class ClassCounts:
 
 @dataclass(frozen=True)
 class SubsetSummary:
-    """What a subset holds."""
+    """The contents of a subset in numbers."""
 
     videos: int
     snippets: int  # in all videos
     lengths: list[int]  # snippets of every video
     seconds: float  # in all videos
     instances: int  # annotated segments
-    instances_past_the_end: int  # of these, those that pass an end of the features by half a snippet or more
-    labels_unlike_segments: int  # videos with segments whose labels are not the video's
-    snippet_seconds: list[float]  # from one snippet to the next, every value once
+    instances_past_the_end: int  # instances that reach beyond the features by half a snippet or more
+    labels_unlike_segments: int  # videos whose segments have other labels than the video
+    snippet_seconds: list[float]  # the distances between neighbouring snippets, every value once
 
 
 @dataclass(frozen=True)
 class DatasetSummary:
-    """What a data set holds."""
+    """The contents of a data set in numbers."""
 
     root: str | None  # the folder; None: made in memory
     layout: str  # its name
@@ -56,7 +56,7 @@ class DatasetSummary:
 
 
 def summarize(dataset: Dataset, *, values: bool = True) -> DatasetSummary:
-    """Count what the data set holds. With `values`, all features are read and those that cannot be used are named."""
+    """Count what the data set holds. With `values`, all features are read, and those that cannot be used are listed."""
     subsets: list[Subset] = [name for name in get_args(Subset) if dataset.subset(name)]
     labels = sorted({label for video in dataset.videos for label in video.labels} | set(dataset.classes))
     classes: dict[str, dict[Subset, ClassCounts]] = {label: {} for label in labels}
@@ -78,7 +78,7 @@ def summarize(dataset: Dataset, *, values: bool = True) -> DatasetSummary:
 
 
 def broken_values(dataset: Dataset, streams: Collection[str] | None = None) -> dict[str, str]:
-    """Read all features (of `streams`), and say per "<video>, <stream>" what is wrong with those that are broken."""
+    """Read all features (of `streams` alone, if given); "<video>, <stream>" -> what is wrong, for those at fault."""
     broken = {}
     for video in dataset.videos:
         for name, stream in video.streams.items():
@@ -109,13 +109,13 @@ def _subset_summary(videos: tuple[Video, ...]) -> SubsetSummary:
 
 
 def _passes_the_end(video: Video, segment: Segment) -> bool:
-    """By half a snippet or more: annotated times are rounded, to a tenth of a second at times."""
+    """Whether the segment reaches beyond the features by half a snippet or more: annotated times are often rounded."""
     slack = 0.5 * video.timebase.snippet_seconds
     return segment.end > video.end + slack or segment.start < -slack
 
 
 def format_summary(summary: DatasetSummary) -> str:
-    """The summary as text for people."""
+    """The summary as text."""
     streams = ", ".join(f"{name} ({width} channels)" for name, width in summary.streams.items())
     root, classes = summary.root or "in memory", len(summary.classes)
     lines = [f"{root}: layout {summary.layout}, {classes} classes, streams {streams}"]
@@ -141,7 +141,7 @@ def format_summary(summary: DatasetSummary) -> str:
 
 
 def histogram(lengths: list[int]) -> list[str]:
-    """Lines of a histogram of lengths in snippets, in up to 10 bars of equal width."""
+    """The lines of a histogram of lengths in snippets, with up to `BARS` bars of equal width."""
     n = np.asarray(lengths)
     low, high = int(n.min()), int(n.max())
     lines = [f"snippets per video: {low} to {high}, median {np.median(n):g}, mean {n.mean():.1f}"]

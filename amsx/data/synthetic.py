@@ -29,12 +29,12 @@ The default strengths were chosen by looking at the base branch alone: that it f
 at tIoU 0.1) and not their extent (near 30 at 0.6). So its incompleteness is built in; what the other branch
 makes of it is not.
 
-What came of it (`amsx reproduce synthetic --table 3 --seeds 5`, five trainings on the set of seed 0; mean mAP after
+The result (`amsx reproduce synthetic --table 3 --seeds 5`, five trainings on the set of seed 0; mean mAP after
 the last iteration): a second branch and the sampler help on every stream and fused (A < B < C); all of AMS is best on
 `flow` alone, not better than C on `rgb`, and below C fused. So the set shows the sampler's gain, and not the whole of
 the paper's ordering.
 
-What to criticize. Each of these is an assumption of the generator, not a finding about videos:
+Limits. Each of these is an assumption of the generator, not a finding about videos:
 
 - Incompleteness has one cause here, a weak class direction in the flanks, on both sides of one core. Real actions also
   have several discriminative moments, or none.
@@ -76,7 +76,7 @@ class StreamConfig:
 
 
 def _streams() -> dict[str, StreamConfig]:
-    """Appearance knows the scene better than the action; motion the other way round."""
+    """Appearance (rgb) shows the scene more strongly than the action, motion (flow) the action."""
     return {
         "rgb": StreamConfig(core=0.8, flank_own=0.15, flank_shared=0.5, scene=0.7, nuisance=0.6),
         "flow": StreamConfig(),
@@ -85,7 +85,7 @@ def _streams() -> dict[str, StreamConfig]:
 
 @dataclass(frozen=True)
 class SyntheticConfig:
-    """The set. Lengths are in snippets."""
+    """What the synthetic set holds. Lengths and durations are in snippets."""
 
     seed: int = 0
     classes: int = 6
@@ -93,17 +93,17 @@ class SyntheticConfig:
     test_videos: int = 60
     length: tuple[int, int] = (60, 160)  # shortest and longest video
     instances: tuple[int, int] = (1, 4)  # fewest and most per video
-    duration: tuple[float, float] = (8.0, 28.0)  # shortest and longest instance, and episode of clutter
-    core_share: tuple[float, float] = (0.25, 0.5)  # of an instance's duration, at a random place within
+    duration: tuple[float, float] = (8.0, 28.0)  # shortest and longest, of instances and of episodes of clutter
+    core_share: tuple[float, float] = (0.25, 0.5)  # least and greatest share of an instance that is its core
     second_label: float = 0.25  # probability that a video with two or more instances has two classes
     clutter: tuple[int, int] = (1, 4)  # fewest and most episodes of clutter per video
     look_alike: float = 0.3  # probability that an episode of clutter shows a shared flank direction
-    clutter_kinds: int = 6  # directions of other clutter
-    scenes: int = 4  # scene directions
+    clutter_kinds: int = 6  # number of directions of other clutter
+    scenes: int = 4  # number of scene directions
     own_scene: float = 0.6  # probability that a video plays in the scene its class prefers
     spread: float = 0.25  # standard deviation of the log strength of instances and episodes
     background: float = 0.25  # least share of a video that is neither action nor clutter
-    correlation: float = 0.6  # of the noise of neighbouring snippets
+    correlation: float = 0.6  # between the noise of neighbouring snippets
     bias: float = 0.05  # added before the ReLU, in units of one channel's noise
     snippet_seconds: float = 0.64
     streams: Mapping[str, StreamConfig] = field(default_factory=_streams)
@@ -137,11 +137,11 @@ class _Episode:
     core: tuple[float, float]  # start and end of the core; all of it for clutter
     strength: float
     label: int | None
-    direction: int  # of clutter: a kind, or beyond the kinds a shared flank direction
+    direction: int  # of clutter: below `clutter_kinds` a direction of its own, from there on a shared flank direction
 
 
 def make_dataset(config: SyntheticConfig | None = None) -> Dataset:
-    """The set of `config`, in memory; the same for the same configuration."""
+    """Make the set of `config` in memory. Equal configurations give equal sets."""
     config = config or SyntheticConfig()
     names = tuple(f"action_{c + 1:02d}" for c in range(config.classes))
     directions = {
@@ -161,7 +161,7 @@ def make_dataset(config: SyntheticConfig | None = None) -> Dataset:
 def _directions(
     config: SyntheticConfig, stream: StreamConfig, rng: np.random.Generator
 ) -> dict[str, NDArray[np.float64]]:
-    """Random unit vectors: "own" per class, "shared" per two classes, "clutter" and "scene" per kind."""
+    """Random unit vectors: "own" for each class, "shared" for each two, "clutter" for each kind, "scene" for each."""
     counts = {
         "own": config.classes,
         "shared": (config.classes + 1) // 2,
@@ -187,7 +187,8 @@ def _video(
     segments = []
     for episode in episodes:
         if episode.label is not None:
-            start, end = np.round(timebase.to_seconds([episode.start, episode.end]), 1)  # as annotators do
+            # Annotators round times to tenths of a second.
+            start, end = np.round(timebase.to_seconds([episode.start, episode.end]), 1)
             segments.append(Segment(float(start), float(end), names[episode.label]))
     streams = {
         name: FeatureArray(_features(config, stream, directions[name], n, scene, episodes, rng))
@@ -205,7 +206,7 @@ def _video(
 
 
 def _episodes(config: SyntheticConfig, n: int, first: int, rng: np.random.Generator) -> list[_Episode]:
-    """Actions and clutter, in random order with random gaps, within n snippets."""
+    """Draw actions and clutter for a video of n snippets, in random order with random gaps; class `first` occurs."""
     count = int(rng.integers(config.instances[0], config.instances[1] + 1))
     labels: list[int | None] = [first] * count
     if count > 1 and config.classes > 1 and rng.random() < config.second_label:
@@ -215,7 +216,7 @@ def _episodes(config: SyntheticConfig, n: int, first: int, rng: np.random.Genera
     durations = rng.uniform(*config.duration, size=len(labels))
     durations[0] = min(durations[0], (1 - config.background) * n)
     room = (1 - config.background) * n
-    kept = [i for i in range(len(labels)) if durations[: i + 1].sum() <= room]  # actions first, what fits
+    kept = [i for i in range(len(labels)) if durations[: i + 1].sum() <= room]  # what fits, actions first
     order = rng.permutation(kept)
     gaps = rng.dirichlet(np.ones(len(order) + 1)) * (n - durations[order].sum())
     ends = np.cumsum(gaps[:-1] + durations[order])
@@ -267,7 +268,7 @@ def _features(
 
 
 def _share(n: int, start: float, end: float) -> NDArray[np.float64]:
-    """(n,) the share of every snippet that lies in [start, end)."""
+    """(n,): the share of each snippet that lies in [start, end)."""
     edges = np.arange(n, dtype=np.float64)
     return np.asarray(np.clip(np.minimum(edges + 1, end) - np.maximum(edges, start), 0.0, 1.0))
 

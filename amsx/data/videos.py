@@ -30,8 +30,8 @@ class Segment:
 class Timebase:
     """Where snippets lie in time: snippet i (from 0) covers [offset + i * d, offset + (i + 1) * d) seconds.
 
-    Positions are on the snippet-edge axis: snippet i covers [i, i + 1) and its centre is i + 0.5. (The
-    timestamps of `amsx.adaptive_sample` count centres instead; add 0.5 to bring one here.)
+    Positions are on the snippet-edge axis: snippet i covers [i, i + 1), and its centre is i + 0.5. The timestamps of
+    `amsx.adaptive_sample` are on the snippet-centre axis; add 0.5 to convert one to the snippet-edge axis.
     """
 
     snippet_seconds: float  # d, the distance between the centres of neighbouring snippets
@@ -44,11 +44,11 @@ class Timebase:
             raise ValueError(f"offset must be a finite number of seconds, got {self.offset}")
 
     def to_seconds(self, edge: ArrayLike) -> NDArray[np.float64]:
-        """Positions on the snippet-edge axis, of any shape -> seconds, of the same shape."""
+        """Convert positions on the snippet-edge axis to seconds, in an array of the same shape."""
         return np.asarray(self.offset + np.asarray(edge, dtype=np.float64) * self.snippet_seconds)
 
     def to_snippets(self, seconds: ArrayLike) -> NDArray[np.float64]:
-        """Seconds, of any shape -> positions on the snippet-edge axis; the inverse of `to_seconds`."""
+        """Convert seconds to positions on the snippet-edge axis; the inverse of `to_seconds`."""
         return np.asarray((np.asarray(seconds, dtype=np.float64) - self.offset) / self.snippet_seconds)
 
 
@@ -60,9 +60,9 @@ class Video:
     subset: Subset
     streams: Mapping[str, FeatureFile | FeatureArray]  # name -> (n, D) features, n the same for all
     labels: tuple[str, ...]  # the video-level labels, sorted, each once
-    segments: tuple[Segment, ...]  # ground truth for evaluation; training reads none of it
+    segments: tuple[Segment, ...]  # ground truth for evaluation; training does not read it
     timebase: Timebase
-    duration: float | None = None  # seconds, where the annotation says
+    duration: float | None = None  # seconds; None: the annotation does not say
 
     def __post_init__(self) -> None:
         if self.subset not in ("train", "test"):
@@ -94,7 +94,7 @@ class Dataset:
     layout: str  # the name of the reader
     classes: tuple[str, ...]  # sorted; the labels of the training videos (of all videos where there are none)
     videos: tuple[Video, ...]
-    notes: tuple[str, ...] = ()  # what was derived, decided or left out, to be said out loud
+    notes: tuple[str, ...] = ()  # what the reader derived, decided or left out; shown to the user
 
     def __post_init__(self) -> None:
         if not self.videos:

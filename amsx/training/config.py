@@ -44,8 +44,8 @@ class ModelConfig:
     hidden: Count = 1024  # units of the hidden layer; not in the paper, 1024 as I3D
     dropout: Probability = 0.5  # the probability of dropping a unit; not in the paper, W-TALC uses 0.5
     top_k_divisor: Count = 8  # category evidence is the mean of the top n / 8 of n snippets; W-TALC, ASM-Loc
-    standardize: bool = False  # features to mean 0, deviation 1 over the training snippets; not in the paper
-    smoothing: NotNegative = 0.0  # deviation in snippets of a Gaussian over time for the features; the paper has none
+    standardize: bool = False  # whether features get mean 0, deviation 1 over the training snippets; not in the paper
+    smoothing: NotNegative = 0.0  # deviation in snippets of a Gaussian that smooths features in time; not in the paper
 
     def __post_init__(self) -> None:
         check_ranges(self, "model")
@@ -58,9 +58,9 @@ class SamplingConfig:
     weights: Literal["adaptive", "random", "erase"] = "adaptive"  # source of the weights; Eq. 4, or Table IV's others
     eta: NotNegative = 0.75  # added to every sampling weight; Eq. 4, the paper's grid search (Fig. 5)
     interp_factor: InterpFactor = 20  # H, sub-positions per snippet; Eq. 6, the paper's grid search
-    aggregate: Literal["max", "mean", "random"] = "max"  # how the classes' activations become one; Eq. 4, Table V
+    aggregate: Literal["max", "mean", "random"] = "max"  # how the activations of classes become one; Eq. 4, Table V
     mode: Literal["grid", "continuous"] = "grid"  # Eq. 6, or its limit for infinite H (not in the paper)
-    class_threshold: Fraction = 0.25  # probability from which a class guides the sampler in tests; Section IV-B
+    class_threshold: Fraction = 0.25  # probability from which a class guides the sampler at test time; Section IV-B
     erase_threshold: NotNegative = 0.7  # weights "erase" skip what exceeds this multiple of the mean; as alpha of Eq. 8
 
     def __post_init__(self) -> None:
@@ -85,11 +85,11 @@ class LossConfig:
 
 @dataclass(frozen=True)
 class PhasesConfig:
-    """Which branches there are, who teaches whom, and for how long (Table III's rows)."""
+    """Which branches there are, which of them gives pseudo-labels to which, and for how many epochs (Table III)."""
 
-    branches: Literal["base", "both"] = "both"  # which branches there are; row A has the base branch alone
+    branches: Literal["base", "both"] = "both"  # which branches are trained; row A trains the base branch alone
     sampler: bool = True  # whether the supplementary branch sees adaptively sampled features; rows C and F
-    supervision: Literal["none", "self", "mutual"] = "mutual"  # who makes the pseudo-labels; rows D, E and F
+    supervision: Literal["none", "self", "mutual"] = "mutual"  # which branch gives pseudo-labels; rows D, E and F
     base_epochs: Count = 20  # epochs of phase zero: the base branch on video labels alone; Section IV-B
     supplementary_epochs: CountOrZero = 0  # epochs of phase zero for the supplementary branch; the paper has none
     alternate_epochs: Count = 5  # epochs of phase one, and of phase two, in every iteration; Section IV-B
@@ -105,10 +105,12 @@ class OptimizationConfig:
 
     learning_rate: Positive = 1e-4  # Adam's learning rate; Section IV-B
     weight_decay: NotNegative = 0.0  # Adam's L2 penalty; the paper does not say
-    restart: bool = True  # whether Adam's moments begin anew with every phase; the paper does not say, not tuned
+    restart: bool = True  # whether every phase begins with new Adam moments; the paper does not say, not tuned
     batch_size: EvenCount = 16  # videos in a batch, in pairs that share a class; similar methods use 10 to 32
     max_snippets: Count = 1000  # T, the snippets of a training crop; Section IV-B: 1000 THUMOS14, 400 ActivityNet
-    sampling: Literal["crop", "jittered", "uniform"] = "crop"  # how longer videos become T snippets; Section IV-B
+    sampling: Literal["crop", "jittered", "uniform"] = (
+        "crop"  # how T snippets of a longer video are taken; Section IV-B
+    )
     storage: Literal["auto", "float32", "float16", "mapped"] = "auto"  # how features are held, in memory or on disk
     seed: CountOrZero = 0  # seed of initialization, order, crops and dropout
 
@@ -137,7 +139,7 @@ class EvaluationConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """A run's whole configuration; `Config()` is the paper's for THUMOS14."""
+    """The whole configuration of a run. `Config()` has the paper's settings for THUMOS14."""
 
     model: ModelConfig = field(default_factory=ModelConfig)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
@@ -166,9 +168,9 @@ def from_dict(values: Mapping[str, Any]) -> Config:
 
 
 def override(config: Config, assignments: Iterable[str]) -> Config:
-    """`config` after assignments like "loss.localization_weight=0.5", each parsed by its field's type.
+    """`config` with assignments like "loss.localization_weight=0.5", each parsed according to its field's type.
 
-    Values are checked when all of them are in place, so their order does not matter; of two for a key the last counts.
+    Values are checked together, so their order does not matter; of two assignments to one key, the last counts.
     """
     changes: dict[str, dict[str, Any]] = {}
     for assignment in assignments:

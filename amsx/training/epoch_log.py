@@ -1,4 +1,4 @@
-"""What a run records of every epoch: in the checkpoint, in log.jsonl, and for TensorBoard if that is asked for."""
+"""The record of every epoch, which goes to the checkpoint, to log.jsonl and, if asked for, to TensorBoard."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -26,10 +26,10 @@ class EpochRecord:
     trains: Branch  # the branch that was trained; the other was frozen
     loss: float  # the whole objective, Eq. 11
     classification: float  # Eq. 10
-    cas_classification: float  # the same of the top-k means of the CAS
+    cas_classification: float  # the loss by which video labels train the CAS
     similarity: float  # W-TALC's co-activity similarity
     localization: float  # Eq. 9; 0 in phase zero, which has no pseudo-labels
-    seconds: float  # that the epoch took
+    seconds: float  # the time that the epoch took
 
     def term(self, name: str) -> float:
         """One of `TERMS`."""

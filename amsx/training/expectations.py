@@ -1,9 +1,9 @@
-"""How long a training will take and how much memory, estimated before it begins.
+"""Estimates, before a training begins, of how long it will take and how much memory it will need.
 
-Time: a few steps of every kind of phase are timed on this machine with features of the data's shape, and multiplied by
-the steps of the schedule, in proportion to the snippets of a batch (padding included). Memory: counted, not measured:
-features, parameters with Adam's moments, and what a step keeps for its gradients. Both are estimates: other work on the
-machine, reading from a slow disk and the allocator's habits are not in them.
+For the time, a few steps of every kind of phase are timed on this machine with random features in the data's shape. The
+result is multiplied by the steps of the schedule, in proportion to the snippets of a batch (padding included). The
+memory is counted on the CPU, not measured: features, parameters with Adam's moments, and what a step keeps for its
+gradients. Both leave out other work on the machine, reading from a slow disk, and what the allocator adds.
 """
 
 import time
@@ -20,22 +20,22 @@ from amsx.training.config import Config
 from amsx.training.phases import schedule
 from amsx.training.trainer import Trainer
 
-STEPS = 4  # timed per kind of phase; the first one warms up
+STEPS = 4  # steps that are timed for each kind of phase; the first one is not counted
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """What one stream's training and its test will take."""
+    """The time and memory that the training and the test of one stream are expected to take."""
 
     stream: str
     seconds: float  # of training and the test at its end
-    memory: int  # bytes for features, model and steps, beyond what Python and torch take by themselves
+    memory: int  # bytes for features, model and steps, in addition to what Python and torch take by themselves
     steps: int  # optimizer steps
-    snippets: int  # training snippets an epoch goes through, padding included
+    snippets: int  # snippets of all batches of an epoch, padding included
 
 
 def expect(dataset: Dataset, config: Config, stream: str, device: torch.device) -> Expectation:
-    """Estimate the training of a stream; takes the time of a dozen steps. No feature is read."""
+    """Estimate the training of a stream. This takes the time of about a dozen steps and reads no features."""
     train, test = dataset.subset("train"), dataset.subset("test")
     width, classes = dataset.dims[stream], dataset.classes
     sizes = _batch_sizes(train, classes, config)
@@ -79,7 +79,7 @@ def _order(videos: Sequence[Video], classes: Sequence[str]) -> np.ndarray:
 
 
 def _batch_sizes(videos: Sequence[Video], classes: Sequence[str], config: Config) -> np.ndarray:
-    """(steps,) snippets of every batch of an epoch, padding included."""
+    """The snippets of every batch of an epoch, padding included: (steps,)."""
     lengths = np.array([min(video.length, config.optimization.max_snippets) for video in videos])
     lengths = lengths[_order(videos, classes)]
     size = config.optimization.batch_size
@@ -88,7 +88,7 @@ def _batch_sizes(videos: Sequence[Video], classes: Sequence[str], config: Config
 
 
 def _shaped_like(videos: Sequence[Video], width: int, classes: Sequence[str]) -> FeatureSet:
-    """Random features in the shape of the videos'."""
+    """Random features in the shape of the videos' own."""
     edges = np.concatenate([[0], np.cumsum([video.length for video in videos])]).astype(np.int64)
     rows = torch.rand(int(edges[-1]), width, generator=torch.Generator().manual_seed(0))
     labels = torch.from_numpy(multi_hot([video.labels for video in videos], classes))
@@ -96,7 +96,7 @@ def _shaped_like(videos: Sequence[Video], width: int, classes: Sequence[str]) ->
 
 
 def _seconds_of_a_step(trainer: Trainer) -> dict[tuple[str, str], float]:
-    """(phase, branch) -> the median of its steps after the first; every "epoch" of the trainer was one step."""
+    """(phase, branch) -> the median time of its steps after the first. Each epoch of the trainer was one step."""
     taken: dict[tuple[str, str], list[float]] = {}
     for record in trainer.history:
         taken.setdefault((record.phase, record.trains), []).append(record.seconds)
@@ -104,15 +104,15 @@ def _seconds_of_a_step(trainer: Trainer) -> dict[tuple[str, str], float]:
 
 
 def _memory(trainer: Trainer, train: Sequence[Video], test: Sequence[Video], width: int, batch: int) -> int:
-    """Bytes: the features of training and test, the parameters, and a step over `batch` snippets."""
+    """The bytes of all features, of the parameters, and of a step over `batch` snippets."""
     parameters = sum(p.numel() for p in trainer.model.parameters())
     rows = sum(video.length for video in (*train, *test))
     bytes_of = 2 if trainer.config.optimization.storage == "float16" else 4
     features = 0 if trainer.config.optimization.storage == "mapped" else bytes_of * rows * width
-    if trainer.device.type == "cuda":  # the step was measured where the device can tell
+    if trainer.device.type == "cuda":  # the device has measured the step
         return features + torch.cuda.max_memory_allocated(trainer.device)
-    # Of a snippet: the batch, standardized and sampled input (D each); the hidden layer before and after ReLU and
-    # dropout, the mask, gradients and scratch (H each, 8 of them as measured); a dozen sequences per class.
+    # A step holds for each snippet: the batch, the standardized and the sampled features (D each); the hidden layer
+    # before and after ReLU and dropout, the mask, gradients and scratch (H each, 8 as measured); 12 values per class.
     hidden, classes = trainer.config.model.hidden, len(trainer.classes)
     step = 4 * batch * (3 * width + 8 * hidden + 12 * classes)
     return features + 4 * 4 * parameters + step

@@ -22,11 +22,11 @@ class Phase:
 def schedule(config: PhasesConfig) -> tuple[Phase, ...]:
     """The phases in order.
 
-    Phase zero trains the base branch on video labels alone, and the supplementary branch where it is given epochs of
-    its own. Then every iteration has a phase one, which trains the supplementary branch, and a phase two, which trains
-    the base branch. Under mutual supervision the frozen branch teaches, under self-supervision the branch teaches
-    itself, and without supervision both go on with video labels alone: every row of Table III trains a branch for
-    the same number of epochs.
+    Phase zero trains the base branch on video labels alone, and then the supplementary branch where
+    `supplementary_epochs` is not 0. After that, every iteration has a phase one, which trains the supplementary branch,
+    and a phase two, which trains the base branch. The pseudo-labels come from the frozen branch under mutual
+    supervision and from the trained branch itself under self-supervision. Without supervision, training goes on with
+    video labels alone, so that every row of Table III trains a branch for the same number of epochs.
     """
     phases = [Phase("zero", 0, "base", None, config.base_epochs)]
     both = config.branches == "both"
@@ -51,7 +51,7 @@ def total_epochs(phases: tuple[Phase, ...]) -> int:
 
 
 def phase_of_epoch(phases: tuple[Phase, ...], epoch: int) -> tuple[Phase, bool]:
-    """The phase that 0-based `epoch` of the schedule belongs to, and whether it is the phase's first."""
+    """The phase of the epoch number `epoch`, counted from 0, and whether it is the first epoch of that phase."""
     for phase in phases:
         if epoch < phase.epochs:
             return phase, epoch == 0

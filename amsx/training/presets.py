@@ -1,7 +1,7 @@
-"""Where a configuration starts: the paper's settings, those for small data, what the data decides.
+"""Presets, from which a configuration starts: the paper's settings, and settings for small data.
 
-The paper gives one set of values for all its data sets but for T and the thresholds of evaluation; the source of each
-value stands beside its field in config.py. Its implementation details are in Section IV-B.
+The paper (Section IV-B) gives one set of values for all its data sets, except T and the thresholds of evaluation. The
+comment behind each field in config.py names the value's source.
 """
 
 from dataclasses import replace
@@ -12,22 +12,23 @@ from amsx.training.config import Config
 
 Preset = Literal["thumos14", "activitynet12", "activitynet13", "small"]
 
-NARROW = 512  # columns, a rule of thumb; features narrower than this in every stream are not I3D's (1024)
-ACTIVITYNET_TIOU = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)  # what the benchmark averages over
-ACTIVITYNET_CLASSES: dict[int, Preset] = {100: "activitynet12", 200: "activitynet13"}  # of the releases
+NARROW = 512  # a rule of thumb: features with fewer columns in every stream are not I3D's, which have 1024
+ACTIVITYNET_TIOU = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)  # the benchmark averages over these
+ACTIVITYNET_CLASSES: dict[int, Preset] = {100: "activitynet12", 200: "activitynet13"}  # number of classes -> preset
 
 
 def preset(name: Preset) -> Config:
-    """`thumos14`, `activitynet12`, `activitynet13`: the paper's settings. `small`: for narrow features, few videos.
+    """The configuration of a preset.
 
-    The values of `small` come from validation folds of the training videos, but for beta, which nothing has tuned.
+    `thumos14`, `activitynet12` and `activitynet13` are the paper's settings. `small` is for narrow features and few
+    videos; its values were chosen on validation folds of training videos, except beta, which was not tuned.
     """
     if name not in get_args(Preset):
         raise ValueError(f"unknown preset {name!r}; expected one of {', '.join(get_args(Preset))}")
     config = Config()
     if name == "thumos14":
         return config
-    if name in ("activitynet12", "activitynet13"):  # the paper has 1.2; 1.3 takes what 1.2 has
+    if name in ("activitynet12", "activitynet13"):  # the paper reports 1.2; 1.3 has the same settings
         return replace(
             config,
             optimization=replace(config.optimization, max_snippets=400),  # T, Section IV-B; no video of 1.2 is longer
@@ -35,7 +36,7 @@ def preset(name: Preset) -> Config:
         )
     return replace(
         config,
-        # The folds prefer 256 units to 128 (wider was not tried there), and standardized features when noisy.
+        # On the folds 256 units were better than 128 (more were not tried), and standardizing helped noisy features.
         model=replace(config.model, hidden=256, standardize=True),
         # 1e-4 underfits in 20 epochs of few batches.
         loss=replace(config.loss, cas_classification="binary", cas_weight=0.5, exclusive_targets=True),
@@ -43,16 +44,16 @@ def preset(name: Preset) -> Config:
         optimization=replace(config.optimization, learning_rate=3e-4),
         # The probabilities sum to one over a video's classes, so where videos have many, each has little.
         sampling=replace(config.sampling, class_threshold=0.1),
-        # Nothing says that rgb is the weaker stream outside I3D: the streams weigh alike.
+        # Outside I3D, rgb need not be the weaker stream: the streams have equal weights.
         localization=replace(config.localization, beta=0.5, class_threshold=0.01),
     )
 
 
 def for_dataset(dataset: Dataset, name: Preset | None = None) -> tuple[Config, list[str]]:
-    """A configuration for `dataset` and, in words, what was decided and why.
+    """A configuration for `dataset`, and notes on what was decided and why.
 
-    `name=None` lets the data choose the preset: `small` where every stream has fewer than 512 columns; else that of
-    the ActivityNet release with as many classes (100 or 200), and `thumos14` for everything else.
+    With `name=None` the data decides the preset: `small` where every stream has fewer than 512 columns, else that of
+    the ActivityNet release with the same number of classes (100 or 200), else `thumos14`.
     """
     widths = ", ".join(f"{stream} {width}" for stream, width in dataset.dims.items())
     notes = []

@@ -1,4 +1,4 @@
-"""Trains and tests every stream of a data set, and leaves a run directory (see `amsx.training.run_directory`)."""
+"""Trains and tests every stream of a data set, and writes a run directory (see `amsx.training.run_directory`)."""
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -25,14 +25,14 @@ from amsx.training.run_directory import describe_run, ground_truth, read_activat
 from amsx.training.setup import choose_device, seeded
 from amsx.training.trainer import Trainer
 
-TRAINED = ("model", "sampling", "loss", "phases", "optimization")  # sections fixed by the training
+TRAINED = ("model", "sampling", "loss", "phases", "optimization")  # sections that cannot change after the training
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a test gives; None where no test video is annotated."""
+    """The result of a test. Scores are None where no test video is annotated."""
 
-    out: Path
+    out: Path  # the folder that the result was written to
     metrics: Evaluation | None  # of all streams fused
     streams: dict[str, Evaluation | None]  # of each stream alone
 
@@ -49,12 +49,13 @@ def train_run(
     tensorboard: bool = False,
     say: Callable[[str], None] = print,
 ) -> RunResult:
-    """Train every stream apart (all by default), test the last epoch, and leave a run directory at `out`.
+    """Train each of `streams` (default: all) by itself, test the last epoch, and write a run directory to `out`.
 
-    `resume=True` continues a run that was interrupted, to the result it would have had. `tensorboard=True` also writes
-    the log as TensorBoard events. FileExistsError where `out` already holds a run and `resume` is not set; ValueError
-    where streams are unknown, there is nothing to train on, features (of test videos, too) hold values that cannot be
-    used, the run to resume has another configuration or other data, or the package `tensorboard` is wanted and absent.
+    `resume=True` continues an interrupted run, which then has the result that it would have had without the
+    interruption. `tensorboard=True` also writes the log as TensorBoard events. FileExistsError where `out` already
+    holds a run and `resume` is not set. ValueError where a stream is unknown, where there are no training videos,
+    where features of training or test videos cannot be used, where the run to resume has another configuration or
+    other data, and where `tensorboard` is set but the package is not installed.
     """
     if tensorboard:
         require_tensorboard()
@@ -86,19 +87,19 @@ def train_run(
 
 
 def test_run(run: Path | str, overrides: Sequence[str] = (), out: Path | str | None = None) -> RunResult:
-    """Fusion, localization and evaluation from a run's saved activations, without features or model.
+    """Fuse, localize and score again from a run's saved activations, without features or model.
 
-    `overrides` ("localization.beta=0.3") may change the sections localization and evaluation. The results go
-    to `out`: by default the run directory itself, or its folder `retest` where something was overridden, so
-    that the run's own results stay what its configuration says.
+    `overrides` ("localization.beta=0.3") may change the sections localization and evaluation. The results are written
+    to `out`. The default is the run directory, or its folder `retest` where a setting is overridden, so that the
+    results in the run directory remain those of its configuration.
     """
     run = Path(run)
     described = read_run(run)
     trained = described.config
     config = override(trained, overrides)
-    late = [line for line in differences(trained, config) if line.split(".")[0] in TRAINED]
-    if late:
-        raise ValueError(f"only localization and evaluation can change after training, not {'; '.join(late)}")
+    fixed = [line for line in differences(trained, config) if line.split(".")[0] in TRAINED]
+    if fixed:
+        raise ValueError(f"only localization and evaluation can change after training, not {'; '.join(fixed)}")
     truth = read_json(run / "ground_truth.json")
     if not isinstance(truth, dict) or not isinstance(truth.get("database"), dict):
         raise ValueError(f"{run}/ground_truth.json was not written by amsx train; expected an object under 'database'")
@@ -115,7 +116,10 @@ def test_run(run: Path | str, overrides: Sequence[str] = (), out: Path | str | N
 def score(
     parts: Sequence[StreamActivations], config: Config, truth: dict[str, Any], out: Path | None = None
 ) -> Evaluation | None:
-    """Fuse streams (Eq. 12), detect, and evaluate; predictions.json and metrics.json go to `out`."""
+    """Fuse streams (Eq. 12), localize and score; predictions.json and metrics.json are written to `out`, if given.
+
+    None where no test video is annotated. ValueError where the streams were tested on different videos or classes.
+    """
     first = parts[0]
     for part in parts[1:]:
         if part.ids != first.ids or part.classes != first.classes:
@@ -133,13 +137,13 @@ def score(
 
 
 def fuse_streams(parts: Sequence[StreamActivations], config: Config) -> Activations:
-    """What the detections are made from: the branches of each stream fused, then the streams (Eq. 12)."""
+    """The activations that detections are made from: fused over each stream's branches, then over streams (Eq. 12)."""
     fused = [part.fused(config.localization.supplementary_weight) for part in parts]
     return fuse(fused, stream_weights([part.stream for part in parts], config.localization.beta))
 
 
 def chosen_streams(dataset: Dataset, streams: Sequence[str] | None) -> list[str]:
-    """The named streams in their customary order, all by default; ValueError for an unknown name."""
+    """The names in `streams` (default: all) in their customary order; ValueError for an unknown name."""
     known = dataset.stream_names
     for name in streams or ():
         if name not in known:
@@ -148,7 +152,7 @@ def chosen_streams(dataset: Dataset, streams: Sequence[str] | None) -> list[str]
 
 
 def check_values(dataset: Dataset, streams: Sequence[str]) -> None:
-    """ValueError where features hold values that cannot be used: at once, not after hours in the middle of a run."""
+    """ValueError where features hold values that cannot be used, so that no run stops at them after hours."""
     broken = list(broken_values(dataset, streams).values())
     if broken:
         more = f", and {len(broken) - 1} files more" if len(broken) > 1 else ""
@@ -156,7 +160,7 @@ def check_values(dataset: Dataset, streams: Sequence[str]) -> None:
 
 
 def stream_activations(trainer: Trainer, videos: Sequence[Video]) -> StreamActivations:
-    """What a trainer's model, as it is, says about `videos`; a random sampler draws the same every time."""
+    """The activations of `videos` by a trainer's present model; a random sampler makes the same draws each time."""
     features = FeatureSet.load(videos, trainer.stream, trainer.classes, storage=trainer.config.optimization.storage)
     with seeded(trainer.config.optimization.seed, 1 + trainer.epoch, trainer.device):
         base, supplementary = infer(
@@ -187,7 +191,7 @@ def _train_stream(
     tensorboard: bool,
     say: Callable[[str], None],
 ) -> StreamActivations | None:
-    """One stream from its last checkpoint, or from nothing, to the activations of the test videos."""
+    """Train one stream, from its last checkpoint if there is one; the activations of the test videos at the end."""
     features = FeatureSet.load(train, stream, classes, storage=config.optimization.storage)
     if features.note:
         say(f"{stream}: {features.note}")

@@ -1,14 +1,14 @@
-"""A run directory: the files that a training run leaves behind, and what its config.json says.
+"""The run directory: which files a training run writes, and reading its config.json and activations.
 
 RUN/config.json             the data and the complete configuration
 RUN/ground_truth.json       the test videos' annotation, ActivityNet form
 RUN/<stream>/checkpoint.safetensors   weights, optimizers, position in the schedule, log
 RUN/<stream>/log.jsonl      one line per epoch
 RUN/<stream>/activations.safetensors  raw CASs and category probabilities of the test videos, both branches
-RUN/<stream>/iterations/<k>.safetensors   the same in float16 at the end of iteration k (0: phase zero, without a
-                            branch that is not trained yet), for every iteration but the last
+RUN/<stream>/iterations/<k>.safetensors   the same in float16 at the end of iteration k, for every iteration but the
+                            last (0: phase zero, without a branch that is not trained yet)
 RUN/<stream>/input.safetensors        how much the test videos' features change at every snippet
-RUN/<stream>/tensorboard/   the log as TensorBoard events, where they were asked for
+RUN/<stream>/tensorboard/   the log as TensorBoard events, if they were asked for
 RUN/<stream>/predictions.json, metrics.json   of the stream alone
 RUN/predictions.json, metrics.json            of all streams fused
 """
@@ -29,13 +29,13 @@ class DataDescription:
     """The data of a run."""
 
     root: str | None  # the folder the features were read from; None: they were made in memory
-    layout: str | None  # the layout it was read in
+    layout: str | None  # the layout that it was read in
     streams: tuple[str, ...]  # the streams that the run trains
-    classes: tuple[str, ...]  # what the columns of its CASs mean
+    classes: tuple[str, ...]  # the classes of the columns of its CASs
     videos: Mapping[str, int]  # subset ("train", "test") -> how many videos it has
 
     def to_json(self) -> dict[str, Any]:
-        """What config.json holds under "data"."""
+        """The content of config.json under the key "data"."""
         return {
             "root": self.root,
             "layout": self.layout,
@@ -47,19 +47,19 @@ class DataDescription:
 
 @dataclass(frozen=True)
 class RunDescription:
-    """What a run was made from: the content of its config.json."""
+    """The data and the configuration of a run: the content of its config.json."""
 
     data: DataDescription
     config: Config
 
     def to_json(self) -> dict[str, Any]:
-        """What config.json holds."""
+        """The content of config.json."""
         return {"data": self.data.to_json(), "config": to_dict(self.config)}
 
     def changes_to(self, other: "RunDescription") -> list[str]:
-        """Where `other` differs, as "section.key: here, there" lines; the data are the section "data"."""
-        here, there = self.data.to_json(), other.data.to_json()
-        data = [f"data.{key}: {here[key]!r}, {there[key]!r}" for key in here if here[key] != there[key]]
+        """The differences to `other` as lines "section.key: own value, other value"; the data is the section "data"."""
+        own, others = self.data.to_json(), other.data.to_json()
+        data = [f"data.{key}: {own[key]!r}, {others[key]!r}" for key in own if own[key] != others[key]]
         return differences(self.config, other.config) + data
 
 
@@ -103,7 +103,7 @@ def read_activations(run: Path | str, streams: Sequence[str]) -> list[StreamActi
 
 
 def ground_truth(videos: Sequence[Video]) -> dict[str, Any]:
-    """The videos' annotation in the ActivityNet form, as ground_truth.json holds it."""
+    """The annotation of the videos in the ActivityNet form: the content of ground_truth.json."""
     database = {
         video.id: {
             "subset": video.subset,

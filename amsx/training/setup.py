@@ -1,4 +1,4 @@
-"""What a training run starts from: its device, its model, its random numbers."""
+"""The device, the model and the random numbers with which a training run begins."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from amsx.training.config import Config
 
 
 def choose_device(name: str | None = None) -> torch.device:
-    """The device called `name`; None: the GPU where torch sees one, else the CPU."""
+    """The device called `name`; with None, the GPU where torch sees one, else the CPU."""
     if name is None:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -48,7 +48,7 @@ def build_model(width: int, num_classes: int, config: Config) -> AMS:
 
 
 def build_sampler(config: Config) -> Sampler:
-    """The sampler that `config.sampling` describes, whether or not `config.phases` makes use of one."""
+    """The sampler that `config.sampling` describes, whether or not the branches of `config.phases` use one."""
     return Sampler(
         weights=config.sampling.weights,
         eta=config.sampling.eta,
@@ -60,7 +60,7 @@ def build_sampler(config: Config) -> Sampler:
 
 
 def load_model(model: AMS, tensors: Mapping[str, Tensor]) -> None:
-    """Fill `model` with the weights of a checkpoint's tensors; ValueError where they do not fit."""
+    """Load the weights among the tensors of a checkpoint into `model`; ValueError where they do not fit."""
     weights = {name[len("model.") :]: value for name, value in tensors.items() if name.startswith("model.")}
     try:
         model.load_state_dict(weights)
@@ -69,14 +69,14 @@ def load_model(model: AMS, tensors: Mapping[str, Tensor]) -> None:
 
 
 def moments(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation (D,) of the rows of `features` (N, D); a constant column deviates by 1."""
+    """Mean and standard deviation (D,) of the columns of `features` (N, D); a constant column has the deviation 1."""
     deviation, mean = torch.std_mean(features.float(), dim=0, correction=0)
     return mean, torch.where(deviation > 1e-6 * (1 + mean.abs()), deviation, torch.ones_like(deviation))
 
 
 @contextmanager
 def seeded(seed: int, part: int, device: torch.device) -> Iterator[None]:
-    """Torch's random numbers inside depend on (seed, part) alone; those outside go on undisturbed."""
+    """Within the context, torch's random numbers depend on (seed, part) alone; afterwards its former state returns."""
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices):
         torch.manual_seed(_mixed(seed, part))
@@ -84,5 +84,5 @@ def seeded(seed: int, part: int, device: torch.device) -> Iterator[None]:
 
 
 def _mixed(seed: int, part: int) -> int:
-    """One 63-bit seed out of a run's seed and a part's number, mixed so that neighbours share nothing."""
+    """A 63-bit seed from the seed of a run and the number of a part, mixed so that near numbers have unlike seeds."""
     return int(np.random.SeedSequence([seed, part]).generate_state(1, np.uint64)[0] >> np.uint64(1))

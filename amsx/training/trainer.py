@@ -26,15 +26,15 @@ from amsx.training.epoch_log import TERMS, EpochRecord
 from amsx.training.phases import Phase, phase_of_epoch, schedule, total_epochs
 from amsx.training.setup import build_model, load_model, moments, seeded
 
-LOG_EVERY = 60.0  # seconds between two lines of progress where nobody sees it move: in a file, in a job's log
+LOG_EVERY = 60.0  # seconds between two lines of progress where the output is no terminal, such as a job's log
 
 
 class Trainer:
     """The state of a training run on one stream, always at the end of an epoch.
 
-    All randomness of an epoch (order, crops, dropout) is seeded from the run's seed and the epoch's number,
-    so the state is the weights, the optimizers and the number of finished epochs, and a resumed run repeats
-    an uninterrupted one bit for bit.
+    All randomness of an epoch (order, crops, dropout) is seeded from the run's seed and the epoch's number. So the
+    weights, the optimizers and the number of finished epochs are the whole state, and a resumed run repeats an
+    uninterrupted one bit for bit.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Trainer:
         device: torch.device | str = "cpu",
         progress: bool = True,
     ) -> None:
-        """`features`: the training videos; `classes`: what the columns of their labels mean."""
+        """`features` are those of the training videos, `classes` the names of the columns of their labels."""
         self.device = torch.device(device)
         self.features = features.to(self.device)
         self.config = config
@@ -80,7 +80,7 @@ class Trainer:
         return self.epoch >= total_epochs(self.phases)
 
     def train(self, after_epoch: Callable[["Trainer"], None] | None = None, *, until: int | None = None) -> None:
-        """Train to the end of the schedule, or until that many of its epochs are finished.
+        """Train to the end of the schedule, or until `until` of its epochs are finished.
 
         `after_epoch` is called with the trainer after every epoch.
         """
@@ -145,7 +145,7 @@ class Trainer:
         """Eq. 11 and its terms for the student of `phase`, scalars in the order of `TERMS`."""
         loss = self.config.loss
         lengths, labels = batch.lengths, batch.labels
-        output, cas, taught = self._forward(batch, phase)
+        output, cas, teacher_cas = self._forward(batch, phase)
         classification = classification_loss(output.log_probs, labels)
         cas_classification = self._cas_classification(output, labels, lengths)
         similarity = co_activity_similarity_loss(
@@ -153,29 +153,29 @@ class Trainer:
         )
         total = classification + loss.cas_weight * cas_classification + loss.similarity_weight * similarity
         localization = torch.zeros_like(total)
-        if taught is not None:
+        if teacher_cas is not None:
             targets = pseudo_labels(
-                taught, labels, lengths, ratio=loss.pseudo_threshold, exclusive=loss.exclusive_targets
+                teacher_cas, labels, lengths, ratio=loss.pseudo_threshold, exclusive=loss.exclusive_targets
             )
             localization = localization_loss(cas, targets, labels, lengths)
             total = total + loss.localization_weight * localization
         return [total, classification, cas_classification, similarity, localization]
 
     def _cas_classification(self, output: BranchOutput, labels: Tensor, lengths: Tensor) -> Tensor:
-        """How the video labels reach the CAS: Eq. 10 over its own logits, or a binary decision for every class."""
+        """The loss by which video labels train the CAS: Eq. 10 on its logits, or a binary decision for every class."""
         if self.config.loss.cas_classification == "binary":
             return cas_classification_loss(output.cas_probs, labels)
         evidence = top_k_mean(output.logits, lengths, self.config.model.top_k_divisor)  # (B, C)
         return classification_loss(evidence.log_softmax(dim=1), labels)
 
     def _forward(self, batch: Batch, phase: Phase) -> tuple[BranchOutput, Tensor, Tensor | None]:
-        """The student's output, its CAS at the snippets, and the teacher's, which carries no gradient."""
+        """The student's output, its CAS at the snippets, and the teacher's CAS, which carries no gradient."""
         feats, lengths, labels = batch.features, batch.lengths, batch.labels
         if phase.trains == "base" and phase.teacher is None:
             output = self.model.base_branch(feats, lengths)
             return output, output.cas, None
         with _as_tested(self.model.base):
-            guide = self.model.base_branch(feats, lengths).cas  # guides the sampler, and may teach
+            guide = self.model.base_branch(feats, lengths).cas  # guides the sampler, and may give the pseudo-labels
         if phase.trains == "base":
             output = self.model.base_branch(feats, lengths)
             cas = output.cas
@@ -198,7 +198,7 @@ class Trainer:
         )
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Everything that a later `restore` needs: tensors, and a header of JSON values."""
+        """Tensors and a header of JSON values, from which `restore` continues."""
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         for branch, optimizer in self.optimizers.items():
             for name, parameter in getattr(self.model, branch).named_parameters():
@@ -215,10 +215,10 @@ class Trainer:
         return {name: value.detach().clone() for name, value in tensors.items()}, header
 
     def restore(self, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
-        """Continue from a `state`; ValueError where it comes from other data or another model.
+        """Continue from what `state` returned; ValueError where it comes from other data or another model.
 
-        The configurations may differ in what the finished epochs did not depend on, so that runs can share a
-        beginning.
+        The configuration may differ in settings that the finished epochs did not depend on, so that runs can share
+        their first epochs.
         """
         expected = {"stream": self.stream, "classes": list(self.classes), "width": self.width}
         for key, value in expected.items():
@@ -240,7 +240,7 @@ class Trainer:
 
 @contextmanager
 def _as_tested(branch: Backbone) -> Iterator[None]:
-    """Inside, the branch runs without dropout and without gradients."""
+    """Within the context, the branch runs as at test time: without dropout and without gradients."""
     training = branch.training
     branch.eval()
     try:
