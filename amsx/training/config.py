@@ -108,9 +108,7 @@ class OptimizationConfig:
     restart: bool = True  # whether every phase begins with new Adam moments; the paper does not say, not tuned
     batch_size: EvenCount = 16  # videos in a batch, in pairs that share a class; similar methods use 10 to 32
     max_snippets: Count = 1000  # T, the snippets of a training crop; Section IV-B: 1000 THUMOS14, 400 ActivityNet
-    sampling: Literal["crop", "jittered", "uniform"] = (
-        "crop"  # how T snippets of a longer video are taken; Section IV-B
-    )
+    sampling: Literal["crop", "jittered", "uniform"] = "crop"  # how T snippets of longer videos are taken; Section IV-B
     storage: Literal["auto", "float32", "float16", "mapped"] = "auto"  # how features are held, in memory or on disk
     seed: CountOrZero = 0  # seed of initialization, order, crops and dropout
 
