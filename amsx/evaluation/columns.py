@@ -1,6 +1,6 @@
 """Labelled segments as columns of numbers: from arrays, or from JSON records, where a broken record is named."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from operator import itemgetter
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from amsx.files import parse_json
+from amsx.records import are_of, record_fault
 
 Source = str | Path | Mapping[str, Any]  # a JSON file, or what one holds, parsed
 
@@ -164,9 +165,9 @@ def _columns(entries: Mapping[str, Any], keys: Sequence[str]) -> Columns | None:
             labels += label
             times += chain.from_iterable(segment)
             scores += rest[0] if rest else ()
-        if not (_are(set(map(type, labels)), str, int, np.integer) and _are(types, list, tuple, np.ndarray)):
+        if not (are_of(set(map(type, labels)), str, int, np.integer) and are_of(types, list, tuple, np.ndarray)):
             return None
-        if not sizes <= {2}:
+        if not sizes <= {2} or {bool, np.bool_} & set(map(type, chain(times, scores))):
             return None
         n = len(labels)
         segments = np.fromiter(times, dtype=np.float64, count=2 * n).reshape(n, 2)
@@ -179,6 +180,8 @@ def _columns(entries: Mapping[str, Any], keys: Sequence[str]) -> Columns | None:
     counts = np.array([len(records) for records in entries.values()], dtype=np.int64)
     names = list(map(str, labels))
     code = {label: i for i, label in enumerate(dict.fromkeys(names))}
+    if not all(map(str.strip, code)):
+        return None
     return Columns(
         videos=tuple(map(str, entries)),
         labels=tuple(code),
@@ -190,48 +193,13 @@ def _columns(entries: Mapping[str, Any], keys: Sequence[str]) -> Columns | None:
     )
 
 
-def _are(given: Iterable[type], *types: type) -> bool:
-    return all(issubclass(one, types) and one is not bool for one in given)
-
-
 def _first_fault(entries: Mapping[str, Any], name: str, kind: str, keys: Sequence[str]) -> str:
     """Where the first broken record is, what is wrong with it and what was expected."""
     for video, records in entries.items():
         if not isinstance(records, list | tuple):
             return f"{name}: video {video!r} holds a {type(records).__name__}; expected a list of {kind}s"
         for index, record in enumerate(records):
-            fault = _fault(record, keys)
+            fault = record_fault(record, keys)
             if fault:
                 return f"{name}: video {video!r}, {kind} {index} {fault}"
     return f"{name}: a {kind} is malformed; expected the keys {', '.join(keys)}"
-
-
-def _fault(record: Any, keys: Sequence[str]) -> str | None:
-    """What is wrong with a record and what was expected; None if it is sound."""
-    if not isinstance(record, Mapping):
-        return f"is a {type(record).__name__}; expected an object with the keys {', '.join(keys)}"
-    for key in keys:
-        if key not in record:
-            return f"has no {key!r}; expected the keys {', '.join(keys)}"
-    label, segment, *score = (record[key] for key in keys)
-    if not _are([type(label)], str, int, np.integer):
-        return f"has {keys[0]} {label!r}; expected a string or an integer"
-    if not _are([type(segment)], list, tuple, np.ndarray) or len(segment) != 2:
-        return f"has {keys[1]} {segment!r}; expected [start, end]"
-    start, end = _number(segment[0]), _number(segment[1])
-    if start is None or end is None:
-        return f"has {keys[1]} {segment!r}; expected two finite numbers [start, end]"
-    if end < start:
-        return f"has {keys[1]} {segment!r}, which ends before it starts; expected start <= end"
-    if score and _number(score[0]) is None:
-        return f"has {keys[2]} {score[0]!r}; expected a finite number"
-    return None
-
-
-def _number(value: Any) -> float | None:
-    """`value` as a finite float, or None where it is none."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return number if np.isfinite(number) else None

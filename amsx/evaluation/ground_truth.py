@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from amsx.evaluation.columns import Columns, Source, load_json, quoted, read_columns
 from amsx.evaluation.selection import DEFAULT_SELECTION, Database, Selection, Spans, chosen_videos, subset_sizes
-
-AMBIGUOUS = "Ambiguous"  # the label of ambiguous spans in THUMOS14 annotations; never a class
+from amsx.records import AMBIGUOUS
 
 
 @dataclass(frozen=True)

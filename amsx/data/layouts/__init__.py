@@ -22,7 +22,9 @@ command; "skip" leaves the video out and notes how many and which.
 | a label that the layout's own list of classes lacks | ValueError |
 | a segment past the video's end or before its start | kept as annotated; noted from 2 snippets on |
 | a segment of no length | left out, its label kept, noted |
-| a segment that ends before it starts, or of no numbers | ValueError |
+| a segment that ends before it starts, or is not two numbers | ValueError, as in the evaluation |
+| a label that is null, blank, a list or another kind of value | ValueError, as in the evaluation |
+| a segment labelled Ambiguous | counted, left out and noted; the label is no class |
 | an id twice in annotation, split files, file names or bundles | ValueError |
 | a listed video that the annotation lacks | ValueError |
 | an annotated video that no split file lists | left out and noted |

@@ -10,7 +10,7 @@ DGAM numbers videos and classes: without lists of names the videos are called tr
 no segments. What is written has these lists. A snippet is 16 frames at 25 fps, 0.64 s.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,13 +56,13 @@ def read(root: Path, options: Options) -> Dataset:
             entry = truth.get(name)
             own = tuple(sorted(classes[c] for c in np.flatnonzero(row)))
             named += entry is not None
-            if entry is not None and entry.labels != own:
+            annotated = entry if entry is not None else Entry(subset, (), ())
+            described = replace(annotated, subset=subset, labels=own)
+            if entry is not None and entry.labels != described.labels:
                 differing.append(name)
-            segments = entry.segments if entry is not None else ()
-            duration = entry.duration if entry is not None else None
             folder = root / f"{subset}_data"
             paths = {stream: folder / f"{stream}_features" / f"{i + 1}.npy" for stream in streams}
-            listed.append(ListedVideo(name, subset, Entry(subset, own, segments, duration=duration), paths))
+            listed.append(ListedVideo(name, subset, described, paths))
         if not names:
             notes.append(f"no list of {subset} videos: they are called {subset}_1 to {subset}_{len(rows)}")
     if not named:

@@ -7,8 +7,7 @@
 Snippet i is centred at (i * stride + offset) / fps seconds; for THUMOS14, stride is 4 and offset 8. The frame rate is
 written nowhere: OpenTAD takes it as frame / duration, so the `frame` that is written is what brings out the rate, a
 whole number where the video's duration was one of frames. OpenTAD cuts offsets to whole frames. Those of clips of 16
-frames, overlapping or side by side, are whole; rows of one frame each come half a frame early there. Segments labelled
-Ambiguous are not actions; they are left out and counted.
+frames, overlapping or side by side, are whole; rows of one frame each come half a frame early there.
 """
 
 import math
@@ -49,9 +48,7 @@ def read(root: Path, options: Options) -> Dataset:
     if options.offset is not None and not options.offset > 0:
         raise ValueError(f"{root}: offset must be positive, got {options.offset}")
     num_frames = None if options.offset is None else 2 * options.offset
-    return read_per_video(
-        root, LAYOUT.name, KINDS, options, key=options.key, num_frames=num_frames, skip_labels=("Ambiguous",)
-    )
+    return read_per_video(root, LAYOUT.name, KINDS, options, key=options.key, num_frames=num_frames)
 
 
 def write(dataset: Dataset, root: Path) -> Options:

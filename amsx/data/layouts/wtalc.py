@@ -34,6 +34,7 @@ from amsx.data.layouts.shared.snippet_time import SNIPPET_SECONDS, median_snippe
 from amsx.data.layouts.shared.two_streams import joined, split_option, split_streams
 from amsx.data.unpickling import load_npy
 from amsx.data.videos import Dataset, Segment, Subset, Timebase
+from amsx.records import AMBIGUOUS, label_fault, record_fault
 
 NEEDED = ("videoname", "subset", "segments", "labels")
 YOUTUBE_ID = 11  # characters at the end of a URL
@@ -176,17 +177,17 @@ def _entries(
     differing: dict[str, list[str]] = {}
     for i, name in enumerate(names):
         where = f"{folder}: video {name!r}"
-        spans, own = _items(columns["segments"][i]), [_text(label) for label in _items(columns["labels"][i])]
+        spans, own = _items(columns["segments"][i]), [_label(label, where) for label in _items(columns["labels"][i])]
         if len(spans) != len(own):
             raise ValueError(f"{where}: {len(spans)} segments and {len(own)} labels, expected a label for each")
         segments = [_segment(span, label, where) for span, label in zip(spans, own, strict=True)]
         stated, subset = set(own), _text(columns["subset"][i])
         if optional["labels_all"] is not None:
-            every = {_text(label) for label in _items(optional["labels_all"][i])}
-            if every != stated:
+            every = {_label(label, where) for label in _items(optional["labels_all"][i])}
+            if every - {AMBIGUOUS} != stated - {AMBIGUOUS}:
                 differing.setdefault(subset, []).append(name)
             stated = every if source == "all" else stated
-        unknown = sorted((stated | set(own)) - known) if known is not None else []
+        unknown = sorted((stated | set(own)) - known - {AMBIGUOUS}) if known is not None else []
         if unknown:
             raise ValueError(f"{where}: labels {unknown} are not in classlist.npy")
         kept = tuple(segment for segment in segments if segment is not None)
@@ -218,17 +219,22 @@ def _text(value: Any) -> str:
     return value.decode("utf-8") if isinstance(value, bytes) else str(value)
 
 
+def _label(value: Any, where: str) -> str:
+    """A label as text; ValueError where it is none."""
+    label = value.decode("utf-8") if isinstance(value, bytes) else value
+    fault = label_fault(label)
+    if fault:
+        raise ValueError(f"{where} has the label {fault}")
+    return str(label)
+
+
 def _segment(span: Any, label: str, where: str) -> Segment | None:
     """The segment, or None where it ends where it starts."""
-    try:
-        start, end = map(float, span)
-    except (TypeError, ValueError):
-        raise ValueError(f"{where}: expected [start, end] for {label!r}, got {span!r}") from None
-    if start == end:
-        return None
-    if not (math.isfinite(start) and math.isfinite(end) and start < end):
-        raise ValueError(f"{where}: segment [{start}, {end}] of {label!r} does not start before it ends")
-    return Segment(start, end, label)
+    fault = record_fault({"label": label, "segment": span}, ("label", "segment"))
+    if fault:
+        raise ValueError(f"{where}: an instance of {label!r} {fault}")
+    start, end = map(float, span)
+    return Segment(start, end, label) if start < end else None
 
 
 def _seconds(value: Any, where: str) -> float:

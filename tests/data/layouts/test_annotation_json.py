@@ -5,6 +5,7 @@ import json
 import pytest
 
 from amsx.data.layouts.shared.annotation_json import read_database
+from amsx.evaluation.ground_truth import read_ground_truth
 
 
 def write(folder, database):
@@ -48,8 +49,15 @@ def test_a_segment_without_length_leaves_its_label_and_is_counted(tmp_path):
         ({"subset": "train", "annotations": [{"segment": [0, 1]}]}, "expected"),
         ({"subset": "train", "annotations": [{"label": "a", "segment": [1]}]}, "expected"),
         ({"subset": "train", "annotations": [{"label": "a", "segment": ["x", 1]}]}, "expected"),
-        ({"subset": "train", "annotations": [{"label": "a", "segment": [3, 1]}]}, "before it ends"),
-        ({"subset": "train", "annotations": [{"label": "a", "segment": ["nan", 1]}]}, "before it ends"),
+        ({"subset": "train", "annotations": [{"label": "a", "segment": [3, 1]}]}, "ends before it starts"),
+        ({"subset": "train", "annotations": [{"label": "a", "segment": ["nan", 1]}]}, "two finite numbers"),
+        ({"subset": "train", "annotations": [{"label": None, "segment": [0, 1]}]}, "label None"),
+        ({"subset": "train", "annotations": [{"label": " ", "segment": [0, 1]}]}, "not blank"),
+        ({"subset": "train", "annotations": [{"label": ["a", "b"], "segment": [0, 1]}]}, "string or an integer"),
+        ({"subset": "train", "annotations": [{"label": 1.5, "segment": [0, 1]}]}, "string or an integer"),
+        ({"subset": "train", "annotations": [{"label": True, "segment": [0, 1]}]}, "string or an integer"),
+        ({"subset": "train", "annotations": [{"label": "a", "segment": "14"}]}, "expected"),
+        ({"subset": "train", "annotations": [{"label": "a", "segment": [False, True]}]}, "two finite numbers"),
         ({"subset": "train", "duration": -1}, "duration must be a positive number"),
         ({"subset": "train", "fps": "fast"}, "fps must be a positive number"),
     ],
@@ -65,6 +73,29 @@ def test_a_bad_entry_is_an_error_that_names_the_file_and_the_video(tmp_path, ent
 def test_what_is_no_annotation_is_an_error_that_names_the_file(tmp_path, text):
     with pytest.raises(ValueError, match=r"gt\.json"):
         read_database(write(tmp_path, text))
+
+
+@pytest.mark.parametrize("label", [None, "", ["a"], 1.5, True, {"a": 1}, "a", 3, "Ambiguous"])
+@pytest.mark.parametrize("segment", [[0, 1], ["0", "1.5"], "14", [False, True], [1, 1], [2, 1], [0], None, {"0": 1}])
+def test_training_and_evaluation_judge_an_annotation_alike(tmp_path, label, segment):
+    sound = {"label": "b", "segment": [0, 9]}
+    path = write(tmp_path, {"v": {"subset": "test", "annotations": [sound, {"label": label, "segment": segment}]}})
+    messages = []
+    for read in (read_database, read_ground_truth):
+        try:
+            read(path)
+        except ValueError as error:
+            messages.append(str(error))
+        else:
+            messages.append("")
+    assert bool(messages[0]) == bool(messages[1])
+    assert messages[0].partition("annotation 1")[1:] == messages[1].partition("annotation 1")[1:]
+
+
+def test_segments_labelled_ambiguous_are_counted_and_make_no_label(tmp_path):
+    actions = [{"label": label, "segment": [1, 2]} for label in ("a", "Ambiguous", "Ambiguous")]
+    found = read_database(write(tmp_path, {"v": {"subset": "train", "annotations": actions}}))["v"]
+    assert (found.labels, len(found.segments), found.ambiguous) == (("a",), 1, 2)
 
 
 def test_an_id_that_occurs_twice_is_an_error(tmp_path):

@@ -100,7 +100,7 @@ def test_a_malicious_bundle_is_refused_and_runs_nothing(videos, tmp_path, monkey
     [
         ("segments", [[[1, 2]]] * 5, "expected one entry for each of 6 videos"),
         ("segments", [[[1, 2]]] * 6, "1 segments and .* labels, expected a label for each"),
-        ("segments", None, "does not start before it ends"),
+        ("segments", None, "ends before it starts"),
         ("labels", [["Juggling"]] * 6, "segments and|are not in classlist"),
         ("duration", np.zeros(6), "duration must be a positive number"),
         ("videoname", np.array(["v"] * 6), "1 video ids occur twice: v"),

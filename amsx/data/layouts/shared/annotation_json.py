@@ -5,13 +5,14 @@ They are read leniently and written in full. Which of the subsets they name are 
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from amsx.data.videos import Dataset, Segment, Subset, Video
 from amsx.files import parse_json
+from amsx.records import AMBIGUOUS, label_fault, record_fault
 
 KINDS = {  # how subsets are called, in lower case
     "train": {"train", "training"},
@@ -26,7 +27,7 @@ ACTIVITY_NET: SubsetNames = {"train": "training", "test": "validation"}  # its t
 
 @dataclass(frozen=True)
 class Entry:
-    """What an annotation file says about one video."""
+    """What an annotation says about one video. Segments labelled Ambiguous are counted and left out in every layout."""
 
     subset: str  # as written
     labels: tuple[str, ...]  # sorted, each once; those of empty segments, too
@@ -35,6 +36,13 @@ class Entry:
     duration: float | None = None  # seconds
     fps: float | None = None  # frames per second
     frames: float | None = None  # as written, not derived
+    ambiguous: int = 0  # segments left out because their label is Ambiguous, which is no class
+
+    def __post_init__(self) -> None:
+        kept = tuple(segment for segment in self.segments if segment.label != AMBIGUOUS)
+        object.__setattr__(self, "ambiguous", self.ambiguous + len(self.segments) - len(kept))
+        object.__setattr__(self, "segments", kept)
+        object.__setattr__(self, "labels", tuple(label for label in self.labels if label != AMBIGUOUS))
 
 
 def annotation_files(root: Path) -> list[Path]:
@@ -48,8 +56,8 @@ def read_database(path: Path, *, labels_alone: bool = False) -> dict[str, Entry]
     With `labels_alone`, an annotation without a segment labels the whole video. Numbers may be strings. A segment that
     ends where it starts (ActivityNet has some) is left out and counted, because nothing can overlap it. Raises
     FileNotFoundError, or a ValueError that names the file and the video, for text that is not JSON, a key that occurs
-    twice (so that one video id stands for two), an entry without a subset, and a segment that is not two finite
-    numbers or ends before it starts.
+    twice (so that one video id stands for two), an entry without a subset, and a label or a segment that
+    `amsx.records` refuses, as the evaluation does.
     """
     database = read_json(path).get("database")
     if not isinstance(database, dict) or not database:
@@ -70,16 +78,6 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def without_labels(entries: dict[str, Entry], labels: Sequence[str]) -> tuple[dict[str, Entry], list[str]]:
-    """The entries without the segments of `labels` that are not classes, such as Ambiguous, and notes."""
-    kept, count = {}, 0
-    for name, entry in entries.items():
-        segments = tuple(segment for segment in entry.segments if segment.label not in labels)
-        count += len(entry.segments) - len(segments)
-        kept[name] = replace(entry, labels=tuple(x for x in entry.labels if x not in labels), segments=segments)
-    return kept, [f"left out: {count} segments labelled {', '.join(labels)}"] if count else []
-
-
 def subset_roles(
     entries: Mapping[str, Entry], given: Mapping[str, Subset] | None = None
 ) -> tuple[dict[str, Subset], list[str]]:
@@ -97,7 +95,7 @@ def subset_roles(
             raise ValueError(f"subsets={dict(given)}: expected 'train' or 'test' for some of {sorted(written)}")
         roles = dict(given)
     else:
-        kinds = {kind: {name for name in written if name.lower() in names} for kind, names in KINDS.items()}
+        kinds = {kind: {name for name in written if name.strip().lower() in names} for kind, names in KINDS.items()}
         unknown = sorted(written - set().union(*kinds.values()))
         if unknown:
             raise ValueError(f"unknown subsets {unknown}; say with subsets= which are 'train' and 'test'")
@@ -147,22 +145,19 @@ def _entry(entry: Any, labels_alone: bool, where: str) -> Entry:
     if not isinstance(annotations, list):
         raise ValueError(f"{where}: annotations must be a list, got {type(annotations).__name__}")
     labels, segments, empty = set(), [], 0
-    for annotation in annotations:
-        if labels_alone and isinstance(annotation, dict) and "label" in annotation and "segment" not in annotation:
-            labels.add(str(annotation["label"]))
+    for index, annotation in enumerate(annotations):
+        alone = labels_alone and isinstance(annotation, dict) and "label" in annotation and "segment" not in annotation
+        fault = _label_alone_fault(annotation) if alone else record_fault(annotation, ("label", "segment"))
+        if fault:
+            raise ValueError(f"{where}, annotation {index} {fault}")
+        label = str(annotation["label"])
+        labels.add(label)
+        if alone:
             continue
-        try:
-            label, (start, end) = annotation["label"], map(float, annotation["segment"])
-        except (KeyError, TypeError, ValueError):
-            raise ValueError(
-                f"{where}: expected {{'label': ..., 'segment': [start, end]}}, got {annotation!r}"
-            ) from None
-        if not (math.isfinite(start) and math.isfinite(end)) or start > end:
-            raise ValueError(f"{where}: segment [{start}, {end}] of {label!r} does not start before it ends")
-        labels.add(str(label))
+        start, end = map(float, annotation["segment"])
         if start < end:
-            segments.append(Segment(start, end, str(label)))
-        else:
+            segments.append(Segment(start, end, label))
+        elif label != AMBIGUOUS:
             empty += 1
     return Entry(
         subset=entry["subset"],
@@ -173,6 +168,11 @@ def _entry(entry: Any, labels_alone: bool, where: str) -> Entry:
         fps=_positive(entry, ("fps",), where),
         frames=_positive(entry, ("frames", "frame", "num_frames"), where),
     )
+
+
+def _label_alone_fault(annotation: dict[str, Any]) -> str | None:
+    fault = label_fault(annotation["label"])
+    return f"has label {fault}" if fault else None
 
 
 def _positive(entry: dict[str, Any], keys: tuple[str, ...], where: str) -> float | None:

@@ -8,6 +8,7 @@ from amsx.data.features import FeatureArray, FeatureFile
 from amsx.data.layouts.shared.annotation_json import Entry
 from amsx.data.layouts.shared.layout import Policy
 from amsx.data.videos import Dataset, Subset, Timebase, Video
+from amsx.records import AMBIGUOUS
 
 CUT = 2  # snippets by which a video's streams may differ in length: flow has a frame less than rgb
 BEYOND = 2  # snippets by which a segment may pass the features' end unmentioned: the last clip is often cut
@@ -143,6 +144,9 @@ def assemble(
     empty = sum(v.entry.empty_segments for v in opened)
     if empty:
         notes.append(f"{empty} segments end where they start; left out, their labels kept")
+    ambiguous = sum(v.entry.ambiguous for v in opened)
+    if ambiguous:
+        notes.append(f"left out: {ambiguous} segments labelled {AMBIGUOUS}")
     outside = [video.id for video in videos if _outside(video)]
     if outside:
         notes.append(f"segments pass the ends of {len(outside)} videos (kept as annotated): {shortened(outside)}")

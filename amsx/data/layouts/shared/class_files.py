@@ -16,9 +16,9 @@ from pathlib import Path
 from amsx.data.layouts.shared.annotation_json import Entry
 from amsx.data.layouts.shared.assembly import shortened
 from amsx.data.videos import Segment
+from amsx.records import AMBIGUOUS
 
 NAME = re.compile(r"(.+)_(val|test)")
-AMBIGUOUS = "Ambiguous"
 
 
 def class_files(root: Path) -> list[Path]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from amsx.data.arrays import choose_key, members_of_h5
 from amsx.data.features import FeatureFile
-from amsx.data.layouts.shared.annotation_json import annotation_files, read_database, subset_roles, without_labels
+from amsx.data.layouts.shared.annotation_json import annotation_files, read_database, subset_roles
 from amsx.data.layouts.shared.assembly import (
     ListedVideo,
     assemble,
@@ -62,18 +62,15 @@ def read_per_video(
     *,
     key: str | None = None,
     num_frames: float | None = None,
-    skip_labels: Sequence[str] = (),
 ) -> Dataset:
     """Read such a folder.
 
-    `key` names the array in files that hold several, a snippet spans `num_frames` frames, which are derived by default,
-    and segments with one of `skip_labels` are left out.
+    `key` names the array in files that hold several; a snippet spans `num_frames` frames, which are derived by default.
     """
     given = None if options.annotation is None else Path(options.annotation)
     path = given or only_candidate(annotation_files(root), root, "annotation")
-    entries, notes = without_labels(read_database(path), skip_labels)
-    roles, role_notes = subset_roles(entries, options.subsets)
-    notes += role_notes
+    entries = read_database(path)
+    roles, notes = subset_roles(entries, options.subsets)
     chosen = {name: roles[entry.subset] for name, entry in entries.items() if entry.subset in roles}
     folder = None if options.features is None else Path(options.features)
     folder = folder or only_candidate(_feature_folders(root, kinds), root, "features")
