@@ -1,4 +1,4 @@
-"""What this installation is made of, for `amsx info` and for bug reports."""
+"""A description of the installation, for `amsx info` and for bug reports."""
 
 import platform
 from importlib import metadata
@@ -11,7 +11,7 @@ from amsx.ops import native
 
 
 def describe() -> list[tuple[str, str]]:
-    """(name, value) lines: versions, devices, what was compiled, OpenMP, and why CUDA is off where it is."""
+    """Lines of (name, value): versions, devices, what was compiled, OpenMP, and why CUDA is off where it is off."""
     lines = [
         ("amsx", amsx.__version__),
         ("Python", f"{platform.python_version()} on {platform.platform()}"),

@@ -1,4 +1,4 @@
-"""What values a field of a configuration may take, declared in its type: `dropout: Annotated[float, Range(...)]`."""
+"""The range of a configuration's field, declared in its type: `dropout: Annotated[float, Range(...)]`."""
 
 import math
 import typing
@@ -11,7 +11,7 @@ from typing import Annotated, Any
 class Range:
     """A set of values, in words and as a test."""
 
-    words: str  # ends "must be ..." in messages, e.g. "in [0, 1]"
+    words: str  # follows "must be" in messages, e.g. "in [0, 1]"
     includes: Callable[[Any], bool] = field(repr=False)  # whether a value belongs to it
 
 

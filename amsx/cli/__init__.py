@@ -1,4 +1,4 @@
-"""The `amsx` command: one module a group of commands."""
+"""The `amsx` command. Each module here adds a group of commands."""
 
 import argparse
 import os
@@ -10,19 +10,19 @@ import amsx
 from amsx.cli import data, evaluation, experiments, report, runs
 from amsx.info import describe
 
-# Of RuntimeError: failed cells, a missing package, no memory, whatever torch says. Others are bugs, with a traceback.
+# Printed without a traceback. RuntimeError is raised for failed cells and missing packages, and by torch.
 USER_ERRORS = (ValueError, TypeError, OSError, RuntimeError, ArithmeticError, ImportError, MemoryError)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status. Errors a user can mend are printed without a traceback."""
+    """Run one command and return its exit status. Errors that a user can mend are printed without a traceback."""
     options = parser().parse_args(arguments)
     try:
         options.run(options)
         sys.stdout.flush()
     except USER_ERRORS as error:
         if isinstance(error, BrokenPipeError) and _nobody_reads():
-            return 141  # as of a program that SIGPIPE ended: `amsx ... | head` is no error
+            return 141  # the status of a program that SIGPIPE ended: `amsx ... | head` is no error
         if options.traceback:
             raise
         print(f"amsx: error: {error}", file=sys.stderr)
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _nobody_reads() -> bool:
-    """Whether it is our own output that has no reader any more; if so, what is left of it is dropped."""
+    """Whether the reader of our own output is gone; if so, the rest of the output is dropped."""
     waiting = select.poll()
     waiting.register(sys.stdout.fileno(), 0)
     closed = any(event & select.POLLERR for _, event in waiting.poll(0))

@@ -13,7 +13,7 @@ from amsx.data.summary import format_summary, summarize
 
 def add_to(commands: Commands) -> None:
     """Add these commands to the command line."""
-    data = commands.add_parser("data", help="what a directory of features holds, and what is amiss with it")
+    data = commands.add_parser("data", help="show what a directory of features holds and what is wrong with it")
     layout_options(data)
     data.add_argument("--quick", action="store_true", help="do not read the features' values to look for NaN")
     data.add_argument("--json", action="store_true", help="print the summary alone, as JSON")
@@ -38,5 +38,5 @@ def _convert(options: argparse.Namespace) -> None:
     for what in made.lost or ("nothing",):
         print(f"  lost: {what}")
     if made.options:
-        told = [f"--data-option {shlex.quote(f'{key}={json.dumps(value)}')}" for key, value in made.options.items()]
-        print("  read it with " + " ".join(told))
+        given = [f"--data-option {shlex.quote(f'{key}={json.dumps(value)}')}" for key, value in made.options.items()]
+        print("  read it with " + " ".join(given))

@@ -16,44 +16,62 @@ from amsx.evaluation.tables import format_comparison, format_explanation, format
 def add_to(commands: Commands) -> None:
     """Add these commands to the command line."""
     score = commands.add_parser("evaluate", help="score detections under a named protocol, or under all")
-    score.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="detections, in any form in use")
-    _truth_options(score, "--all-protocols")
-    score.add_argument("--per-class", action="store_true", help="AP of every class")
-    score.add_argument("--classification", action="store_true", help="and mAP of videos ranked by best detection")
-    score.add_argument("--explain", action="store_true", help="errors, sensitivity, precision at recall, proposals")
     score.add_argument(
-        "--cuts", choices=[c.name for c in CUTS], help=f"sensitivity's buckets (default {QUANTILES.name})"
+        "predictions", type=Path, metavar="PREDICTIONS", help="the detections, in any of the known forms"
     )
-    score.add_argument("--plots", type=Path, metavar="DIR", help="--explain, and draw it there")
-    score.add_argument("--format", choices=("png", "svg"), help="of the plots (default png)")
-    score.add_argument("--json", action="store_true", help="print the result alone, as JSON")
+    _truth_options(score, "--all-protocols")
+    score.add_argument("--per-class", action="store_true", help="also print the AP of every class")
+    score.add_argument(
+        "--classification",
+        action="store_true",
+        help="also print the classification mAP of videos ranked by their best detection",
+    )
+    score.add_argument(
+        "--explain", action="store_true", help="also print errors, sensitivity, precision at recall, and proposals"
+    )
+    score.add_argument(
+        "--cuts", choices=[c.name for c in CUTS], help=f"the buckets of the sensitivity (default {QUANTILES.name})"
+    )
+    score.add_argument("--plots", type=Path, metavar="DIR", help="like --explain, and draw plots into DIR")
+    score.add_argument("--format", choices=("png", "svg"), help="the format of the plots (default png)")
+    score.add_argument("--json", action="store_true", help="print only the result, as JSON")
     score.set_defaults(run=_evaluate)
 
     compare = commands.add_parser(
         "compare", help="compare detections over seeds, and of two methods by a paired bootstrap"
     )
     _truth_options(compare)
-    compare.add_argument("--a", type=Path, nargs="+", required=True, metavar="PREDICTIONS", help="one for each seed")
-    compare.add_argument("--b", type=Path, nargs="+", default=[], metavar="PREDICTIONS", help="of another method")
-    compare.add_argument("--resamples", type=int, default=1000, help="of the videos (default %(default)s)")
-    compare.add_argument("--seed", type=int, default=0, help="of the resampling (default %(default)s)")
-    compare.add_argument("--json", action="store_true", help="print the result alone, as JSON")
+    compare.add_argument(
+        "--a", type=Path, nargs="+", required=True, metavar="PREDICTIONS", help="the detections of each seed"
+    )
+    compare.add_argument("--b", type=Path, nargs="+", default=[], metavar="PREDICTIONS", help="those of another method")
+    compare.add_argument(
+        "--resamples", type=int, default=1000, help="how often the videos are resampled (default %(default)s)"
+    )
+    compare.add_argument("--seed", type=int, default=0, help="the seed of the resampling (default %(default)s)")
+    compare.add_argument("--json", action="store_true", help="print only the result, as JSON")
     compare.set_defaults(run=_compare)
 
 
 def _truth_options(command: argparse.ArgumentParser, every: str | None = None) -> None:
-    """GROUND_TRUTH and what is scored of it, by which rules; `every`: an option for all of them side by side."""
+    """Add GROUND_TRUTH, its selection and the rules; `every` is the option that scores under all rules at once."""
     command.add_argument("ground_truth", type=Path, metavar="GROUND_TRUTH", help="ActivityNet JSON with `database`")
     rules = command.add_mutually_exclusive_group()
     rules.add_argument("--protocol", choices=[p.name for p in PROTOCOLS], default="activitynet")
     if every is not None:
-        rules.add_argument(every, action="store_true", help="the score under each protocol, side by side")
-    command.add_argument("--tiou", default=DEFAULT_TIOU, help="0.5, 0.1,0.3 or start:step:stop (default %(default)s)")
+        rules.add_argument(every, action="store_true", help="show the scores under all protocols side by side")
+    command.add_argument(
+        "--tiou",
+        default=DEFAULT_TIOU,
+        help="the tIoU thresholds: 0.5, 0.1,0.3 or start:step:stop (default %(default)s)",
+    )
     command.add_argument("--subset", help="which subset of the ground truth to score (default: its test subset)")
     command.add_argument("--split", type=Path, help="a file that lists the videos to score, one id a line")
     command.add_argument("--exclude", action="append", default=[], metavar="ID", help="a video to leave out")
-    command.add_argument("--ambiguous", type=Path, metavar="FILE", help="THUMOS14's ambiguous spans")
-    command.add_argument("--labels", type=Path, metavar="FILE", help="class list: what integer labels stand for")
+    command.add_argument("--ambiguous", type=Path, metavar="FILE", help="the file of THUMOS14's ambiguous spans")
+    command.add_argument(
+        "--labels", type=Path, metavar="FILE", help="a list of the classes that integer labels stand for"
+    )
 
 
 def _selection(options: argparse.Namespace) -> Selection:

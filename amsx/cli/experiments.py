@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from amsx.cli.options import Commands, config_of, data_options, dataset_of, streams_of
 from amsx.experiments.plans import FIGURES, TABLES
@@ -17,12 +18,16 @@ def add_to(commands: Commands) -> None:
     data_options(again)
     for flag, plans in (("--table", TABLES), ("--figure", FIGURES)):
         titles = "; ".join(f"{number}: {plan.title.partition(', ')[2]}" for number, plan in plans.items())
-        again.add_argument(flag, type=int, choices=list(plans), action="append", default=[], help=f"{titles}")
+        again.add_argument(
+            flag, type=int, choices=list(plans), action="append", default=[], help=f"one of {titles}; repeatable"
+        )
     rows = ", ".join(row.key for row in TABLES[3].rows)
     again.add_argument("--row", action="append", metavar="KEY", help=f"a row of Table III ({rows}); repeatable")
     again.add_argument("--seeds", type=int, default=3, help="runs per cell (default %(default)s)")
     again.add_argument("--jobs", type=int, help="processes that train side by side (default: by the cores)")
-    again.add_argument("--out", type=Path, required=True, help="where results go; finished cells are kept")
+    again.add_argument(
+        "--out", type=Path, required=True, help="the folder for results; what is trained there is not trained again"
+    )
     again.set_defaults(run=_reproduce)
 
     search = commands.add_parser(
@@ -31,22 +36,29 @@ def add_to(commands: Commands) -> None:
     data_options(search)
     search.add_argument("--trials", type=int, default=20, help="trainings to compare (default %(default)s)")
     search.add_argument(
-        "--share", type=float, default=0.3, help="of the training videos, held out (default %(default)s)"
+        "--share",
+        type=float,
+        default=0.3,
+        help="the share of the training videos that is held out (default %(default)s)",
     )
     search.add_argument(
         "--group",
         metavar="REGEX",
-        help="what of a video's id names its group, e.g. '(.*)_w\\d+'; no group falls on both sides",
+        help="what in a video's id names its group, e.g. '(.*)_w\\d+'; groups are never split",
     )
     search.add_argument("--seeds", type=int, default=1, help="runs per trial, averaged (default %(default)s)")
     search.add_argument("--jobs", type=int, help="processes that train side by side (default: by the cores)")
     search.add_argument("--config", type=Path, help="a config.json to start from, in place of a preset")
-    search.add_argument("--out", type=Path, required=True, help="where the search goes; a killed one continues")
+    search.add_argument(
+        "--out", type=Path, required=True, help="the folder of the search; an interrupted search continues"
+    )
     search.set_defaults(run=_tune)
 
-    demo = commands.add_parser("demo", help="train on a small synthetic set and draw what came out")
-    demo.add_argument("--out", type=Path, default=Path("amsx-demo"), help="where it writes (default %(default)s)")
-    demo.add_argument("--seed", type=int, default=0, help="of the set and of the trainings (default %(default)s)")
+    demo = commands.add_parser("demo", help="train on a small synthetic set and draw the result")
+    demo.add_argument("--out", type=Path, default=Path("amsx-demo"), help="the folder to write (default %(default)s)")
+    demo.add_argument(
+        "--seed", type=int, default=0, help="the seed of the set and of the trainings (default %(default)s)"
+    )
     demo.add_argument("--quiet", action="store_true", help="show no progress bars")
     demo.set_defaults(run=_demo)
 
@@ -55,37 +67,28 @@ def _reproduce(options: argparse.Namespace) -> None:
     from amsx.experiments.reproduce import reproduce  # brings matplotlib: only the commands that draw wait for it
 
     dataset = dataset_of(options)
-    reproduce(
-        dataset,
-        config_of(options, dataset),
-        options.out,
-        tables=options.table,
-        figures=options.figure,
-        seeds=options.seeds,
-        streams=streams_of(options),
-        rows=options.row,
-        jobs=options.jobs,
-        device=options.device,
-        quiet=options.quiet,
-    )
+    config = config_of(options, dataset)
+    chosen = {"tables": options.table, "figures": options.figure, "rows": options.row}
+    reproduce(dataset, config, options.out, **chosen, **_training_arguments(options), quiet=options.quiet)
     print(f"\nresults: {options.out}")
 
 
 def _tune(options: argparse.Namespace) -> None:
     dataset = dataset_of(options)
-    tune(
-        dataset,
-        config_of(options, dataset),
-        options.out,
-        trials=options.trials,
-        share=options.share,
-        group=options.group,
-        seeds=options.seeds,
-        streams=streams_of(options),
-        jobs=options.jobs,
-        device=options.device,
-    )
+    config = config_of(options, dataset)
+    search = {"trials": options.trials, "share": options.share, "group": options.group}
+    tune(dataset, config, options.out, **search, **_training_arguments(options))
     print(f"\nbest settings: {options.out / 'config.json'} (amsx train DATA --config ...)")
+
+
+def _training_arguments(options: argparse.Namespace) -> dict[str, Any]:
+    """The arguments that `reproduce` and `tune` have in common."""
+    return {
+        "seeds": options.seeds,
+        "streams": streams_of(options),
+        "jobs": options.jobs,
+        "device": options.device,
+    }
 
 
 def _demo(options: argparse.Namespace) -> None:

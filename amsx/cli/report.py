@@ -9,7 +9,7 @@ from amsx.experiments.reproduction import read_reproduction, sort_folders
 from amsx.report.page import chosen_videos, write_report
 from amsx.report.run_groups import Group, read_groups
 
-STILLS = 12  # videos drawn as pictures where nothing was chosen
+PICTURES = 12  # how many videos are drawn as pictures by default
 
 
 def add_to(commands: Commands) -> None:
@@ -18,9 +18,9 @@ def add_to(commands: Commands) -> None:
         "report",
         help="write one HTML file about runs: scores, errors, training curves, an interactive timeline of every video",
         description="Runs that differ in their seed alone are one configuration with error bars; others are compared. "
-        "Of what amsx reproduce made, the tables and figures are shown.",
+        "Of a folder of amsx reproduce, the tables and figures are shown.",
     )
-    what = "run directories of amsx train, and what amsx reproduce left in its OUT"
+    what = "run directories of amsx train, and folders that amsx reproduce wrote (its OUT)"
     report.add_argument("folders", type=Path, nargs="+", metavar="RUN|OUT", help=what)
     report.add_argument("--out", type=Path, default=Path("report.html"), help="the file to write (default %(default)s)")
     which = report.add_mutually_exclusive_group()
@@ -28,7 +28,7 @@ def add_to(commands: Commands) -> None:
     which.add_argument("--video", action="append", metavar="ID", help="the timeline of this video; repeatable")
     report.add_argument("--frames", type=Path, metavar="DIR", help="show the frames in DIR/<video id>/*.jpg, too")
     for kind in ("png", "svg"):
-        hint = f"also draw timelines as {kind.upper()} files (default: of {STILLS} videos)"
+        hint = f"also draw timelines as {kind.upper()} files (default: of {PICTURES} videos)"
         report.add_argument(f"--{kind}", type=Path, metavar="DIR", help=hint)
     report.set_defaults(run=_report)
 
@@ -43,17 +43,16 @@ def _report(options: argparse.Namespace) -> None:
     reproductions = [read_reproduction(folder) for folder in reproduced]
     out = write_report(groups, options.out, reproduced=reproductions, videos=chosen, frames=options.frames)
     if options.png is not None or options.svg is not None:
-        _draw_stills(options, groups, chosen)
+        _draw_pictures(options, groups, chosen)
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, one file; open it in any browser")
 
 
-def _draw_stills(options: argparse.Namespace, groups: Sequence[Group], chosen: int | list[str] | None) -> None:
-
+def _draw_pictures(options: argparse.Namespace, groups: Sequence[Group], chosen: int | list[str] | None) -> None:
     # matplotlib is imported here, because commands that draw nothing need not wait for it.
     from amsx.report.timeline_pictures import draw_timelines
 
-    stills = chosen_videos(groups[0].runs[0].parts[0].ids, STILLS if chosen is None else chosen)
+    videos = chosen_videos(groups[0].runs[0].parts[0].ids, PICTURES if chosen is None else chosen)
     if options.png is not None:
-        print(f"{options.png}: {len(draw_timelines(options.png, groups, stills, 'png'))} pictures")
+        print(f"{options.png}: {len(draw_timelines(options.png, groups, videos, 'png'))} pictures")
     if options.svg is not None:
-        print(f"{options.svg}: {len(draw_timelines(options.svg, groups, stills, 'svg'))} pictures")
+        print(f"{options.svg}: {len(draw_timelines(options.svg, groups, videos, 'svg'))} pictures")

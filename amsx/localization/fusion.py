@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-FUSED = "fused"  # what all streams together are called, beside the names of the streams
+FUSED = "fused"  # the name of all streams fused, in results beside the names of the streams
 
 
 @dataclass(frozen=True)
 class Activations:
-    """The CASs of V videos end to end (N snippets in all) and their category probabilities."""
+    """The CASs of V videos, one after the other (N snippets in all), and their category probabilities."""
 
     cas: NDArray[np.float32]  # (N, C)
     probs: NDArray[np.float32]  # (V, C)
@@ -19,7 +19,10 @@ class Activations:
 
 
 def fuse(parts: Sequence[Activations], weights: Sequence[float]) -> Activations:
-    """The weighted sum of CASs and probabilities: of two branches, or of streams (Eq. 12)."""
+    """The weighted sum of the CASs and probabilities of two branches, or of several streams (Eq. 12).
+
+    ValueError unless there is one weight for each part and all parts are of the same videos and classes.
+    """
     if len(parts) != len(weights) or not parts:
         raise ValueError(f"expected one weight for each of {len(parts)} parts, got {len(weights)}")
     for part in parts[1:]:
@@ -36,10 +39,9 @@ def fuse(parts: Sequence[Activations], weights: Sequence[float]) -> Activations:
 
 
 def stream_weights(streams: Sequence[str], beta: float) -> list[float]:
-    """Eq. 12 for any streams: `beta` for the one called rgb, the rest in equal parts for the others.
+    """The weights of the streams in Eq. 12: `beta` for the stream called rgb, equal parts of the rest for the others.
 
-    A stream alone weighs 1. Where no stream is called rgb there is nothing for beta to weigh: all weigh
-    alike.
+    The weight of a single stream is 1. Where no stream is called rgb, all have equal weights.
     """
     if len(streams) == 1:
         return [1.0]

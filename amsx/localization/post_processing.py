@@ -1,4 +1,4 @@
-"""The choices between activations and detections, typed and checked; the defaults are the paper's."""
+"""The settings of post-processing, from activations to detections. The defaults are the paper's."""
 
 import math
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Thresholds = Annotated[
 
 @dataclass(frozen=True)
 class PostProcessing:
-    """Which classes, where above which thresholds, with which scores, and what becomes of overlaps."""
+    """Which classes are localized, at which thresholds, how proposals are scored, and how overlaps are suppressed."""
 
     class_threshold: Fraction = 0.25  # probability from which a class is localized; theta_cls, Section IV-B
     threshold: NotNegative = 0.7  # theta_loc, a multiple of the mean activation; Section IV-B
@@ -36,5 +36,5 @@ class PostProcessing:
 
     @property
     def levels(self) -> tuple[float, ...]:
-        """The localization thresholds that count."""
+        """The localization thresholds that apply: `thresholds` if there are any, else `threshold`."""
         return self.thresholds or (self.threshold,)

@@ -1,4 +1,4 @@
-"""From fused activations to proposals, all videos and classes at once (NumPy)."""
+"""Proposals from fused activations, for all videos and classes at once (NumPy)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,13 +34,13 @@ def predicted_classes(probs: NDArray[np.float32], threshold: float) -> NDArray[n
 
 
 def propose(activations: Activations, options: PostProcessing) -> Proposals:
-    """Consecutive snippets above the localization threshold, for every predicted class of every video.
+    """The runs of consecutive snippets above the localization threshold, for every predicted class of every video.
 
-    `options.class_threshold` decides the classes of a video (theta_cls). A snippet is inside where its activation
-    exceeds the threshold: a multiple of the mean activation of the class in the video, or a fraction of the way from
-    its smallest to its largest. Of several thresholds, each makes its proposals; an interval that several find counts
-    once. Scores are those of `scores.interval_scores`, plus `class_weight` times the category probability; overlaps are
-    dealt with by `suppression.suppress`.
+    The classes of a video are those whose probability reaches `options.class_threshold` (theta_cls). The localization
+    threshold is a multiple of the mean activation of the class in the video, or a fraction of the way from its smallest
+    to its largest activation. Of several thresholds, each gives its proposals, and equal intervals are kept once.
+    Scores are those of `scores.interval_scores`, plus `class_weight` times the category probability. Overlaps are
+    suppressed by `suppression.suppress`.
     """
     tracks = _tracks(activations, options.class_threshold)
     starts, ends = _intervals(tracks, options.levels, options.threshold_of)
@@ -56,7 +56,7 @@ def propose(activations: Activations, options: PostProcessing) -> Proposals:
 
 
 def thresholds(cas: NDArray[np.float32], options: PostProcessing) -> list[float]:
-    """What the CAS (n,) of one class in one video is cut at, one for each of `options.levels`."""
+    """The localization thresholds of the CAS (n,) of one class in one video, one for each of `options.levels`."""
     if options.threshold_of == "mean":
         return [level * float(cas.mean(dtype=np.float64)) for level in options.levels]
     low, high = float(cas.min()), float(cas.max())
@@ -66,7 +66,7 @@ def thresholds(cas: NDArray[np.float32], options: PostProcessing) -> list[float]
 def true_runs(inside: NDArray[np.bool_], begins: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
     """(R, 2): the first index and one past the last of every run of true values in `inside` (M,).
 
-    begins: where runs end even if the values go on being true, such as the first value of every video.
+    A run never extends over an index in `begins`, such as that of the first value of every video.
     """
     opens, closes = inside.copy(), inside.copy()
     opens[1:] &= ~inside[:-1]
@@ -102,7 +102,7 @@ def _tracks(activations: Activations, class_threshold: float) -> _Tracks:
 def _intervals(
     tracks: _Tracks, levels: Sequence[float], of: Literal["mean", "range"]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First value and one past the last of every proposal, on the tracks' common axis, ordered and each once."""
+    """The first value and one past the last of every proposal, as indices into `tracks.values`, ordered, each once."""
     values, begin = tracks.values, tracks.edges[:-1]
     if of == "mean":
         base = np.zeros(len(begin))

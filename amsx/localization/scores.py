@@ -1,11 +1,11 @@
-"""What a proposal is worth by the activations inside and around it (NumPy)."""
+"""The scores of proposals, from the activations inside and around them (NumPy)."""
 
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-CONTEXT = 0.25  # of a proposal's length, on either side: AutoLoc, BaS-Net, CoLA, CMCS
+CONTEXT = 0.25  # length of the context on either side, as a share of the proposal: AutoLoc, BaS-Net, CoLA, CMCS
 
 
 def interval_scores(
@@ -16,7 +16,7 @@ def interval_scores(
     ends: NDArray[np.int64],
     score: Literal["max", "mean", "outer-inner-contrast"],
 ) -> NDArray[np.float64]:
-    """(P,) scores of the intervals [starts, ends) of `values` (M,), which are tracks end to end.
+    """The scores (P,) of the intervals [starts, ends) of `values` (M,), in which one track follows the other.
 
     Track r lies from edges[r] to edges[r + 1], interval p in track owner[p]. "max" (the paper) is the largest
     activation inside, "mean" their mean. "outer-inner-contrast" is the mean inside minus the mean in the context, a
@@ -53,7 +53,7 @@ class _Integral:
             np.cumsum(exact[first:last], out=self.sums[first + track + 1 : last + track + 1])
 
     def between(self, owner: NDArray[np.int64], start: NDArray[Any], end: NDArray[Any]) -> NDArray[np.float64]:
-        """The integral from `start` to `end`, positions among the values that may lie within one."""
+        """The integral from `start` to `end`, which are positions among the values and need not be whole numbers."""
         return self._until(end, owner) - self._until(start, owner)
 
     def _until(self, position: NDArray[Any], owner: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -9,15 +9,15 @@ from amsx.localization.post_processing import PostProcessing
 def suppress(
     starts: NDArray[np.int64], ends: NDArray[np.int64], scores: NDArray[np.float64], options: PostProcessing
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Which of P intervals are kept, in their order, and the scores that they are kept with.
+    """Suppress overlaps among P intervals: the indices of those that are kept, in order, and their scores.
 
     The intervals lie on one axis on which those of different videos or classes do not overlap, ordered by start and
     end. The best is taken (of equals, the first), and what overlaps it suffers: "hard" drops what has a temporal IoU
     above `nms_tiou` with it; "soft" multiplies scores by exp(-tIoU^2 / `nms_sigma`) (Bodla et al., Gaussian), except
     scores below 0, which that would raise; then the best of the rest is taken, and so on. "soft" keeps everything.
 
-    Only intervals that a chain of overlaps connects have to do with each other. So every round takes the best of every
-    such cluster, and there are as many rounds as the largest cluster has intervals.
+    Intervals affect each other only if a chain of overlaps connects them. So every round takes the best interval of
+    every such cluster, and there are as many rounds as the largest cluster has intervals.
     """
     scores = scores.copy()
     kept = np.ones(len(starts), dtype=bool)
@@ -46,7 +46,7 @@ def suppress(
 
 
 def _opens_cluster(s: NDArray[np.int64], e: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """(P,): whether no interval before overlaps this one or any after it."""
+    """(P,): whether a cluster begins here, that is, no interval before overlaps this one or a later one."""
     return np.append(True, s[1:] >= np.maximum.accumulate(e)[:-1])
 
 

@@ -9,17 +9,17 @@ from amsx.ops.alignment import align_cas
 
 
 class AMS(nn.Module):
-    """Both branches of one stream (Section III): backbones of one kind, each with its own weights."""
+    """Both branches of one stream (Section III): two backbones of the same form, each with its own weights."""
 
     def __init__(self, base: Backbone, supplementary: Backbone, sampler: Sampler | None) -> None:
-        """`sampler=None`: the supplementary branch sees the same features as the base branch."""
+        """With `sampler=None`, the supplementary branch sees the same features as the base branch."""
         super().__init__()
         self.base = base
         self.supplementary = supplementary
         self.sampler = sampler
 
     def base_branch(self, feats: Tensor, lengths: Tensor) -> BranchOutput:
-        """`feats` (B, T, D), `lengths` (B,) -> the base branch's output at the snippets."""
+        """The base branch's output at the snippets of `feats` (B, T, D) with `lengths` (B,)."""
         output: BranchOutput = self.base(feats, lengths)
         return output
 
@@ -40,7 +40,7 @@ class AMS(nn.Module):
 
     @torch.no_grad()
     def predict(self, feats: Tensor, lengths: Tensor, class_threshold: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Test time: base and aligned supplementary CAS (B, T, C), both branches' probabilities (B, C).
+        """At test time: the base CAS and the aligned supplementary CAS (B, T, C), then their probabilities (B, C).
 
         The sampler follows the classes whose probability, by the base branch, reaches `class_threshold`.
         """

@@ -10,7 +10,7 @@ from amsx.model.masking import smooth, top_k_mean
 
 
 class BranchOutput(NamedTuple):
-    """What a branch says about a batch of B videos of T snippets, at the times of its own input."""
+    """The output of a branch for a batch of B videos of T snippets, at the times of its own input."""
 
     cas: Tensor  # (B, T, C) in [0, 1]: softmax over the classes and a background channel, which is left out
     logits: Tensor  # (B, T, C) class logits before the softmax
@@ -45,7 +45,7 @@ class Backbone(nn.Module):
         top_k_divisor: int,
         smoothing: float = 0.0,
     ) -> None:
-        """`smoothing`: standard deviation of a Gaussian over time, in snippets; 0: none."""
+        """`smoothing` is the standard deviation, in snippets, of a Gaussian over time; 0 leaves the features alone."""
         super().__init__()
         self.register_buffer("shift", torch.zeros(in_features))
         self.register_buffer("scale", torch.ones(in_features))
@@ -58,12 +58,12 @@ class Backbone(nn.Module):
         self.category_head = nn.Linear(hidden, num_classes)
 
     def standardize_by(self, mean: Tensor, deviation: Tensor) -> None:
-        """Make the branch see (features - mean) / deviation, both (D,)."""
+        """Let the branch standardize its input to (features - mean) / deviation; both are (D,)."""
         self.shift.copy_(mean)
         self.scale.copy_(1 / deviation)
 
     def forward(self, feats: Tensor, lengths: Tensor) -> BranchOutput:
-        """`feats` (B, T, D), `lengths` (B,) -> `BranchOutput`, whose rows in the padding mean nothing."""
+        """The branch's output for `feats` (B, T, D) with `lengths` (B,); its rows in the padding mean nothing."""
         if self.smoothing > 0:
             feats = smooth(feats, lengths, self.smoothing)
         weight = self.embed.weight * self.scale  # standardizing the weights is cheaper than the features
@@ -80,10 +80,10 @@ class Backbone(nn.Module):
 
 
 def dropout_mask(like: Tensor, probability: float) -> Tensor:
-    """0 with `probability` (to 16 bits), else 1 / (1 - probability); shape, dtype and device of `like`.
+    """A tensor like `like` that is 0 with `probability` (to 16 bits), and 1 / (1 - probability) elsewhere.
 
-    Four values from every random number drawn: torch's own dropout draws one for each, on the CPU the largest
-    cost of a training step beside the matrix products.
+    Each random number that is drawn gives four values. Torch's own dropout draws one for each value, which on the CPU
+    costs more than anything else in a training step but the matrix products.
     """
     count = like.numel()
     draws = torch.empty((count + 3) // 4, dtype=torch.int64, device=like.device).random_(-(2**63), None)

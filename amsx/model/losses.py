@@ -1,4 +1,4 @@
-"""The training objectives: Eq. 9, Eq. 10, W-TALC's co-activity similarity. All masked by `lengths`."""
+"""The training objectives: Eq. 9, Eq. 10 and W-TALC's co-activity similarity. Padding takes no part in them."""
 
 import torch
 from torch import Tensor
@@ -22,9 +22,8 @@ def classification_loss(log_probs: Tensor, labels: Tensor) -> Tensor:
 def cas_classification_loss(cas_probs: Tensor, labels: Tensor) -> Tensor:
     """Binary cross-entropy of the CAS's top-k mean (B, C) against `labels` (B, C), summed over classes.
 
-    Eq. 10 trains the category probabilities; the CAS comes from a layer of its own, which would otherwise
-    learn of the video labels through the co-activity similarity alone. The mean over the videos that have a
-    label.
+    Eq. 10 trains the category probabilities. The CAS comes from another layer, which without this loss would learn from
+    the video labels through the co-activity similarity alone. The result is the mean over the videos with a label.
     """
     p = cas_probs.clamp(EPSILON, 1 - EPSILON)
     per_video = -torch.where(labels != 0, p.log(), (-p).log1p()).sum(dim=1)

@@ -1,4 +1,4 @@
-"""Location pseudo-labels: what one branch tells the other (Eq. 8)."""
+"""Location pseudo-labels, the targets that one branch gives the other (Eq. 8)."""
 
 import torch
 from torch import Tensor
@@ -7,7 +7,7 @@ from amsx.model.masking import masked_mean, valid_mask
 
 
 def pseudo_labels(cas: Tensor, labels: Tensor, lengths: Tensor, *, ratio: float, exclusive: bool = False) -> Tensor:
-    """Eq. 8: `cas` (B, T, C) -> bool (B, T, C), true where a ground-truth class exceeds its threshold.
+    """Eq. 8: a boolean tensor (B, T, C), true where `cas` (B, T, C) of a ground-truth class exceeds its threshold.
 
     The threshold of a class in a video is `ratio` times the mean of its activation over the video's valid
     snippets. Classes that `labels` (B, C) does not name, and the padding, are false.

@@ -23,10 +23,10 @@ class Sampler:
     valid snippets of each video.
     """
 
-    weights: Literal["adaptive", "random", "erase"] = "adaptive"  # where they come from; see `sampling_weights`
+    weights: Literal["adaptive", "random", "erase"] = "adaptive"  # how the weights are made; see `sampling_weights`
     eta: float = 0.75  # added to every adaptive weight; Eq. 4
     interp_factor: int = 20  # H, sub-positions per snippet in grid mode; Eq. 6
-    aggregate: Literal["max", "mean", "random"] = "max"  # how the channels become one; Eq. 4, Table V
+    aggregate: Literal["max", "mean", "random"] = "max"  # how the channels become one sequence; Eq. 4, Table V
     mode: Literal["grid", "continuous"] = "grid"  # Eq. 6, or its limit for infinite H
     erase_threshold: float = 0.7  # of weights "erase", as a multiple of the mean activation; alpha of Eq. 8
 
@@ -64,7 +64,7 @@ class Sampler:
         return erasing_weights(cas, channels, lengths, self.erase_threshold)
 
     def adaptive_weights(self, cas: Tensor, channels: Tensor, lengths: Tensor) -> Tensor:
-        """Eq. 4, (B, T), whatever `weights` says."""
+        """The weights (B, T) of Eq. 4, whatever the setting `weights` is."""
         return sampling_weights(cas, labels=channels, lengths=lengths, eta=self._positive_eta, aggregate=self.aggregate)
 
     @property
