@@ -185,18 +185,87 @@ def _array_of(value: Any, path: Path, key: str | None) -> NDArray[Any]:
     return value
 
 
+def csv_form(path: Path) -> str:
+    """What a file of comma-separated numbers has besides its rows of values, in words; "" where that is nothing."""
+    header, index, _ = _csv_parts(path)
+    parts = ["a first line of column names"] * header + ["a first column that counts the rows"] * index
+    return " and ".join(parts)
+
+
 def _read_csv(path: Path) -> NDArray[Any]:
-    """Read comma-separated numbers, a row for each snippet; a first line that is not all numbers is a header."""
+    """Comma-separated numbers, a row per snippet, without the header and the index that the file may have."""
+    _, index, lines = _csv_parts(path)
     try:
-        with path.open(encoding="utf-8") as file:
-            first = file.readline()
-        try:
-            header = not [float(cell) for cell in first.split(",")]
-        except ValueError:
-            header = True
-        return np.loadtxt(path, delimiter=",", dtype=np.float32, skiprows=int(header), ndmin=2, encoding="utf-8")
-    except ValueError as error:
+        table = np.loadtxt(lines, delimiter=",", dtype=np.float32, ndmin=2, comments=None)
+    except ValueError:
+        raise ValueError(f"{path}: {_csv_fault(lines, path)}") from None
+    return table[:, 1:] if index else table
+
+
+def _csv_parts(path: Path) -> tuple[bool, bool, list[str]]:
+    """Whether a CSV file begins with a header and with a column that counts the rows, and its lines without the header.
+
+    The whole file decides. A first line of names is a header, and so is one that reads 0 to D - 1 (the numbers that
+    pandas gives to columns) above values that are not whole. A first column is an index where it reads 0 to n - 1 and
+    the header gives it no name, or other values are not whole. ValueError where a line is empty, where cells are, or
+    where a first line or column can be read both ways.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").rstrip().split("\n")
+    except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not a readable .csv file of numbers ({error})") from error
+    first = [cell.strip().strip('"').strip() for cell in lines[0].split(",")]
+    if first == [""]:
+        raise ValueError(f"{path}: line 1 is empty; expected numbers separated by commas")
+    numeric = [_is_float(cell) for cell in first]
+    body = lines[1:]
+    fractions = any(mark in line.lower() for line in body for mark in ".en")
+    counts_columns = first == [str(i) for i in range(len(first))]
+    names_index = not numeric[0] and first[1:] == [str(i) for i in range(len(first) - 1)]
+    names = not any(numeric) and all(first[1:]) and (first[0] != "" or len(first) > 1)
+    if counts_columns and body and not fractions and len(first) > 1:
+        raise ValueError(
+            f"{path}: row 1 reads 0 to {len(first) - 1}, which may be a header or values; write values with a decimal "
+            "point, or the header with names"
+        )
+    header = names or names_index or (counts_columns and fractions)
+    rows = body if header else lines
+    if any(not row.strip() for row in rows):  # NumPy would pass over it
+        number = len(lines) - len(rows) + 1 + next(i for i, row in enumerate(rows) if not row.strip())
+        raise ValueError(f"{path}: row {number} is empty; expected numbers separated by commas")
+    if not rows:
+        raise ValueError(f"{path}: holds a header and no row of numbers")
+    counting = all(row.split(",", 1)[0].strip().strip('"') == str(i) for i, row in enumerate(rows))
+    unnamed = header and (first[0] in ("", "index") or first[0].startswith("Unnamed:"))
+    if unnamed and not counting:
+        raise ValueError(f"{path}: the first column has no name of its own and does not count the rows from 0")
+    others = [row.partition(",")[2].lower() for row in rows]
+    fractional = any(mark in row for row in others for mark in ".en")
+    index = unnamed or (counting and fractional and len(rows) > 2 and not counts_columns)
+    return header, index, rows
+
+
+def _csv_fault(lines: list[str], path: Path) -> str:
+    """What keeps rows of a CSV file, without its header, from being numbers."""
+    shift = len(path.read_text(encoding="utf-8-sig").rstrip().split("\n")) - len(lines) + 1
+    width = lines[0].count(",") + 1
+    for number, line in enumerate(lines, start=shift):
+        cells = [cell.strip() for cell in line.split(",")]
+        for column, cell in enumerate(cells, start=1):
+            if not _is_float(cell):
+                what = f"holds {cell[:40]!r}" if cell else "is empty"
+                return f"row {number}, column {column} {what}; expected a number"
+        if len(cells) != width:
+            return f"row {number} has {len(cells)} columns; expected {width} as in the first"
+    return "not a readable .csv file of numbers"
+
+
+def _is_float(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def choose_key(names: Iterable[str], key: str | None, path: Path) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from amsx.data.arrays import SUFFIXES, inspect_array, read_array
+from amsx.data.arrays import SUFFIXES, csv_form, inspect_array, read_array
 from amsx.data.features import FeatureFile
 
 ARRAY = np.arange(12, dtype="f4").reshape(4, 3) / 7
@@ -100,6 +100,55 @@ def test_compressed_and_bfloat16_and_headless_files(tmp_path):
     np.testing.assert_array_equal(read_array(tmp_path / "v.pt"), np.ones((2, 3)))
     (tmp_path / "v.csv").write_text("1,2\n3,4\n")
     assert read_array(tmp_path / "v.csv").tolist() == [[1, 2], [3, 4]]
+
+
+HEADER, INDEX = "a first line of column names", "a first column that counts the rows"
+ROWS = "0.5,1.5\n2.5,3\n4,5.5\n"
+VALUES = [[0.5, 1.5], [2.5, 3], [4, 5.5]]
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        (ROWS, ""),
+        ("\ufeff" + ROWS.replace("\n", "\r\n"), ""),
+        ("0,1\n" + ROWS, HEADER),
+        ("a,b\n" + ROWS, HEADER),
+        ('\ufeff"a","b"\n' + ROWS, HEADER),
+        (",0,1\n0,0.5,1.5\n1,2.5,3\n2,4,5.5\n", f"{HEADER} and {INDEX}"),
+        (
+            "index,a,b\n0,0.5,1.5\n1,2.5,3\n2,4,5.5",
+            f"{HEADER} and {INDEX}",
+        ),
+        ("0,0.5,1.5\n1,2.5,3\n2,4,5.5\n", INDEX),
+    ],
+)
+def test_the_whole_csv_file_says_what_is_header_index_and_value(tmp_path, text, form):
+    path = tmp_path / "v.csv"
+    path.write_bytes(text.encode())
+    assert read_array(path).tolist() == VALUES
+    assert csv_form(path) == form
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("0.5,,1\n1,2,3\n", "row 1, column 2 is empty"),
+        ("1.5,2\n3,\n", "row 2, column 2 is empty"),
+        ("a,b\n1.5,2\n3,x\n", "row 3, column 2 holds 'x'"),
+        ("a,2\n3,4.5\n", "row 1, column 1 holds 'a'"),
+        ("1.5,2\n\n3,4\n", "row 2 is empty"),
+        ("1.5,2\n3\n", "row 2 has 1 columns; expected 2"),
+        ("a,b\n", "a header and no row"),
+        ("", "line 1 is empty"),
+        ("0,1\n2,3\n", "row 1 reads 0 to 1, which may be a header or values"),
+        (",a\n0.5,1\n0.7,2\n", "first column has no name"),
+    ],
+)
+def test_a_csv_file_that_leaves_a_doubt_is_an_error_that_names_file_and_row(tmp_path, text, message):
+    (tmp_path / "v.csv").write_text(text)
+    with pytest.raises(ValueError, match=rf"v\.csv: .*{message}"):
+        FeatureFile.inspect(tmp_path / "v.csv")
 
 
 def test_a_broken_checksum_is_found_when_the_values_are_read(tmp_path):

@@ -13,7 +13,7 @@ from pathlib import Path
 from amsx.data.arrays import write_array
 from amsx.data.layouts.shared.annotation_json import read_database
 from amsx.data.layouts.shared.assembly import ListedVideo, assemble, open_features, unlisted_features
-from amsx.data.layouts.shared.layout import FilePolicies, Layout
+from amsx.data.layouts.shared.layout import FilePolicies, Layout, visible
 from amsx.data.layouts.shared.snippet_time import median_snippet, usual_rate
 from amsx.data.layouts.shared.split_files import SUBSETS, split_subsets, write_splits
 from amsx.data.layouts.shared.two_streams import joined, split_option, split_streams
@@ -32,7 +32,7 @@ def detect(root: Path) -> bool:
     """Whether `root` looks like this layout."""
     if not (root / "gt.json").is_file():
         return False
-    return any(next((root / subset).glob("*.npy"), None) is not None for subset in SUBSETS)
+    return any(visible(root / subset, "*.npy") for subset in SUBSETS)
 
 
 def read(root: Path, options: Options) -> Dataset:
@@ -43,7 +43,7 @@ def read(root: Path, options: Options) -> Dataset:
         ListedVideo(name, subset, entries[name], {"features": root / subset / f"{name}.npy"})
         for name, subset in subsets.items()
     ]
-    files = (path for subset in SUBSETS for path in (root / subset).glob("*.npy"))
+    files = (path for subset in SUBSETS for path in visible(root / subset, "*.npy"))
     notes += unlisted_features(files, (path for video in listed for path in video.paths.values()))
     opened, opening_notes = open_features(listed, options.missing, options.broken)
     opened, split_notes = split_streams(opened, options.split)

@@ -16,7 +16,7 @@ from pathlib import Path
 from amsx.data.arrays import write_array
 from amsx.data.layouts.shared.annotation_json import read_database
 from amsx.data.layouts.shared.assembly import ListedVideo, assemble, open_features, unlisted_features
-from amsx.data.layouts.shared.layout import FilePolicies, Layout
+from amsx.data.layouts.shared.layout import FilePolicies, Layout, visible
 from amsx.data.layouts.shared.snippet_time import median_snippet, usual_rate
 from amsx.data.layouts.shared.split_files import SUBSETS, split_subsets, write_splits
 from amsx.data.videos import Dataset, Timebase, stream_order
@@ -55,7 +55,9 @@ def read(root: Path, options: Options) -> Dataset:
         )
         for name, subset in subsets.items()
     ]
-    files = (path for subset in SUBSETS for name in names for path in (root / "features" / subset / name).glob("*.npy"))
+    files = (
+        path for subset in SUBSETS for name in names for path in visible(root / "features" / subset / name, "*.npy")
+    )
     notes += unlisted_features(files, (path for video in listed for path in video.paths.values()))
     opened, opening_notes = open_features(listed, options.missing, options.broken)
     notes += opening_notes
@@ -78,7 +80,7 @@ def write(dataset: Dataset, root: Path) -> Options:
 
 def _streams(root: Path, wanted: Sequence[str] | None) -> tuple[str, ...]:
     """The names of the stream folders to read."""
-    folders = [path for subset in SUBSETS for path in (root / "features" / subset).glob("*") if path.is_dir()]
+    folders = [path for subset in SUBSETS for path in visible(root / "features" / subset, "*") if path.is_dir()]
     known = stream_order({path.name for path in folders})
     if not known:
         expected = root / "features" / "{train,test}" / "{rgb,flow}" / "<id>.npy"

@@ -40,7 +40,7 @@ from amsx.data.layouts.shared.assembly import (
 )
 from amsx.data.layouts.shared.class_files import class_files, read_class_files, with_meta
 from amsx.data.layouts.shared.frame_grid import frame_grid, timebases_from_frames
-from amsx.data.layouts.shared.layout import RGB_FLOW, FilePolicies, Layout
+from amsx.data.layouts.shared.layout import RGB_FLOW, FilePolicies, Layout, visible
 from amsx.data.videos import Dataset, Subset
 
 USUAL_PREFIX = "v_"
@@ -59,7 +59,7 @@ class Options(FilePolicies):
 
 def detect(root: Path) -> bool:
     """Whether `root` looks like this layout."""
-    return any(next(root.glob(f"**/*-{stream}.npz"), None) is not None for stream in RGB_FLOW)
+    return bool(visible(root, *(f"**/*-{stream}.npz" for stream in RGB_FLOW)))
 
 
 def read(root: Path, options: Options) -> Dataset:
@@ -69,7 +69,7 @@ def read(root: Path, options: Options) -> Dataset:
     roles, role_notes = subset_roles(entries, options.subsets)
     notes += role_notes
     files: dict[str, Path] = {}
-    for path in sorted(root.glob("**/*.npz")):
+    for path in visible(root, "**/*.npz"):
         if files.setdefault(path.name, path) != path:
             raise ValueError(f"{path}: a file of this name is also {files[path.name]}")
     streams = [stream for stream in RGB_FLOW if any(name.endswith(f"-{stream}.npz") for name in files)]
@@ -119,7 +119,7 @@ def _annotation(root: Path, given: Path | None, fps: float | None) -> tuple[dict
     if not texts:
         raise candidates_error(candidates, root, "annotation")
     entries, notes = read_class_files(texts)
-    meta = sorted(root.glob("**/*-meta.mat")) if fps is None else []
+    meta = visible(root, "**/*-meta.mat") if fps is None else []
     rated, meta_notes = with_meta(entries, meta) if meta else (entries, [])
     return rated, notes + meta_notes
 

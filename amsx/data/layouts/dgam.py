@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from amsx.data.arrays import as_bytes, write_array
 from amsx.data.layouts.shared.annotation_json import Entry, all_labels, annotation, read_database, write_database
 from amsx.data.layouts.shared.assembly import ListedVideo, assemble, open_features, shortened, unlisted_features
-from amsx.data.layouts.shared.layout import RGB_FLOW, FilePolicies, Layout
+from amsx.data.layouts.shared.layout import RGB_FLOW, FilePolicies, Layout, visible
 from amsx.data.layouts.shared.snippet_time import SNIPPET_SECONDS, median_snippet
-from amsx.data.layouts.shared.split_files import SUBSETS, write_ids
+from amsx.data.layouts.shared.split_files import SUBSETS, read_names, write_ids
 from amsx.data.unpickling import load_npy
 from amsx.data.videos import Dataset, Subset, Timebase
 
@@ -73,7 +73,7 @@ def read(root: Path, options: Options) -> Dataset:
             f"{shortened(differing)}"
         )
     places = [root / f"{subset}_data" / f"{stream}_features" for subset in labels for stream in streams]
-    files = (path for place in places for path in place.glob("*.npy"))
+    files = (path for place in places for path in visible(place, "*.npy"))
     notes += unlisted_features(files, (path for video in listed for path in video.paths.values()))
     opened, opening_notes = open_features(listed, options.missing, options.broken)
     notes += opening_notes
@@ -119,7 +119,7 @@ def _classes(root: Path, count: int, truth: dict[str, Entry]) -> tuple[list[str]
         listed = load_npy(root / "classlist.npy").ravel().tolist()
         names = [name.decode("utf-8") if isinstance(name, bytes) else str(name) for name in listed]
     elif (root / "classlist.txt").is_file():
-        names = (root / "classlist.txt").read_text(encoding="utf-8").splitlines()
+        names = read_names(root / "classlist.txt")
     elif len(names := sorted({label for entry in truth.values() for label in entry.labels})) == count:
         notes.append("no classlist: the labels' columns are taken as the classes of gt.json in alphabetical order")
     else:
@@ -137,11 +137,11 @@ def _names(root: Path, subset: Subset, count: int) -> list[str] | None:
         p
         for place in places
         for pattern in (f"{subset}_names.txt", f"*{subset}_vid_list.txt")
-        for p in place.glob(pattern)
+        for p in visible(place, pattern)
     ]
     if not candidates:
         return None
-    names = candidates[0].read_text(encoding="utf-8").split()
+    names = read_names(candidates[0])
     if len(names) != count:
         raise ValueError(f"{candidates[0]}: lists {len(names)} videos, the label file has {count} rows")
     return names

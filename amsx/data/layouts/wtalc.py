@@ -29,7 +29,7 @@ from amsx.data.arrays import as_bytes, write_array, write_list
 from amsx.data.features import FeatureArray
 from amsx.data.layouts.shared.annotation_json import Entry, SubsetNames, all_labels, subset_roles
 from amsx.data.layouts.shared.assembly import OpenedVideo, assemble, check_policy, only_candidate, shortened
-from amsx.data.layouts.shared.layout import BundlePolicies, Layout
+from amsx.data.layouts.shared.layout import BundlePolicies, Layout, visible
 from amsx.data.layouts.shared.snippet_time import SNIPPET_SECONDS, median_snippet
 from amsx.data.layouts.shared.two_streams import joined, split_option, split_streams
 from amsx.data.unpickling import load_npy
@@ -120,14 +120,14 @@ def write(dataset: Dataset, root: Path) -> Options:
 
 def _annotation_folder(root: Path) -> Path | None:
     """The folder of annotation below, at, or (where the features are in `root`) beside or above `root`."""
-    places = [root, *sorted(path for path in root.iterdir() if path.is_dir())]
+    places = [root, *(path for path in visible(root, "*") if path.is_dir())]
     if _bundles(root):
-        places += [root.parent, *sorted(root.parent.glob("*Annotations"))]
+        places += [root.parent, *visible(root.parent, "*Annotations")]
     return next((p for p in places if all((p / f"{name}.npy").is_file() for name in NEEDED)), None)
 
 
 def _features_file(root: Path, folder: Path) -> Path:
-    places = [root, *sorted(path for path in root.iterdir() if path.is_dir()), folder]
+    places = [root, *(path for path in visible(root, "*") if path.is_dir()), folder]
     bundles = sorted({path for place in places for path in _bundles(place)})
     if not bundles:
         raise FileNotFoundError(f"no features, expected {root / '<name>-JOINTFeatures.npy'}; or give features")
@@ -135,7 +135,7 @@ def _features_file(root: Path, folder: Path) -> Path:
 
 
 def _bundles(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("*.npy") if re.search(r"features\.npy$", path.name, re.IGNORECASE))
+    return [path for path in visible(folder, "*.npy") if re.search(r"features\.npy$", path.name, re.IGNORECASE)]
 
 
 def _names(folder: Path) -> tuple[list[str], list[str]]:

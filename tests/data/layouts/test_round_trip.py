@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from amsx.data.convert import convert
-from amsx.data.layouts import LAYOUTS, layout_names, read_dataset
+from amsx.data.layouts import LAYOUTS, layout_names, matching_layouts, read_dataset
 from amsx.data.videos import Segment, Timebase
 
 TARGETS = layout_names()
@@ -166,12 +166,36 @@ def test_one_subset_alone_comes_back(tmp_path, to, subset):
 
 
 @pytest.mark.parametrize("to", having("lists_ids"))
-@pytest.mark.parametrize("name", ["a b", " a", "a\n"])
-def test_ids_with_spaces_are_refused_where_they_are_listed_between_spaces(tmp_path, to, name):
-    with pytest.raises(ValueError, match=f"the layout {to} lists ids between spaces and line ends"):
+@pytest.mark.parametrize("name", ["a\rb", " a", "a\n"])
+def test_ids_that_lines_cannot_hold_are_refused_where_they_are_listed(tmp_path, to, name):
+    with pytest.raises(ValueError, match=f"the layout {to} lists ids one a line"):
         convert(made_up.dataset(made_up.video(name, dims=TWO)), tmp_path / "to", to)
     assert list(tmp_path.iterdir()) == []
     assert convert(made_up.dataset(made_up.video(name, dims=TWO, duration=1.0)), tmp_path / "to", "wtalc").lost == ()
+
+
+@pytest.mark.parametrize("to", having("lists_ids"))
+def test_ids_with_spaces_are_one_a_line(tmp_path, to):
+    data = made_up.dataset(*(made_up.video(f"bench press_{i}", dims=TWO) for i in range(2)))
+    assert convert(data, tmp_path / "to", to).lost == ()
+    for path in (tmp_path / "to").glob("*.txt"):  # as an editor on Windows saves it
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    assert {v.id for v in read_dataset(tmp_path / "to", to).videos} == {"bench press_0", "bench press_1"}
+
+
+@pytest.mark.parametrize("to", [layout.name for layout in LAYOUTS])
+def test_hidden_files_are_no_candidates(tmp_path, to):
+    video = made_up.video("v", dims=TWO, n=60, duration=38.4)
+    options = convert(made_up.dataset(video), tmp_path / "to", to).options
+    for path in [path for path in (tmp_path / "to").rglob("*") if path.is_file()]:
+        path.with_name("._" + path.name).write_bytes(b"\0\5\x16\7")
+        below = tmp_path / "to" / "__MACOSX" / path.name
+        below.parent.mkdir(exist_ok=True)
+        below.write_bytes(b"\0\5\x16\7")
+    assert to in [layout.name for layout in matching_layouts(tmp_path / "to")]
+    data = read_dataset(tmp_path / "to", to, **options)
+    assert len(data.videos) == 1
+    assert not any("not listed" in note for note in data.notes)
 
 
 @pytest.mark.parametrize("to", having("needs_labels"))

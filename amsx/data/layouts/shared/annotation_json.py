@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from amsx.data.layouts.shared.layout import visible
 from amsx.data.videos import Dataset, Segment, Subset, Video
 from amsx.files import parse_json
 from amsx.records import AMBIGUOUS, label_fault, record_fault
@@ -47,7 +48,7 @@ class Entry:
 
 def annotation_files(root: Path) -> list[Path]:
     """The JSON files in `root` and in its folder annotations/, one of which may be the annotation."""
-    return sorted([*root.glob("*.json"), *root.glob("annotations/*.json")])
+    return visible(root, "*.json", "annotations/*.json")
 
 
 def read_database(path: Path, *, labels_alone: bool = False) -> dict[str, Entry]:

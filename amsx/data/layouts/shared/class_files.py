@@ -15,6 +15,7 @@ from pathlib import Path
 
 from amsx.data.layouts.shared.annotation_json import Entry
 from amsx.data.layouts.shared.assembly import shortened
+from amsx.data.layouts.shared.layout import visible
 from amsx.data.videos import Segment
 from amsx.records import AMBIGUOUS
 
@@ -23,7 +24,7 @@ NAME = re.compile(r"(.+)_(val|test)")
 
 def class_files(root: Path) -> list[Path]:
     """The files whose names are those of a class and a subset, anywhere below `root`."""
-    return sorted(path for path in root.glob("**/*.txt") if NAME.fullmatch(path.stem))
+    return [path for path in visible(root, "**/*.txt") if NAME.fullmatch(path.stem)]
 
 
 def read_class_files(files: Sequence[Path]) -> tuple[dict[str, Entry], list[str]]:

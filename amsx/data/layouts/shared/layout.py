@@ -11,6 +11,16 @@ Policy = Literal["error", "skip"]
 RGB_FLOW = ("rgb", "flow")
 
 
+def visible(root: Path, *patterns: str) -> list[Path]:
+    """The sorted paths below `root` that match a pattern, without hidden ones such as ._x.npy and what macOS packs."""
+    paths = {path for pattern in patterns for path in root.glob(pattern)}
+    return sorted(path for path in paths if not any(_is_hidden(part) for part in path.relative_to(root).parts))
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
+
+
 @dataclass(frozen=True, kw_only=True)
 class BundlePolicies:
     """The options of every layout: whether a fault is an error, or its videos are left out ("skip") and noted."""
@@ -46,7 +56,9 @@ class Layout(Generic[OptionsT]):
     # `amsx.data.convert` says so; the round-trip tests hold every layout to what is declared here.
     rgb_flow_only: bool = False  # files are named for the streams rgb and flow, and there can be no other
     separate_streams: bool = False  # streams have files of their own; else they lie side by side in one array
-    lists_ids: bool = False  # ids stand in text files between spaces and line ends, so no id may hold any
+    lists_ids: bool = (
+        False  # ids stand in text files, one a line: none may hold a line end, or begin or end with a space
+    )
     needs_labels: bool = False  # cannot hold a set in which no video has a label
     needs_duration: bool = False  # states every video's duration; one that is unknown is made up
     labels_apart: bool = False  # video-level labels are written apart from segments and may be fewer than theirs
@@ -58,9 +70,12 @@ class Layout(Generic[OptionsT]):
         odd = [video.id for video in dataset.videos if not video.id or Path(video.id).name != video.id]
         if odd:
             raise ValueError(f"video id {odd[0]!r} cannot be a file name")
-        spaced = [video.id for video in dataset.videos if len(video.id.split()) != 1 or video.id.strip() != video.id]
-        if self.lists_ids and spaced:
-            raise ValueError(f"the layout {self.name} lists ids between spaces and line ends, which {spaced[0]!r} has")
+        unlisted = [v.id for v in dataset.videos if v.id.strip() != v.id or "\n" in v.id or "\r" in v.id]
+        if self.lists_ids and unlisted:
+            raise ValueError(
+                f"the layout {self.name} lists ids one a line, so {unlisted[0]!r}, with a line end or outer spaces, "
+                "cannot be read again"
+            )
         others = [name for name in dataset.stream_names if name not in RGB_FLOW]
         if self.rgb_flow_only and others:
             raise ValueError(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from amsx.data.arrays import choose_key, members_of_h5
+from amsx.data.arrays import choose_key, csv_form, members_of_h5
 from amsx.data.features import FeatureFile
 from amsx.data.layouts.shared.annotation_json import annotation_files, read_database, subset_roles
 from amsx.data.layouts.shared.assembly import (
@@ -23,7 +23,7 @@ from amsx.data.layouts.shared.assembly import (
     unlisted_features,
 )
 from amsx.data.layouts.shared.frame_grid import timebases_from_frames
-from amsx.data.layouts.shared.layout import FilePolicies
+from amsx.data.layouts.shared.layout import FilePolicies, visible
 from amsx.data.layouts.shared.two_streams import split_streams
 from amsx.data.videos import Dataset, Subset
 
@@ -92,6 +92,10 @@ def read_per_video(
     listed = [ListedVideo(name, subset, entries[name], {"features": places[name]}) for name, subset in chosen.items()]
     exists = set(files.values()).__contains__
     opened, opening_notes = open_features(listed, options.missing, options.broken, inspect, exists)
+    if suffix == ".csv" and opened:
+        example = places[opened[0].id]
+        form = csv_form(example)
+        opening_notes += [f"not features in the CSV files (seen in {example.name}): {form}"] if form else []
     try:
         timebases, time_notes = timebases_from_frames(opened, options.stride, num_frames, options.fps)
     except ValueError as error:
@@ -103,13 +107,13 @@ def read_per_video(
 
 def _feature_folders(root: Path, kinds: Sequence[str]) -> list[Path]:
     """Those of `root` and the folders in it that hold a file of one of `kinds`."""
-    below = [root, *sorted(path for path in root.iterdir() if path.is_dir())]
-    return [folder for folder in below if any(next(folder.glob(f"*{kind}"), None) is not None for kind in kinds)]
+    below = [root, *(path for path in visible(root, "*") if path.is_dir())]
+    return [folder for folder in below if visible(folder, *(f"*{kind}" for kind in kinds))]
 
 
 def _feature_files(folder: Path, kinds: Sequence[str]) -> tuple[str, dict[str, Path]]:
     """The one suffix of the feature files in a folder, and the files by name without it. `folder` may be one file."""
-    files = sorted(path for path in folder.iterdir() if path.suffix in kinds) if folder.is_dir() else [folder]
+    files = [path for path in visible(folder, "*") if path.suffix in kinds] if folder.is_dir() else [folder]
     suffixes = [kind for kind in kinds if any(path.suffix == kind for path in files)]
     if len(suffixes) > 1:
         raise ValueError(f"{folder}: holds files of several kinds, {shortened(suffixes)}; expected one")

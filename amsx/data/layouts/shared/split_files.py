@@ -29,7 +29,7 @@ def split_subsets(root: Path, entries: Mapping[str, Entry]) -> tuple[dict[str, S
         if not path.is_file():
             notes.append(f"no {path.name}: no {subset} videos")
             continue
-        for name in path.read_text(encoding="utf-8-sig").split():
+        for name in read_names(path):
             if name in subsets:
                 raise ValueError(f"{path}: video {name!r} is listed twice (here or in the other split)")
             if name not in entries:
@@ -46,6 +46,11 @@ def split_subsets(root: Path, entries: Mapping[str, Entry]) -> tuple[dict[str, S
             f"{len(moved)} videos are in another subset in gt.json; the split files decide: {shortened(moved)}"
         )
     return subsets, notes
+
+
+def read_names(path: Path) -> list[str]:
+    """The names in a text file that has one a line, without the spaces around them; empty lines are passed over."""
+    return [line.strip() for line in path.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
 
 
 def write_splits(dataset: Dataset, root: Path) -> None:
