@@ -12,10 +12,10 @@ import numpy as np
 AMBIGUOUS = "Ambiguous"  # labels spans of which nobody can tell whether they show an action; never a class
 
 
-def record_fault(record: Any, keys: Sequence[str]) -> str | None:
+def record_fault(record: Any, keys: Sequence[str], *, any_order: bool = False) -> str | None:
     """What is wrong with a record and what was expected; None if it is sound.
 
-    keys: what label, segment and, where there is one, score are called.
+    keys: what label, segment and, where there is one, score are called. any_order: a segment may end before it starts.
     """
     if not isinstance(record, Mapping):
         return f"is a {type(record).__name__}; expected an object with the keys {', '.join(keys)}"
@@ -31,7 +31,7 @@ def record_fault(record: Any, keys: Sequence[str]) -> str | None:
     start, end = finite_number(segment[0]), finite_number(segment[1])
     if start is None or end is None:
         return f"has {keys[1]} {segment!r}; expected two finite numbers [start, end]"
-    if end < start:
+    if end < start and not any_order:
         return f"has {keys[1]} {segment!r}, which ends before it starts; expected start <= end"
     if score and finite_number(score[0]) is None:
         return f"has {keys[2]} {score[0]!r}; expected a finite number"

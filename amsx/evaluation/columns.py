@@ -94,18 +94,25 @@ class Columns:
 
 
 def read_columns(
-    entries: Mapping[str, Any], name: str, kind: str, scored: bool, keys: Sequence[str] = ("label", "segment", "score")
+    entries: Mapping[str, Any],
+    name: str,
+    kind: str,
+    scored: bool,
+    keys: Sequence[str] = ("label", "segment", "score"),
+    *,
+    any_order: bool = False,
 ) -> Columns:
     """Columns of `entries`: video id -> [{"label", "segment": [start, end]}], with "score" where `scored`.
 
     Labels may be strings or integers, times and scores numbers or strings of numbers. keys: what label,
-    segment and score are called. Raises ValueError that names the file (`name`), the video and the index of
+    segment and score are called. any_order: a segment may end before it starts, and is returned so.
+    Raises ValueError that names the file (`name`), the video and the index of
     the first broken record (a `kind`).
     """
     keys = keys if scored else keys[:2]
-    columns = _columns(entries, keys)
+    columns = _columns(entries, keys, any_order)
     if columns is None:
-        raise ValueError(_first_fault(entries, name, kind, keys))
+        raise ValueError(_first_fault(entries, name, kind, keys, any_order))
     return columns
 
 
@@ -147,7 +154,7 @@ def quoted(text: str) -> str:
     return repr(text if len(text) <= _LONGEST else text[:_LONGEST] + "...")
 
 
-def _columns(entries: Mapping[str, Any], keys: Sequence[str]) -> Columns | None:
+def _columns(entries: Mapping[str, Any], keys: Sequence[str], any_order: bool) -> Columns | None:
     """The columns, checked as whole columns for speed; None if any record is broken."""
     if not all(isinstance(records, list | tuple) for records in entries.values()):
         return None
@@ -175,7 +182,7 @@ def _columns(entries: Mapping[str, Any], keys: Sequence[str]) -> Columns | None:
         score = np.fromiter(scores, dtype=np.float64, count=n) if len(keys) == 3 else np.zeros(n)
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
-    if not (np.isfinite(segments).all() and np.isfinite(score).all() and (start <= end).all()):
+    if not (np.isfinite(segments).all() and np.isfinite(score).all() and (any_order or (start <= end).all())):
         return None
     counts = np.array([len(records) for records in entries.values()], dtype=np.int64)
     names = list(map(str, labels))
@@ -193,13 +200,13 @@ def _columns(entries: Mapping[str, Any], keys: Sequence[str]) -> Columns | None:
     )
 
 
-def _first_fault(entries: Mapping[str, Any], name: str, kind: str, keys: Sequence[str]) -> str:
+def _first_fault(entries: Mapping[str, Any], name: str, kind: str, keys: Sequence[str], any_order: bool) -> str:
     """Where the first broken record is, what is wrong with it and what was expected."""
     for video, records in entries.items():
         if not isinstance(records, list | tuple):
             return f"{name}: video {video!r} holds a {type(records).__name__}; expected a list of {kind}s"
         for index, record in enumerate(records):
-            fault = record_fault(record, keys)
+            fault = record_fault(record, keys, any_order=any_order)
             if fault:
                 return f"{name}: video {video!r}, {kind} {index} {fault}"
     return f"{name}: a {kind} is malformed; expected the keys {', '.join(keys)}"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from amsx.evaluation.columns import Source
 from amsx.evaluation.ground_truth import read_ground_truth
-from amsx.evaluation.inputs import inputs_of
+from amsx.evaluation.inputs import check_exclusions, inputs_of
 from amsx.evaluation.precision import envelope
 from amsx.evaluation.predictions import Detections
 from amsx.evaluation.protocols import DEFAULT_TIOU, Protocol, protocol_of, thresholds_of
@@ -142,10 +142,12 @@ def compare(
         raise ValueError(f"seed is {seed}; expected at least 0")
     rules, thresholds = protocol_of(protocol), thresholds_of(tiou)
     truth = read_ground_truth(ground_truth, selection)
-    methods = [
-        [match_inputs(inputs_of(source, truth, selection.labels), rules, thresholds) for source in method]
+    read = [
+        [inputs_of(source, truth, selection.labels, order_ends=rules.orders_ends) for source in method]
         for method in (a, b)
     ]
+    check_exclusions([inputs for method in read for inputs in method])
+    methods = [[match_inputs(inputs, rules, thresholds) for inputs in method] for method in read]
     weights = draw_videos(methods[0][0], resamples, seed)
     first, first_samples = _describe(methods[0], weights)
     second, difference = None, None

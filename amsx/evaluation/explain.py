@@ -78,7 +78,8 @@ def explain(
     """
     chosen = cuts_named(cuts) if isinstance(cuts, str) else cuts
     rules, thresholds = protocol_of(protocol), thresholds_of(tiou)
-    matched = match_inputs(read_inputs(predictions, ground_truth, selection), rules, thresholds)
+    inputs = read_inputs(predictions, ground_truth, selection, order_ends=rules.orders_ends)
+    matched = match_inputs(inputs, rules, thresholds)
     evaluation = score_matches(matched)
     sensitivity, notes = measure_sensitivity(matched, chosen)
     return Explanation(

@@ -24,12 +24,14 @@ class GroundTruth:
     subset: str | None  # in its one spelling ("test"); None where the file has none or the videos are listed
     videos: tuple[str, ...]  # scored, sorted
     left_out: frozenset[str]  # of other subsets, not listed or excluded: their detections are not scored
+    unknown_exclusions: frozenset[str]  # to exclude, but not in the file: perhaps the predictions hold them
     only_listed: bool  # True: the videos were listed, so detections in any other are not scored
     classes: tuple[str, ...]  # those with an instance, sorted (by value where they are numbers)
     known_labels: frozenset[str]  # every label in the file, of other subsets too
     label_ids: frozenset[tuple[int, str]]  # every (label_id, label) in the file, where annotations carry label_id
     instances: Columns  # label indexes `classes`, video indexes `videos`, in the order of the file per video
     ambiguous: Columns  # video indexes `videos`
+    ambiguous_elsewhere: Columns  # spans of videos that neither the file nor the selection names; videos of their own
     durations: NDArray[
         np.float64
     ]  # (V,) of `videos`, in the unit of the segments; NaN where the file gives no positive number
@@ -60,17 +62,20 @@ def read_ground_truth(source: Source, selection: Selection = DEFAULT_SELECTION) 
     if n_empty:
         notes.append(f"{n_empty} instances of zero length: nothing can find them")
     labels = _labels(database)
+    ambiguous, elsewhere = _read_spans(selection.ambiguous, columns.rows(np.flatnonzero(label < 0)), set(database))
     return GroundTruth(
         name=name,
         subset=subset,
         videos=columns.videos,
         left_out=frozenset(set(database) - set(kept) | set(selection.exclude)),
+        unknown_exclusions=frozenset(set(selection.exclude) - set(database) - set(kept)),
         only_listed=selection.videos is not None,
         classes=tuple(classes),
         known_labels=frozenset(label for _, label in labels),
         label_ids=frozenset((number, label) for number, label in labels if number is not None),
         instances=instances,
-        ambiguous=_read_spans(selection.ambiguous, columns.rows(np.flatnonzero(label < 0))),
+        ambiguous=ambiguous,
+        ambiguous_elsewhere=elsewhere,
         durations=np.array([_duration(database.get(video, {})) for video in kept], dtype=np.float64),
         notes=tuple(notes),
     )
@@ -99,8 +104,11 @@ def _labels(database: Database) -> set[tuple[int | None, str]]:
     }
 
 
-def _read_spans(spans: Spans | None, marked: Columns) -> Columns:
-    """The spans `marked` in the ground truth and those of `spans` in the same videos, all labelled AMBIGUOUS."""
+def _read_spans(spans: Spans | None, marked: Columns, known: set[str]) -> tuple[Columns, Columns]:
+    """The spans of the videos of `marked`, and those of videos that are not `known`; all labelled AMBIGUOUS.
+
+    The first are those that the ground truth has `marked`, and those of `spans` in the same videos.
+    """
     if isinstance(spans, str | Path):
         name, listed = str(spans), _read_lines(Path(spans))
     else:
@@ -108,7 +116,12 @@ def _read_spans(spans: Spans | None, marked: Columns) -> Columns:
     added: dict[str, list[Any]] = {video: [*listed.get(video, ())] for video in marked.videos}
     for video, start, end in zip(marked.video, marked.start, marked.end, strict=True):
         added[marked.videos[video]].append([start, end])
-    entries = {video: [{"label": AMBIGUOUS, "segment": span} for span in of_video] for video, of_video in added.items()}
+    others = {str(video): list(spans) for video, spans in listed.items() if str(video) not in known | set(added)}
+    return _spans(added, name), _spans(others, name)
+
+
+def _spans(listed: Mapping[str, Sequence[Any]], name: str) -> Columns:
+    entries = {video: [{"label": AMBIGUOUS, "segment": span} for span in spans] for video, spans in listed.items()}
     return read_columns(entries, name, "span", scored=False)
 
 

@@ -1,5 +1,6 @@
 """Predictions and ground truth, read and checked against each other; detections that are not scored are set apart."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,23 +21,44 @@ class Inputs:
     set_apart: dict[str, int]  # how many detections were set apart, by the name of the reason
     notes: list[str]  # sentences on them
     form: str  # how the predictions were read, in words
+    absent_exclusions: frozenset[str]  # videos to exclude that neither the ground truth nor the predictions hold
 
 
-def read_inputs(predictions: Detections, ground_truth: Source, selection: Selection = DEFAULT_SELECTION) -> Inputs:
+def read_inputs(
+    predictions: Detections, ground_truth: Source, selection: Selection = DEFAULT_SELECTION, *, order_ends: bool = False
+) -> Inputs:
     """Read the ground truth, then the predictions, and check that they belong together.
 
     Raises FileNotFoundError or ValueError: see `read_ground_truth`, `read_predictions` and `resolve_labels`; and where
-    predictions and ground truth have no video or no label in common.
+    predictions and ground truth have no video or no label in common, or a video to exclude is in neither.
     """
-    return inputs_of(predictions, read_ground_truth(ground_truth, selection), selection.labels)
+    inputs = inputs_of(predictions, read_ground_truth(ground_truth, selection), selection.labels, order_ends=order_ends)
+    check_exclusions([inputs])
+    return inputs
 
 
-def inputs_of(predictions: Detections, truth: GroundTruth, labels: ClassList | None = None) -> Inputs:
-    """Read predictions for a ground truth that has been read; `labels` says what integer labels stand for."""
-    read = read_predictions(predictions)
+def check_exclusions(all_inputs: Sequence[Inputs]) -> None:
+    """Raise ValueError where a video to exclude is neither in the ground truth nor in any of the predictions."""
+    absent = frozenset.intersection(*(inputs.absent_exclusions for inputs in all_inputs))
+    if absent:
+        raise ValueError(f"{all_inputs[0].truth.name}: there is no video {min(absent)!r} to exclude")
+
+
+def inputs_of(
+    predictions: Detections, truth: GroundTruth, labels: ClassList | None = None, *, order_ends: bool = False
+) -> Inputs:
+    """Read predictions for a ground truth that has been read; `labels` says what integer labels stand for.
+
+    order_ends: see `read_predictions`.
+    """
+    read = read_predictions(predictions, order_ends=order_ends)
     detections, spelling = resolve_labels(read, truth, labels)
     form = ", ".join(filter(None, [read.form, spelling]))
-    return Inputs(truth, *_select(detections, read.name, truth), form=form)
+    scored, set_apart, notes = _select(detections, read.name, truth)
+    if read.n_reversed:
+        notes.append(f"{read.n_reversed} detections end before they start; their two ends were exchanged")
+    absent = truth.unknown_exclusions - set(detections.videos)
+    return Inputs(truth, scored, set_apart, notes, form, absent)
 
 
 def _select(detections: Columns, name: str, truth: GroundTruth) -> tuple[Columns, dict[str, int], list[str]]:
@@ -63,7 +85,7 @@ def _select(detections: Columns, name: str, truth: GroundTruth) -> tuple[Columns
         ),
         "detections_in_unknown_videos": (
             video[rows] >= len(scored),
-            f"detections are false positives in videos that the ground truth does not know: {listing(unknown)}",
+            f"detections can find nothing in videos that the ground truth does not know: {listing(unknown)}",
         ),
         "detections_of_zero_length": (empty, "detections of zero length are false positives"),
     }

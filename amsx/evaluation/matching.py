@@ -8,12 +8,12 @@ and each of those asked keeps the earliest in turn. A few rounds of whole-array 
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from amsx.evaluation.columns import Columns
+from amsx.evaluation.precision import average_precision
 from amsx.evaluation.protocols import Protocol
 
 _SNAP = 1e-3  # snippets; a time as near as this to a snippet's edge is that edge, in seconds of few decimals
@@ -36,7 +36,7 @@ def match_detections(
 ) -> Matches:
     """Match detections with instances; `video` and `label` index the same videos and classes in all columns.
 
-    Equal scores are ranked by video index, start and end, so the order of `detections` is of no consequence.
+    Equal scores keep the order of `detections`, which is that of the file.
     spans: the ambiguous ones, of any class; used where the protocol says so.
     """
     ranked = detections.rows(_ranks(detections))
@@ -54,8 +54,21 @@ def match_detections(
         ranked, times, ambiguous = ranked.rows(kept), times.rows(kept), ambiguous[kept]
 
     pairs = overlapping_pairs(times, instances)
-    instance = match(pairs, len(times), len(instances), thresholds, protocol.chooser, protocol.strict)
+    instance = match(pairs, len(times), len(instances), thresholds, protocol)
     return Matches(ranked, instance, (instance >= 0) | ~ambiguous, n_dropped, times, instances)
+
+
+def class_precisions(matches: Matches, instances: Columns, interpolated: bool) -> NDArray[np.float64]:
+    """(C, K) average precision in 0..1 of each class of `instances`, every one of which has an instance."""
+    n_classes = len(instances.labels)
+    n_instances = np.bincount(instances.label, minlength=n_classes)
+    stops = np.searchsorted(matches.detections.label, np.arange(n_classes + 1))
+    ap = np.zeros((n_classes, len(matches.instance)))
+    for i in range(n_classes):
+        of_class = slice(stops[i], stops[i + 1])
+        correct, counted = matches.instance[:, of_class] >= 0, matches.counted[:, of_class]
+        ap[i] = average_precision(correct, counted, n_instances[i], interpolated)
+    return ap
 
 
 @dataclass(frozen=True)
@@ -112,17 +125,21 @@ def match(
     n_detections: int,
     n_instances: int,
     thresholds: list[float],
-    chooser: Literal["detection", "instance"],
-    strict: bool,
+    protocol: Protocol,
 ) -> NDArray[np.int64]:
     """(K, n_detections) int64: the instance that each detection ends up with at K thresholds, -1 for none.
 
     The choosers take turns in the order of their indices. Each takes the one of highest tIoU that is free and
-    at or above (strict: above) the threshold; between equals the one of lower index.
+    at or above (strict: above) the threshold. Between equal detections that is the one of lower index, between equal
+    instances the one of lower or of higher index, as the protocol says.
     """
-    if chooser == "detection":
-        return _choose(pairs.detection, pairs.instance, pairs.tiou, n_detections, n_instances, thresholds, strict)
-    taken = _choose(pairs.instance, pairs.detection, pairs.tiou, n_instances, n_detections, thresholds, strict)
+    if protocol.chooser == "detection":
+        if protocol.equal_tiou == "last":
+            pairs = Pairs(pairs.detection[::-1], pairs.instance[::-1], pairs.tiou[::-1])
+        return _choose(
+            pairs.detection, pairs.instance, pairs.tiou, n_detections, n_instances, thresholds, protocol.strict
+        )
+    taken = _choose(pairs.instance, pairs.detection, pairs.tiou, n_instances, n_detections, thresholds, protocol.strict)
     instance_of = np.full((len(thresholds), n_detections), -1)
     threshold, instance = np.nonzero(taken >= 0)
     instance_of[threshold, taken[threshold, instance]] = instance
@@ -140,7 +157,7 @@ def _choose(
 ) -> NDArray[np.int64]:
     """(K, n_choosers) int64: what each takes, -1 for nothing. chooser, chosen, tiou: (P,), as in Pairs."""
     useful = np.flatnonzero(tiou >= min(thresholds))
-    # A stable sort: equals stay in the order of the pairs, that of `chosen`.
+    # A stable sort: equals stay in the order of the pairs.
     useful = useful[np.argsort(-tiou[useful], kind="stable")]
     order = useful[stable_order(chooser[useful])]
     chooser, chosen, tiou = chooser[order], chosen[order], tiou[order]
@@ -171,15 +188,8 @@ def _choose(
 
 
 def _ranks(detections: Columns) -> NDArray[np.int64]:
-    """(N,) int64: the rows by label, falling score, video, start and end."""
+    """(N,) int64: the rows by label and falling score; equal scores stay in the order of the rows."""
     order = np.argsort(-detections.score, kind="stable")
-    score = detections.score[order]
-    tied = np.zeros(len(order), dtype=bool)
-    tied[1:] = score[1:] == score[:-1]
-    tied[:-1] |= tied[1:]
-    # Few rows share a score, so few are sorted by all there is.
-    among = detections.rows(order[tied])
-    order[tied] = order[tied][np.lexsort((among.end, among.start, among.video, -among.score))]
     return order[stable_order(detections.label[order])]
 
 

@@ -32,6 +32,12 @@ class Protocol:
     # (frames per second, frames per snippet): times in snippets, the ground truth rounded to whole ones (half
     # to even); None: times as they are.
     frames: tuple[int, int] | None = None
+    # Of instances of equal tIoU, a detection takes the one that the ground truth lists first, or the one it lists last.
+    equal_tiou: Literal["first", "last"] = "first"
+    # True: a detection that ends before it starts has its ends exchanged; False: it is refused.
+    orders_ends: bool = False
+    # True: ambiguous spans count in videos without annotation, too; False: in the annotated videos alone.
+    spans_of_any_video: bool = False
 
 
 # github.com/activitynet/ActivityNet: Evaluation/eval_detection.py
@@ -39,13 +45,27 @@ ACTIVITYNET = Protocol("activitynet", "detection", strict=False, interpolated=Tr
 
 # The THUMOS14 challenge's TH14evalDet_Updated.m. Run under Octave on 34,000 detections drawn around THUMOS14's test
 # annotation, with its ambiguous spans: the same mAP to 1e-8 at tIoU 0.1, 0.3, 0.5 and 0.7.
-THUMOS14_OFFICIAL = Protocol("thumos14-official", "instance", strict=True, interpolated=False, ambiguous="spare")
+THUMOS14_OFFICIAL = Protocol(
+    "thumos14-official",
+    "instance",
+    strict=True,
+    interpolated=False,
+    ambiguous="spare",
+    orders_ends=True,
+    spans_of_any_video=True,
+)
 
 # W-TALC's bundle as CO2-Net and DELU score it: ActivityNet's matching, in snippets of 16 frames, 25 a second.
-# CO2-Net's evaluator on 32,000 such detections: the same to 0.011 mAP. Whole snippets make instances of equal tIoU
-# frequent, and it picks one of them by an unstable sort; with a stable one both agree to all digits.
+# Whole snippets make instances of equal tIoU frequent. CO2-Net's evaluator walks its sorted tIoUs from the end, so that
+# it takes the instance of higher index.
 WTALC_SNIPPETS = Protocol(
-    "wtalc-snippets", "detection", strict=False, interpolated=True, ambiguous="drop", frames=(25, 16)
+    "wtalc-snippets",
+    "detection",
+    strict=False,
+    interpolated=True,
+    ambiguous="drop",
+    frames=(25, 16),
+    equal_tiou="last",
 )
 
 PROTOCOLS = (ACTIVITYNET, THUMOS14_OFFICIAL, WTALC_SNIPPETS)

@@ -1,19 +1,19 @@
 """From predictions and ground truth to mAP under a named protocol."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from amsx.evaluation.columns import Source
+from amsx.evaluation.columns import Columns, Source, listing
 from amsx.evaluation.ground_truth import GroundTruth
 from amsx.evaluation.inputs import Inputs, read_inputs
-from amsx.evaluation.matching import Matches, match_detections
-from amsx.evaluation.precision import average_precision
+from amsx.evaluation.matching import Matches, class_precisions, match_detections
 from amsx.evaluation.predictions import Detections
 from amsx.evaluation.protocols import DEFAULT_TIOU, PROTOCOLS, Protocol, protocol_of, thresholds_of
 from amsx.evaluation.selection import DEFAULT_SELECTION, Selection
+from amsx.evaluation.ties import note_on_ties
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Counts:
     detections: int  # scored: true and false positives, and those spared as ambiguous
     detections_in_videos_not_scored: int  # left out
     detections_of_other_classes: int  # left out: the class has no instance in the videos scored
-    detections_in_unknown_videos: int  # false positives
+    detections_in_unknown_videos: int  # false positives, unless they are spared as ambiguous
     detections_of_zero_length: int  # false positives
     ambiguous_detections_dropped: int  # left out by a protocol that drops what touches an ambiguous span
     ambiguous_spans: int
@@ -91,6 +91,7 @@ class MatchedInputs:
     inputs: Inputs
     matches: Matches
     notes: list[str]  # on the detections: those of the inputs, then those of the protocol
+    spans: Columns  # the ambiguous ones in use; video indexes the videos of the detections
 
     @property
     def truth(self) -> GroundTruth:
@@ -112,8 +113,8 @@ def evaluate(
     tiou: thresholds in (0, 1], numbers or text ("0.5:0.05:0.95"); by default 0.1 to 0.7 in steps of 0.1. selection:
     which videos are scored, and how.
 
-    Detections are ranked by score over the whole class; equal scores by video id (ids unknown to the ground
-    truth last), start and end, whatever the order of the file. A class without an instance in the scored
+    Detections are ranked by score over the whole class; equal scores keep the order of the file, and a note says so
+    where other orders would score otherwise. A class without an instance in the scored
     videos is left out. So are detections in videos of the ground truth that are not scored. Detections in
     videos that the ground truth does not know are false positives, as in the official evaluators, unless
     the selection lists the videos to score. A detection of zero length is a false positive. Whatever is left out is
@@ -123,7 +124,8 @@ def evaluate(
     protocol or subset, a threshold outside (0, 1], no video or no label in common.
     """
     rules, thresholds = protocol_of(protocol), thresholds_of(tiou)
-    return score_matches(match_inputs(read_inputs(predictions, ground_truth, selection), rules, thresholds))
+    inputs = read_inputs(predictions, ground_truth, selection, order_ends=rules.orders_ends)
+    return score_matches(match_inputs(inputs, rules, thresholds))
 
 
 def evaluate_all(
@@ -136,19 +138,49 @@ def evaluate_all(
 ) -> dict[str, Evaluation]:
     """Protocol name -> what `evaluate` returns under it; the files are read and checked once."""
     thresholds = thresholds_of(tiou)
-    inputs = read_inputs(predictions, ground_truth, selection)
-    return {rules.name: score_matches(match_inputs(inputs, rules, thresholds)) for rules in map(protocol_of, protocols)}
+    rules = [protocol_of(protocol) for protocol in protocols]
+    ordered = all(protocol.orders_ends for protocol in rules)
+    inputs = read_inputs(predictions, ground_truth, selection, order_ends=ordered)
+    return {protocol.name: score_matches(match_inputs(inputs, protocol, thresholds)) for protocol in rules}
 
 
 def match_inputs(inputs: Inputs, protocol: Protocol, thresholds: list[float]) -> MatchedInputs:
     """Match the detections that were read with the ground truth, by the rules of a protocol."""
     truth, notes = inputs.truth, list(inputs.notes)
-    matches = match_detections(inputs.detections, truth.instances, truth.ambiguous, protocol, thresholds)
+    spans, elsewhere = truth.ambiguous, _spans_elsewhere(inputs) if protocol.spans_of_any_video else None
+    if elsewhere is not None and len(elsewhere):
+        spans = _joined(spans, elsewhere)
+        notes.append(
+            f"{len(elsewhere)} ambiguous spans count that lie in videos without annotation: "
+            f"{listing(sorted({elsewhere.videos[video] for video in elsewhere.video}))}"
+        )
+    matches = match_detections(inputs.detections, truth.instances, spans, protocol, thresholds)
     if matches.n_dropped:
         notes.append(f"{matches.n_dropped} detections that touch an ambiguous span dropped")
-    if protocol.ambiguous != "unused" and not len(truth.ambiguous):
-        notes.append(f"{protocol.name} sets ambiguous spans apart, but none are given")
-    return MatchedInputs(protocol, thresholds, inputs, matches, notes)
+    if protocol.ambiguous != "unused" and not len(spans):
+        given = "none lie in the videos scored" if len(truth.ambiguous_elsewhere) else "none are given"
+        notes.append(f"{protocol.name} sets ambiguous spans apart, but {given}")
+    return MatchedInputs(protocol, thresholds, inputs, matches, notes, spans)
+
+
+def _spans_elsewhere(inputs: Inputs) -> Columns:
+    """The ambiguous spans of the videos that only the detections name, with their videos numbered as theirs."""
+    spans, n_known = inputs.truth.ambiguous_elsewhere, len(inputs.truth.videos)
+    index = {video: n_known + i for i, video in enumerate(inputs.detections.videos[n_known:])}
+    video = np.array([index.get(video, -1) for video in spans.videos], dtype=np.int64)[spans.video]
+    return replace(spans, videos=inputs.detections.videos, video=video).rows(np.flatnonzero(video >= 0))
+
+
+def _joined(spans: Columns, others: Columns) -> Columns:
+    """Both sets of spans, whose videos are numbered alike."""
+    return replace(
+        others,
+        video=np.concatenate([spans.video, others.video]),
+        label=np.zeros(len(spans) + len(others), dtype=np.int64),
+        start=np.concatenate([spans.start, others.start]),
+        end=np.concatenate([spans.end, others.end]),
+        score=np.concatenate([spans.score, others.score]),
+    )
 
 
 def score_matches(matched: MatchedInputs) -> Evaluation:
@@ -156,12 +188,10 @@ def score_matches(matched: MatchedInputs) -> Evaluation:
     truth, matches, classes = matched.truth, matched.matches, matched.truth.classes
     n_instances = np.bincount(truth.instances.label, minlength=len(classes))
     n_detections = np.bincount(matches.detections.label, minlength=len(classes))
-    ap = np.zeros((len(classes), len(matched.thresholds)))
-    stops = np.cumsum(n_detections)
-    for i, stop in enumerate(stops):
-        of_class = slice(stop - n_detections[i], stop)
-        correct, counted = matches.instance[:, of_class] >= 0, matches.counted[:, of_class]
-        ap[i] = 100 * average_precision(correct, counted, n_instances[i], matched.protocol.interpolated)
+    ap = 100 * class_precisions(matches, truth.instances, matched.protocol.interpolated)
+    ties = note_on_ties(
+        matched.inputs.detections, truth.instances, matched.spans, matched.protocol, matched.thresholds, ap
+    )
     return Evaluation(
         protocol=matched.protocol.name,
         subset=truth.subset,
@@ -179,8 +209,8 @@ def score_matches(matched: MatchedInputs) -> Evaluation:
             detections=len(matches.detections),
             **matched.inputs.set_apart,
             ambiguous_detections_dropped=matches.n_dropped,
-            ambiguous_spans=len(truth.ambiguous),
+            ambiguous_spans=len(matched.spans),
         ),
         form=matched.inputs.form,
-        notes=[*truth.notes, *matched.notes],
+        notes=[*truth.notes, *matched.notes, *([ties] if ties else [])],
     )

@@ -54,7 +54,7 @@ def chosen_videos(selection: Selection, database: Database, name: str) -> tuple[
 
     name: what to call the ground truth in messages. An id that is listed without an entry in the ground truth is a
     video without an instance. Raises FileNotFoundError for a missing split file, and ValueError where no video is
-    left to choose, where the subset cannot be told, or where a video to exclude does not exist.
+    left to choose, or where the subset cannot be told.
     """
     if selection.videos is not None:
         subset = None
@@ -63,9 +63,6 @@ def chosen_videos(selection: Selection, database: Database, name: str) -> tuple[
         wanted, notes = _choose_subset(database, selection.subset, name)
         chosen = [video for video, entry in database.items() if _subset_of(entry) == wanted]
         subset = wanted or None
-    for video in selection.exclude:
-        if video not in database and video not in chosen:
-            raise ValueError(f"{name}: there is no video {video!r} to exclude")
     kept = sorted(set(chosen) - set(selection.exclude))
     if len(kept) < len(chosen):
         notes.append(f"{len(chosen) - len(kept)} videos excluded")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amsx.evaluation import evaluate
+from amsx.evaluation import Selection, evaluate
 
 TIOU = [0.1, 0.25, 0.5, 0.75, 1.0]
 UNIT = {
@@ -25,8 +25,9 @@ def tiou_of(a: tuple[float, float], b: tuple[float, float]) -> float:
     return shared / union if union > 0 else 0.0
 
 
-def naive_activitynet_ap(detections: Rows, instances: Rows, threshold: float) -> float:
-    ranked = sorted(detections, key=lambda d: (-d[4], d[0], d[2], d[3]))
+def naive_activitynet_ap(detections: Rows, instances: Rows, threshold: float, last: bool = False) -> float:
+    """last: of equal tIoU the instance listed last, not the first."""
+    ranked = sorted(detections, key=lambda d: -d[4])
     taken: set[int] = set()
     hits = []
     for video, _, start, end, _ in ranked:
@@ -35,7 +36,7 @@ def naive_activitynet_ap(detections: Rows, instances: Rows, threshold: float) ->
             if true_video != video or i in taken:
                 continue
             overlap = tiou_of((start, end), (true_start, true_end))
-            if overlap >= threshold and overlap > best_tiou:
+            if overlap >= threshold and (overlap > best_tiou or (last and overlap == best_tiou > 0)):
                 best, best_tiou = i, overlap
         if best is not None:
             taken.add(best)
@@ -54,7 +55,7 @@ def naive_activitynet_ap(detections: Rows, instances: Rows, threshold: float) ->
 
 
 def naive_official_ap(detections: Rows, instances: Rows, spans: Rows, threshold: float) -> float:
-    ranked = sorted(detections, key=lambda d: (-d[4], d[0], d[2], d[3]))
+    ranked = sorted(detections, key=lambda d: -d[4])
     state = ["free"] * len(ranked)
     for true_video, _, true_start, true_end, _ in instances:
         best, best_tiou = None, 0.0
@@ -93,7 +94,7 @@ def naive_wtalc_ap(detections: Rows, instances: Rows, spans: Rows, threshold: fl
         if not any(s[0] == video and inside & set(range(whole(s[2]), whole(s[3]))) for s in spans):
             kept.append((video, label, start, end, score))
     rounded = [(v, label, float(whole(s)), float(whole(e)), score) for v, label, s, e, score in instances]
-    return naive_activitynet_ap(kept, rounded, threshold)
+    return naive_activitynet_ap(kept, rounded, threshold, last=True)
 
 
 def naive(protocol: str, detections: Rows, annotations: Rows) -> dict[str, list[float]]:
@@ -111,10 +112,16 @@ def naive(protocol: str, detections: Rows, annotations: Rows) -> dict[str, list[
 
 
 def nested(rows: Rows) -> dict[str, list[dict[str, Any]]]:
-    videos: dict[str, list[dict[str, Any]]] = {video: [] for video in "abcz"}
+    videos: dict[str, list[dict[str, Any]]] = {video: [] for video in "abcyz"}
     for video, label, start, end, score in rows:
         videos[video].append({"label": label, "segment": [start, end], "score": score})
     return videos
+
+
+def table(rows: Rows) -> dict[str, list[Any]]:
+    """The columns of a data frame: they keep the order of the rows, whatever their videos."""
+    keys = ("video-id", "label", "t-start", "t-end", "score")
+    return {key: [row[i] for row in rows] for i, key in enumerate(keys)}
 
 
 def segments(videos: str, labels: list[str], most: int) -> st.SearchStrategy[list[tuple[Any, ...]]]:
@@ -132,32 +139,47 @@ def rows_of(drawn: list[tuple[Any, ...]], unit: float) -> Rows:
 @pytest.mark.parametrize("protocol", list(UNIT))
 @settings(max_examples=300, deadline=None)
 @given(
-    found=segments("abz", ["run", "jump", "swim"], 40),  # nobody annotated video z
+    found=segments("abyz", ["run", "jump", "swim"], 40),  # nobody annotated videos y and z
     true=segments("abc", ["run", "jump", "Ambiguous"], 14),
+    spans=segments("cy", ["Ambiguous"], 3),  # of a video that is annotated, and of one that only detections name
     seed=st.integers(0, 2**16),
 )
 def test_agrees_with_the_rules_written_out(
-    protocol: str, found: list[tuple[Any, ...]], true: list[tuple[Any, ...]], seed: int
+    protocol: str, found: list[tuple[Any, ...]], true: list[tuple[Any, ...]], spans: list[tuple[Any, ...]], seed: int
 ) -> None:
-    detections = rows_of(found, UNIT[protocol])
+    # One detection at least lies in a video that is annotated.
+    detections = [*rows_of(found, UNIT[protocol]), ("a", "run", 0.0, UNIT[protocol], 0.25)]
     annotations = [*rows_of(true, UNIT[protocol]), ("a", "run", 0.0, 3 * UNIT[protocol], 0.0)]
     annotations.sort(key=lambda a: a[0])
-    database = {v: {"subset": "test", "annotations": a} for v, a in nested(annotations).items() if v != "z"}
+    database = {v: {"subset": "test", "annotations": a} for v, a in nested(annotations).items() if v not in "yz"}
     # Somebody has heard of every class, though perhaps not in the videos scored.
     others = [{"label": label, "segment": [0, 1]} for label in ("run", "jump", "swim")]
     database["t"] = {"subset": "train", "annotations": others}
-    predictions = {"results": nested(detections)}
-    result = evaluate(predictions, {"database": database}, protocol, TIOU)
+    ambiguous: dict[str, list[list[float]]] = {}
+    for video, _, start, end, _ in rows_of(spans, UNIT[protocol]):
+        ambiguous.setdefault(video, []).append([start, end])
+    given = [(v, "Ambiguous", s, e, 0.0) for v in ambiguous for s, e in ambiguous[v]]
+    if protocol != "thumos14-official":  # there, every video that anything names is scored
+        given = [span for span in given if span[0] != "y"]
+    selection = Selection(ambiguous=ambiguous)
+    result = evaluate(table(detections), {"database": database}, protocol, TIOU, selection=selection)
 
-    expected = naive(protocol, detections, annotations)
+    expected = naive(protocol, detections, [*annotations, *given])
     assert set(result.per_class) == set(expected)
     for label, ap in expected.items():
         assert result.per_class[label].ap == pytest.approx(ap, abs=1e-9)
     for k in range(len(TIOU)):
         assert result.mean_ap[k] == pytest.approx(sum(ap[k] for ap in expected.values()) / len(expected))
 
-    # Neither the order of the videos nor that of the detections is of any consequence.
+    # Equal scores keep the order of the file; apart from that, the order of the file is of no consequence.
     shuffled = list(detections)
     random.Random(seed).shuffle(shuffled)
-    again = {"results": dict(reversed(nested(shuffled).items()))}
-    assert evaluate(again, {"database": database}, protocol, TIOU) == result
+    again = evaluate(table(shuffled), {"database": database}, protocol, TIOU, selection=selection)
+    for label, ap in naive(protocol, shuffled, [*annotations, *given]).items():
+        assert again.per_class[label].ap == pytest.approx(ap, abs=1e-9)
+    if protocol == "thumos14-official":
+        turned = [
+            (v, label, e, s, score) if score < 0.5 else (v, label, s, e, score) for v, label, s, e, score in detections
+        ]
+        same = evaluate(table(turned), {"database": database}, protocol, TIOU, selection=selection)
+        assert same.per_class == result.per_class

@@ -90,11 +90,11 @@ def test_snippet_rules_round_the_ground_truth_half_to_even() -> None:
     assert evaluate(found(a=[(0.96, 4.16, 1.0)]), truth, "activitynet", 1.0).mean_ap == [100.0]
 
 
-def test_equal_scores_rank_by_video_id() -> None:
+def test_equal_scores_rank_in_the_order_of_the_file() -> None:
     truth = truth_of(a=[(0, 10)], b=[(0, 10)])
-    wrong_first = evaluate(found(b=[(0, 10, 0.5)], a=[(50, 60, 0.5)]), truth, tiou=0.5)
-    right_first = evaluate(found(b=[(50, 60, 0.5)], a=[(0, 10, 0.5)]), truth, tiou=0.5)
-    assert (wrong_first.mean_ap, right_first.mean_ap) == ([25.0], [50.0])
+    right_first = evaluate(found(b=[(0, 10, 0.5)], a=[(50, 60, 0.5)]), truth, tiou=0.5)
+    wrong_first = evaluate(found(b=[(50, 60, 0.5)], a=[(0, 10, 0.5)]), truth, tiou=0.5)
+    assert (right_first.mean_ap, wrong_first.mean_ap) == ([50.0], [25.0])
 
 
 def test_class_without_instance_is_left_out_and_said() -> None:
