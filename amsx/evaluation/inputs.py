@@ -8,6 +8,7 @@ import numpy as np
 from amsx.evaluation.columns import Columns, Source, listing
 from amsx.evaluation.ground_truth import GroundTruth, read_ground_truth
 from amsx.evaluation.labels import resolve_labels
+from amsx.evaluation.plausibility import likely_labels, warnings_on
 from amsx.evaluation.predictions import Detections, read_predictions
 from amsx.evaluation.selection import DEFAULT_SELECTION, ClassList, Selection
 
@@ -57,6 +58,7 @@ def inputs_of(
     scored, set_apart, notes = _select(detections, read.name, truth)
     if read.n_reversed:
         notes.append(f"{read.n_reversed} detections end before they start; their two ends were exchanged")
+    notes = [*warnings_on(scored, detections, truth), *notes]
     absent = truth.unknown_exclusions - set(detections.videos)
     return Inputs(truth, scored, set_apart, notes, form, absent)
 
@@ -104,7 +106,9 @@ def _check_common(detections: Columns, name: str, truth: GroundTruth) -> None:
             f"{listing(detections.videos)}, expected {listing(truth.videos)}"
         )
     if detections.labels and not set(detections.labels) & truth.known_labels:
+        pairs = [f"{label!r} probably means {name!r}" for label, name in likely_labels(detections, truth).items()]
+        meant = "".join(f"; {pair}" for pair in pairs[:3])
         raise ValueError(
             f"{name} and {truth.name} have no label in common: the predictions have "
-            f"{listing(detections.labels)}, the ground truth {listing(truth.classes)}"
+            f"{listing(detections.labels)}, the ground truth {listing(truth.classes)}{meant}"
         )

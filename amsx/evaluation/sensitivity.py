@@ -35,7 +35,7 @@ class Cuts:
     name: str
     length: tuple[float, ...] | None = None  # seconds (the unit of the ground truth)
     coverage: tuple[float, ...] | None = None  # length / duration of the video
-    instances: tuple[float, ...] | None = None  # of the same class in the same video
+    instances: tuple[float, ...] | None = None  # of all classes in the same video
 
     def __post_init__(self) -> None:
         for what in ("length", "coverage", "instances"):
@@ -147,10 +147,9 @@ def _characteristics(
     """Name, (M,) value of each instance (NaN where unknown) and cuts of each characteristic."""
     instances = truth.instances
     length = instances.end - instances.start
-    together = instances.video * len(truth.classes) + instances.label
     yield "length", length, cuts.length
     yield "coverage", length / truth.durations[instances.video], cuts.coverage
-    yield "instances per video", np.bincount(together)[together].astype(np.float64), cuts.instances
+    yield "instances per video", np.bincount(instances.video)[instances.video].astype(np.float64), cuts.instances
 
 
 def _buckets(

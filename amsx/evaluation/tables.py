@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from amsx.evaluation.comparison import Comparison, Spread
 from amsx.evaluation.errors import TYPES
 from amsx.evaluation.explain import Explanation
+from amsx.evaluation.plausibility import WARNING
 from amsx.evaluation.recall import MOST, ProposalRecall
 from amsx.evaluation.scoring import Evaluation
 from amsx.evaluation.snippets import ActivationScores
@@ -26,7 +27,7 @@ def format_table(evaluation: Evaluation, per_class: bool = False, form: bool = F
     head = [f"protocol {evaluation.protocol}{_scored(evaluation)}"]
     if form:
         head.append(_read_as(evaluation))
-    return "\n".join([*head, *_grid(evaluation.tiou, rows), *(f"note: {note}" for note in evaluation.notes)])
+    return "\n".join([*head, *_grid(evaluation.tiou, rows), *(_line(note) for note in evaluation.notes)])
 
 
 def format_side_by_side(evaluations: Mapping[str, Evaluation]) -> str:
@@ -36,9 +37,9 @@ def format_side_by_side(evaluations: Mapping[str, Evaluation]) -> str:
     lines = ["mAP (%) under every protocol", _read_as(first), *_grid(first.tiou, rows)]
     lines += [f"{name}{_scored(evaluation)}" for name, evaluation in evaluations.items()]
     shared = [note for note in first.notes if all(note in evaluation.notes for evaluation in evaluations.values())]
-    lines += [f"note: {note}" for note in shared]
+    lines += [_line(note) for note in shared]
     for name, evaluation in evaluations.items():
-        lines += [f"note on {name}: {note}" for note in evaluation.notes if note not in shared]
+        lines += [_line(note, f" on {name}") for note in evaluation.notes if note not in shared]
     return "\n".join(lines)
 
 
@@ -70,7 +71,7 @@ def format_comparison(comparison: Comparison) -> str:
     )
     if difference is not None:
         lines.append(f"A's average is at most B's in {100 * difference.not_better:.1f} % of them")
-    return "\n".join([*lines, *(f"note{about}: {note}" for about, note in dict.fromkeys(notes))])
+    return "\n".join([*lines, *(_line(note, about) for about, note in dict.fromkeys(notes))])
 
 
 def format_snippets(views: Mapping[str, ActivationScores]) -> str:
@@ -192,6 +193,11 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 def _numbers(values: Sequence[float] | NDArray[np.float64]) -> list[str]:
     """With one decimal; a dash for NaN."""
     return ["-" if np.isnan(value) else f"{value:.1f}" for value in values]
+
+
+def _line(note: str, about: str = "") -> str:
+    """A note as a line; a warning says itself that it is one."""
+    return f"warning{about}: {note.removeprefix(WARNING)}" if note.startswith(WARNING) else f"note{about}: {note}"
 
 
 def _scored(evaluation: Evaluation) -> str:

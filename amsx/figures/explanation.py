@@ -18,7 +18,7 @@ from amsx.figures.canvas import BLUE, ERRORS, FORMATS, GREY, GRID, INK, VERMILLI
 _UNITS = {
     "length": "in the ground truth's unit of time",
     "coverage": "length / duration of the video",
-    "instances per video": "of the same class",
+    "instances per video": "of all classes",
 }
 _BLANK = {"boxstyle": "square,pad=0.05", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
 _NUMBER: dict[str, Any] = {

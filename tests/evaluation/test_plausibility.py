@@ -1,0 +1,77 @@
+"""Warnings on predictions that can be scored, and are hardly what was meant."""
+
+from typing import Any
+
+import pytest
+
+from amsx.evaluation import evaluate
+from amsx.evaluation.explain import explain
+from amsx.evaluation.tables import format_table
+
+N = 6
+
+
+def truth(durations: bool = True) -> dict[str, Any]:
+    annotations = [{"label": "HighJump", "segment": [10, 20]}, {"label": "run", "segment": [25, 38]}]
+    duration = {"duration": 40.0} if durations else {}
+    return {"database": {f"v{i}": {"subset": "test", "annotations": annotations, **duration} for i in range(N)}}
+
+
+def found(factor: float = 1.0, label: str = "HighJump") -> dict[str, Any]:
+    spans = [(label, 10.0, 20.0), ("run", 25.0, 38.0)]
+    records = [{"label": la, "score": 0.9, "segment": [factor * s, factor * e]} for la, s, e in spans]
+    return {"results": {f"v{i}": records for i in range(N)}}
+
+
+def warnings_of(predictions: dict[str, Any], annotation: dict[str, Any]) -> list[str]:
+    result = evaluate(predictions, annotation, tiou=0.5)
+    said = [note for note in result.notes if note.startswith("warning: ")]
+    assert [line for line in format_table(result).splitlines() if line.startswith("warning: ")] == said
+    return said
+
+
+@pytest.mark.parametrize(
+    ("factor", "words"),
+    [
+        (1 / 40, "fractions of the duration"),
+        (25 / 16, "snippets or frames"),
+        (25, "in frames"),
+        (1000, "in milliseconds"),
+        (1 / 30, "different units"),
+    ],
+)
+def test_another_unit_of_time(factor: float, words: str) -> None:
+    (warning,) = warnings_of(found(factor), truth())
+    assert words in warning
+
+
+def test_without_durations_the_last_instances_serve() -> None:
+    assert "in frames" in warnings_of(found(25), truth(durations=False))[0]
+    assert warnings_of(found(2), truth(durations=False)) == []
+
+
+def test_nothing_is_said_of_sound_predictions() -> None:
+    assert warnings_of(found(), truth()) == warnings_of(found(), truth(durations=False)) == []
+
+
+@pytest.mark.parametrize("label", ["High_Jump", "high jump", "HIGH-JUMP"])
+def test_the_label_that_is_likely_meant(label: str) -> None:
+    (warning,) = warnings_of(found(label=label), truth())
+    assert f"{label!r}" in warning and "'HighJump'" in warning and "6 detections are lost" in warning
+
+
+def test_the_likely_label_where_none_is_in_common() -> None:
+    predictions = {"results": {"v0": [{"label": "Run", "score": 1.0, "segment": [0, 1]}]}}
+    with pytest.raises(ValueError, match="'Run' probably means 'run'"):
+        evaluate(predictions, truth())
+
+
+def test_no_detection() -> None:
+    assert "there is no detection to score" in warnings_of({"results": {"v0": []}}, truth())[0]
+
+
+def test_instances_of_all_classes_count_as_those_of_a_video() -> None:
+    characteristic = explain(found(), truth(), tiou=0.5, cuts="thumos14").sensitivity.characteristics
+    together = characteristic["instances per video"]
+    assert together is not None
+    assert [bucket.n_instances for bucket in together.buckets] == [0, 2 * N, 0, 0]
