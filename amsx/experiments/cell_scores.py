@@ -1,4 +1,4 @@
-"""Scores of the trained cells: every row of a table or figure, after every iteration that counts, over the seeds."""
+"""The scores of trained cells: of every row of a table or figure, after the iterations that it shows, over seeds."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,10 +16,10 @@ SUPPLEMENTARY_WEIGHT = {"base": 0, "supplementary": 1}  # the weight with which 
 
 
 class Scorer:
-    """Scores what is trained in a folder of `amsx reproduce`. What several plans share is scored once."""
+    """Scores the cells in a folder of `amsx reproduce`. Cells that several plans share are scored once."""
 
     def __init__(self, config: Config, out: Path, streams: Sequence[str], seeds: int, truth: dict[str, Any]) -> None:
-        """`truth`: the annotation of the test videos in the ActivityNet form."""
+        """`truth` is the annotation of the test videos in the ActivityNet form."""
         self.config = config
         self.out = out
         self.streams = tuple(streams)
@@ -75,7 +75,7 @@ class Scorer:
         return SeedScores.of(averages), tuple(SeedScores.of(values) for values in zip(*per_tiou, strict=True))
 
     def _one_seed(self, folders: tuple[Path, ...], iteration: int, branch: str | None) -> tuple[float, list[float]]:
-        """The same of the streams that were trained in `folders`."""
+        """Average mAP, and mAP at every T-IoU, of the streams that were trained in `folders`."""
         key = (folders, iteration, branch)
         if key not in self._scored:
             config = self.config

@@ -1,4 +1,4 @@
-"""The training of one cell at a time, in a process that reads each stream's features once."""
+"""Trains cells one after the other, in one process."""
 
 import time
 from collections.abc import Callable
@@ -25,7 +25,7 @@ from amsx.training.trainer import Trainer
 
 
 class CellTrainer:
-    """Trains cells on one data set. A stream's features are read once for the cells that follow each other."""
+    """Trains cells on one data set. Features are read once for consecutive cells of the same stream."""
 
     def __init__(self, dataset: Dataset, device: str | None = None) -> None:
         self.dataset = dataset
@@ -45,7 +45,7 @@ class CellTrainer:
         return Trainer(features, cell.config, stream=cell.stream, classes=classes, device=self.device, progress=False)
 
     def train(self, cell: Cell, out: Path, after_epoch: Callable[[int, int], None] = lambda done, goal: None) -> float:
-        """Train a cell whose beginning is finished, from its last checkpoint; the seconds that this took.
+        """Train a cell whose beginning is finished, from its last checkpoint; returns the seconds that this took.
 
         `after_epoch(done, goal)` is called after every epoch; both count epochs of the schedule.
         """
@@ -61,15 +61,15 @@ class CellTrainer:
             trainer.restore(*checkpoint.load(start, kind="checkpoint"))
         goal, stops = self._schedule(cell, trainer)
 
-        def keep(trainer: Trainer) -> None:
+        def save_state(trainer: Trainer) -> None:
             if trainer.epoch in stops:
                 path = iteration_file(folder, stops[trainer.epoch])
                 save_activations(path, stream_activations(trainer, self.test))
             checkpoint.save(latest, *trainer.state(), kind="checkpoint")
             after_epoch(trainer.epoch, goal)
 
-        keep(trainer)  # an iteration may end where the beginning did
-        trainer.train(after_epoch=keep, until=goal)
+        save_state(trainer)  # an iteration may end where the beginning ended
+        trainer.train(after_epoch=save_state, until=goal)
         if cell.part == "whole":
             tensors, header = trainer.state()
             weights = {name: value for name, value in tensors.items() if name.startswith("model.")}
@@ -83,7 +83,7 @@ class CellTrainer:
 
     @staticmethod
     def _schedule(cell: Cell, trainer: Trainer) -> tuple[int, dict[int, int]]:
-        """The epoch at which the cell ends, and those after which it is tested -> the iteration that ends there."""
+        """The epoch at which the cell ends, and a map from the epochs that end an iteration to that iteration."""
         phases = cell.config.phases
         if cell.part == "base":
             return phases.base_epochs, {}

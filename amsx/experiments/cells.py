@@ -2,14 +2,15 @@
 
 OUT/cells/<stream>/seed<n>/<part>-<digest>/
     cell.json               the settings that the cell depends on
-    checkpoint.safetensors  where its training stands; of a beginning, where it ended
+    checkpoint.safetensors  the state of its training; of a beginning, the state at the end
     iteration<i>.safetensors   the activations of the test videos after iteration i
     model.safetensors       the weights at the end
     finished.json           written last, see `Finished`
 
-A cell is named after the settings that its training depends on, so whoever wants the same training finds it. Phase
-zero is a cell of its own (a "beginning"), which all cells that begin the same way continue. Settings that are the
-defaults are left out of the name: a setting added to the configuration later does not rename what was trained before.
+The name of a cell is made from the settings that its training depends on, so tables and figures that need the same
+training share the cell. Phase zero is a cell of its own (a "beginning"), which all cells with the same phase zero
+continue. Settings at their defaults are left out of the name, so that a setting that is added to the configuration
+later does not rename older cells.
 """
 
 import hashlib
@@ -46,7 +47,7 @@ class Cell:
 
     @property
     def folder(self) -> Path:
-        """Where the cell is kept, relative to OUT."""
+        """The folder of the cell, relative to OUT."""
         default = to_dict(Config())
         chosen = {
             f"{section}.{name}": value
@@ -59,7 +60,7 @@ class Cell:
 
     @property
     def label(self) -> str:
-        """The cell in a message."""
+        """The cell's name in messages."""
         return f"{self.stream}, seed {self.seed}, {self.folder.name}"
 
     @property
@@ -92,7 +93,7 @@ class Cell:
 
     @property
     def beginning(self) -> "Cell | None":
-        """The cell that this one continues."""
+        """The cell that this one continues; None: it starts from new weights."""
         if self.part == "base":
             return None
         both = self.part == "whole" and not self._base_alone and self.config.phases.supplementary_epochs
@@ -113,10 +114,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Finished:
-    """What finished.json says of a cell's training."""
+    """The content of a cell's finished.json."""
 
-    iterations: tuple[int, ...]  # those that the test videos' activations were kept of, in order
-    seconds: float  # that the training took
+    iterations: tuple[int, ...]  # the iterations after which the test videos' activations were saved, in order
+    seconds: float  # the time that the training took
     log: Sequence[EpochRecord]  # one for every epoch
 
     def to_json(self) -> dict[str, Any]:
@@ -130,17 +131,17 @@ class Finished:
 
 @dataclass(frozen=True)
 class CellFolder:
-    """A cell as it is found on disk, whatever the configuration that it was trained with."""
+    """A cell on disk, whatever the configuration that it was trained with."""
 
     folder: Path  # relative to OUT
     stream: str
     part: str
-    settings: Mapping[str, Mapping[str, Any]]  # of `Cell.settings`
-    finished: Finished | None  # None: its training did not end yet
+    settings: Mapping[str, Mapping[str, Any]]  # as of `Cell.settings`
+    finished: Finished | None  # None: its training has not ended yet
 
 
 def iteration_file(folder: Path, iteration: int) -> Path:
-    """Where a cell's folder has the test videos' activations after an iteration."""
+    """The file in a cell's folder with the test videos' activations after an iteration."""
     return folder / f"iteration{iteration}.safetensors"
 
 
@@ -168,8 +169,8 @@ def is_finished(cell: Cell, out: Path) -> bool:
     path = out / cell.folder / SETTINGS_FILE
     if not path.exists():
         return False
-    kept, wanted = read_json(path), cell.settings
-    for section, fields in kept.items():
+    saved, wanted = read_json(path), cell.settings
+    for section, fields in saved.items():
         for name, value in fields.items():
             if wanted.get(section, {}).get(name) != value:
                 raise ValueError(f"{path.parent} holds another cell: {section}.{name} is {value!r} there")
@@ -177,7 +178,7 @@ def is_finished(cell: Cell, out: Path) -> bool:
 
 
 def unfinished(cells: Sequence[Cell], out: Path) -> list[Cell]:
-    """The trainings that `cells` still need, each once, beginnings before what continues them."""
+    """The cells that must be trained for `cells`, each once, and beginnings before the cells that continue them."""
     needed: dict[Path, Cell] = {}
 
     def add(cell: Cell) -> None:

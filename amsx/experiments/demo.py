@@ -29,7 +29,7 @@ def run_demo(
 ) -> DemoResult:
     """Make the synthetic set and train both; writes the run directories `out`/base and `out`/ams and a picture.
 
-    A demo that was killed goes on where it stood.
+    A demo that was killed continues from its last checkpoint.
     """
     out = Path(out)
     dataset = make_dataset(SyntheticConfig(seed=seed))

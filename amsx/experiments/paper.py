@@ -1,8 +1,7 @@
-"""What the paper reports, where its data is what one has at hand.
+"""The scores that the paper reports on THUMOS14, to stand beside one's own.
 
-Only figures that could be read in a source are here: the abstract-level results of arXiv:2104.02357 on THUMOS14 (mAP at
-tIoU 0.1 and 0.5, averages over 0.1:0.5, 0.1:0.7 and 0.3:0.7). The rows of Tables III to V other than all of AMS are
-not; they are left empty.
+They are the results of all of AMS in arXiv:2104.02357: mAP at tIoU 0.1 and 0.5, and the averages over 0.1:0.5, 0.1:0.7
+and 0.3:0.7. The paper's scores for the other rows of Tables III to V are not known here and are left empty.
 """
 
 from collections.abc import Sequence
@@ -43,7 +42,7 @@ ALL_OF_AMS = {"table3": "F", "table4": "adaptive", "table5": "maximum"}  # plan 
 
 
 def is_thumos14(dataset: Dataset) -> bool:
-    """Whether the data is the paper's main set, by its classes."""
+    """Whether the data set is THUMOS14, judged by its classes."""
     return set(dataset.classes) == THUMOS14_CLASSES
 
 

@@ -1,4 +1,4 @@
-"""Cells trained side by side, each worker a process of its own."""
+"""Trains cells in several processes at once."""
 
 import multiprocessing
 import os
@@ -45,11 +45,11 @@ def chosen_jobs(jobs: int | None, device: str | None) -> int:
 def train_cells(
     cells: Sequence[Cell], dataset: Dataset, out: Path, *, jobs: int, device: str | None = None
 ) -> Iterator[Event]:
-    """Train those of `cells` that are not finished in `out`, beginnings first; yields what happens as it happens.
+    """Train those of `cells` that are not finished in `out`, beginnings first, and yield every event when it happens.
 
-    At most `jobs` processes work at once and share the cores evenly. A cell that raises, or whose process dies, has
-    "failed", and so have the cells that would have continued it; the others go on. Processes are spawned, so a script
-    that calls this needs the customary `if __name__ == "__main__":`.
+    At most `jobs` processes work at once and share the cores evenly. A cell whose training raises or whose process dies
+    has the event "failed", and so have the cells that would have continued it; the others are trained. Processes are
+    spawned, so a script that calls this needs the customary `if __name__ == "__main__":`.
     """
     todo = unfinished(cells, out)
     open_folders = {cell.folder for cell in todo}
@@ -87,7 +87,7 @@ def train_cells(
 
 
 def _continues(cell: Cell, other: Cell) -> bool:
-    """Whether `cell` begins, at any distance, with `other`."""
+    """Whether `cell` continues `other`, directly or through other cells."""
     while cell.beginning is not None:
         cell = cell.beginning
         if cell.folder == other.folder:
@@ -119,7 +119,7 @@ class _Worker:
 
     def event(self) -> Event:
         """Wait for the next event of its cell; where the process died, the cell has failed."""
-        assert self.cell is not None  # asked of busy workers only
+        assert self.cell is not None  # only busy workers are asked
         try:
             event: Event = self.pipe.recv()
         except EOFError:
@@ -152,7 +152,7 @@ def _serve(pipe: Connection, dataset: Dataset, out: Path, device: str | None, th
             event = Event(cell, "finished", seconds=seconds)
         except KeyboardInterrupt:
             return
-        except BrokenPipeError:  # the process that asked is gone
+        except BrokenPipeError:  # the process that sent the cell is gone
             return
         except Exception:
             event = Event(cell, "failed", error=traceback.format_exc())

@@ -1,4 +1,4 @@
-"""Which trainings each table and figure of the paper wants."""
+"""The tables and figures of the paper, and the trainings that each of them needs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ class Row:
 
     key: str
     name: str
-    settings: tuple[str, ...] = ()  # on top of all of AMS
+    settings: tuple[str, ...] = ()  # what it changes in the settings of all of AMS
 
 
 @dataclass(frozen=True)
 class Plan:
     """A table or figure of the paper."""
 
-    key: str  # "table3"; what its files are called
+    key: str  # the name of its files, e.g. "table3"
     title: str
     rows: tuple[Row, ...]
-    every_iteration: bool = False  # whether it shows every iteration or the last one alone
+    every_iteration: bool = False  # whether it shows every iteration, not only the last
 
 
 TABLES = {
@@ -47,7 +47,7 @@ TABLES = {
         "table4",
         "Table IV, the sampling weights",
         (
-            # Constant weights give back the input, so the row is the one without a sampler (E of Table III).
+            # Constant weights sample the input unchanged, so this row is that without a sampler (E of Table III).
             Row("uniform", "uniform weights", ("phases.sampler=false",)),
             Row("random", "random weights", ("sampling.weights=random",)),
             Row("erase", "hard erasing (Section III-C4)", ("sampling.weights=erase",)),
@@ -77,7 +77,7 @@ FIGURES = {
 
 
 def chosen_rows(plan: Plan, keys: Sequence[str] | None) -> Plan:
-    """The plan with the rows of these keys alone, all by default; ValueError for an unknown key."""
+    """The plan with only the rows of these keys (None: all); ValueError for an unknown key."""
     known = [row.key for row in plan.rows]
     for key in keys or ():
         if key not in known:
@@ -87,17 +87,17 @@ def chosen_rows(plan: Plan, keys: Sequence[str] | None) -> Plan:
 
 
 def row_config(config: Config, row: Row, seed: int) -> Config:
-    """`config` as the row and the seed want it."""
+    """`config` with the settings of the row and the seed."""
     return override(config, [*ALL_OF_AMS, *row.settings, f"optimization.seed={seed}"])
 
 
 def cell_of(config: Config, row: Row, seed: int, stream: str) -> Cell:
-    """The training behind a row's entry."""
+    """The cell that a row needs for one seed and stream."""
     return Cell(stream, row_config(config, row, seed))
 
 
 def cells_of(plans: Sequence[Plan], config: Config, seeds: int, streams: Sequence[str]) -> list[Cell]:
-    """Every training that the plans want, each once; a seed's together, a stream's together."""
+    """Every cell that the plans need, each once, ordered by stream and then by seed."""
     wanted: dict[Path, Cell] = {}
     for stream in streams:
         for seed in range(seeds):

@@ -14,7 +14,7 @@ from amsx.training.config import Config
 
 
 class ProgressDisplay:
-    """Shows how far every cell is: a line for every row of the plans, a column for every stream and seed."""
+    """Shows the progress of every cell: a line for every row of the plans, a column for every stream and seed."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class ProgressDisplay:
             print(f"{self.total} cells, {self.done} of them already trained", file=self.file, flush=True)
 
     def update(self, event: Event) -> None:
-        """Take note of an event and show it."""
+        """Record an event and show the new state."""
         folder = event.cell.folder
         if event.kind in ("finished", "failed"):
             self.at_work.pop(folder, None)

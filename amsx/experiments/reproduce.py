@@ -1,6 +1,6 @@
-"""The paper's tables and figures from one's own features: train what they need, score it, write it down.
+"""Reproduces the paper's tables and figures from one's own features: trains cells, scores them, writes the results.
 
-What is written where: `amsx.experiments.reproduction`.
+`amsx.experiments.reproduction` lists the files that are written.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -150,7 +150,7 @@ def _plans(tables: Sequence[int], figures: Sequence[int], rows: Sequence[str] | 
 
 
 def _check_same(out: Path, described: RunDescription) -> None:
-    """ValueError unless what is trained in `out` has the same data and training settings; later settings may change."""
+    """ValueError unless the cells in `out` have the same data and training settings; other settings may change."""
     if not (out / "config.json").exists():
         return
     fixed = (*TRAINED, "data")

@@ -1,4 +1,4 @@
-"""A folder of `amsx reproduce`: where its files lie, and its content read back.
+"""A folder of `amsx reproduce`: which files it holds, and reading them.
 
 OUT/config.json                the data and the settings that all rows have in common
 OUT/ground_truth.json          the test videos' annotation, ActivityNet form
@@ -29,9 +29,9 @@ class Training:
 
     stream: str
     part: str  # "whole", or what of the schedule's beginning it is
-    settings: tuple[str, ...]  # "section.key=value" where it differs from what all rows have in common
+    settings: tuple[str, ...]  # "section.key=value" where it differs from the settings that all rows share
     folders: tuple[Path, ...]  # of the cells, one a seed, relative to OUT
-    seconds: tuple[float, ...]  # that the finished ones took
+    seconds: tuple[float, ...]  # the training time of each finished cell
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,12 @@ class Reproduction:
 
 
 def result_file(out: Path, key: str, suffix: str = "json") -> Path:
-    """Where a folder of `amsx reproduce` has a table or figure ("table3") in one of its forms."""
+    """The file of a table or figure such as "table3" in a folder of `amsx reproduce`, in one of its forms."""
     return out / f"{key}.{suffix}"
 
 
 def strips_folder(out: Path, stream: str) -> Path:
-    """Where a folder of `amsx reproduce` has the pictures of Fig. 6 of a stream."""
+    """The folder with the pictures of Fig. 6 for a stream, in a folder of `amsx reproduce`."""
     return out / STRIPS / stream
 
 

@@ -1,4 +1,4 @@
-"""What a table or figure of `amsx reproduce` holds: every row's scores over the seeds, and its form in JSON."""
+"""The result of a table or figure of `amsx reproduce`: the scores of every row over the seeds, and their JSON form."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -104,8 +104,8 @@ class Result:
     tiou: tuple[float, ...]  # the T-IoU thresholds
     data: Mapping[str, Any]  # what config.json says of the data
     thumos14: bool  # whether the data is the paper's, so that the paper's figures can be compared
-    config: Config  # what all rows have in common
-    seeds: int  # how many trainings a row's scores are of
+    config: Config  # the settings that all rows share
+    seeds: int  # the number of trainings behind each score of a row
     rows: tuple[ResultRow, ...]  # in the order of the plan; the iterations of a row after each other
 
     @property
@@ -126,7 +126,7 @@ class Result:
     def paper(self, key: str) -> tuple[list[float | None], float | None] | None:
         """What the paper reports of a row, all streams fused: mAP at every T-IoU and on average.
 
-        None in place of what is not known, and where nothing is known or the data is another.
+        A score that is not known is None. The whole is None where no score is known or the data is not THUMOS14.
         """
         if not self.thumos14:
             return None

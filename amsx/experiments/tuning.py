@@ -5,9 +5,9 @@ OUT/study.db      Optuna's record of the trials (SQLite)
 OUT/cells/...     what is trained; see amsx.experiments.cells
 OUT/config.json   the best settings so far, for `amsx train --config`
 
-A trial draws lambda, eta and H and trains. The late settings, beta and theta_cls, need no training: every pair of
-their grids is scored from the trial's saved activations, and the trial's value is the best of these. With few held-out
-videos the best of many is optimistic: it says which settings to take, not how well they will do.
+A trial draws lambda, eta and H and trains with them. The late settings, beta and theta_cls, need no training: every
+pair of their grids is scored from the trial's saved activations, and the best score is the trial's. With few held-out
+videos the best of many scores is optimistic: it shows which settings to take, not what they will score.
 """
 
 from collections.abc import Callable, Sequence
@@ -171,6 +171,6 @@ class _TrialScorer:
         """Every pair of the late settings' grids, the given one first, so that it wins where others are no better."""
         own = config.localization
         thresholds = dict.fromkeys([own.class_threshold, *CLASS_THRESHOLD])
-        weighs = len(self.streams) > 1 and "rgb" in self.streams  # else there is nothing to weigh with beta
+        weighs = len(self.streams) > 1 and "rgb" in self.streams  # else beta has no effect
         betas = dict.fromkeys([own.beta, *BETA]) if weighs else [own.beta]
         return [[f"localization.beta={b}", f"localization.class_threshold={t}"] for b, t in product(betas, thresholds)]

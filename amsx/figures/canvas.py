@@ -1,4 +1,4 @@
-"""What the pictures share: their colours, plain axes, and the one way in which they are written to files."""
+"""The colours and the plain axes of all pictures, and how they are written to files."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,20 +29,20 @@ ERRORS = {  # kind of detection -> its colour; true positives stand out
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of that size in inches."""
+    """An empty figure of the given size in inches."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
 def plain(axes: Axes, label_size: float = 8) -> None:
-    """Take the frame above and to the right away, and set the numbers at the axes in a small font."""
+    """Remove the frame above and to the right, and set the numbers at the axes in a small font."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=label_size)
 
 
 def save(figure: Figure, path: Path | str, formats: Sequence[str] = FORMATS) -> list[Path]:
-    """Write `figure` to `path` with ".png" or ".svg" appended, for every format; the files written.
+    """Write `figure` to `path` with ".png" or ".svg" appended, for every format; returns the written files.
 
     Each file appears whole or not at all.
     """

@@ -201,14 +201,14 @@ def _proposals(explanation: Explanation) -> Figure:
 
 
 def _curve(axes: Axes, points: Curve, key: str, **style: Any) -> None:
-    """The steps whose area is the AP: each point holds for the recall before it; beyond the last nothing is found."""
+    """The steps whose area is the AP: each point holds for the recall before it; beyond the last it is 0."""
     recall, precision = points.recall, getattr(points, key)
     if len(recall):
         axes.plot([0.0, *recall, recall[-1]], [precision[0], *precision, 0.0], drawstyle="steps-pre", **style)
 
 
 def _range(bucket: Bucket) -> str:
-    """Its upper end; the lower one is that of the bucket before."""
+    """The range of a bucket as text: its upper end, for the lower end is that of the bucket before."""
     above, to = bucket.above, bucket.to
     if to is not None:
         return f"≤ {to:.3g}"

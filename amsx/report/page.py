@@ -45,7 +45,7 @@ def write_report(
     frames: Path | None = None,
     say: Callable[[str], None] = print,
 ) -> Path:
-    """Write the report of what `read_groups` and `read_reproduction` found to `out`, as a whole or not at all.
+    """Write the report on what `read_groups` and `read_reproduction` returned to `out`; it appears whole or not at all.
 
     `videos` chooses whose timelines are in it: how many, evenly spread over the runs' test videos, or which; None: as
     many as stay within `BUDGET` bytes. `frames`: a folder with a folder of images for every video (see
@@ -150,7 +150,7 @@ def render(groups: Sequence[Group], runs: str, reproduced: Sequence[Reproduction
         "MADE": f"amsx {escape(amsx.__version__)}, {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC",
     }
     page = _fill("page.html", filled)
-    return page.encode("utf-8", "replace").decode("utf-8")  # file names that are no Unicode give strings that are none
+    return page.encode("utf-8", "replace").decode("utf-8")  # names of files that are not Unicode cannot be encoded
 
 
 def _run_sections(groups: Sequence[Group], timelines: Sequence[Timelines], entries: Sequence[str], note: str) -> str:
@@ -196,8 +196,8 @@ def _fill(template: str, filled: Mapping[str, str]) -> str:
 
 def _facts(groups: Sequence[Group]) -> str:
     count = sum(len(group.runs) for group in groups)
-    said = f"{count}, of {len(groups)} configuration{'s' if len(groups) > 1 else ''}"
-    return f'<dl class="facts">{facts(groups[0].runs[0].data, "runs", said)}</dl>'
+    number = f"{count}, of {len(groups)} configuration{'s' if len(groups) > 1 else ''}"
+    return f'<dl class="facts">{facts(groups[0].runs[0].data, "runs", number)}</dl>'
 
 
 def _template(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What run directories hold, gathered for a report: runs of one configuration and several seeds become one group."""
+"""Run directories, read for a report: runs that differ in their seed alone form one group."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -24,11 +24,11 @@ class Run:
     """One run directory."""
 
     folder: Path
-    data: Mapping[str, Any]  # config.json's
+    data: Mapping[str, Any]  # the entry "data" of config.json
     config: Config
     truth: Mapping[str, Any]  # the test videos' annotation, ActivityNet form
-    parts: tuple[StreamActivations, ...]  # one a stream, of the end of training
-    snapshots: tuple[Mapping[int, StreamActivations], ...]  # likewise, of the end of earlier iterations
+    parts: tuple[StreamActivations, ...]  # one for each stream, at the end of training
+    snapshots: tuple[Mapping[int, StreamActivations], ...]  # one for each stream: iteration -> its activations
     log: Mapping[str, Sequence[EpochRecord]]  # stream -> its epochs
     explanations: Mapping[str, Explanation]  # by view; empty where no test video is annotated
 
@@ -37,7 +37,7 @@ class Run:
         return [part.stream for part in self.parts]
 
     def folder_of(self, view: str) -> Path:
-        """Where the predictions of a stream, or of all fused, lie."""
+        """The folder with the predictions of a view: of one stream, or of all fused."""
         return self.folder / view if view in self.streams and len(self.parts) > 1 else self.folder
 
     def parts_of(self, view: str) -> list[StreamActivations]:
@@ -75,21 +75,21 @@ class Group:
 
 @dataclass(frozen=True)
 class Summary:
-    """Seeds' figures: their mean and sample standard deviation (None for a single seed), element by element."""
+    """Mean and sample standard deviation over the seeds (None for a single seed), element by element."""
 
     mean: Any  # an array, or a float
     deviation: Any
 
 
 def summarize(values: Sequence[Any]) -> Summary:
-    """`values`: one figure, or one array of figures, for every seed; NaN where a seed has none."""
+    """Summarize `values`, one number or one array for every seed; a NaN among the seeds makes the result NaN."""
     stacked = np.asarray(values, dtype=np.float64)
     deviation = stacked.std(axis=0, ddof=1) if len(stacked) > 1 else None
     return Summary(stacked.mean(axis=0), deviation)
 
 
 def views_of(streams: Sequence[str]) -> list[str]:
-    """What is scored: all streams fused first, where there are several, then each alone."""
+    """The views that are scored: all streams fused where there are several, then each stream alone."""
     return [FUSED, *streams] if len(streams) > 1 else list(streams)
 
 
@@ -154,7 +154,7 @@ def _read(folder: Path) -> Run:
 
 
 def _settings(first: Config, other: Config) -> tuple[str, ...]:
-    """What `other` changes, the seed aside."""
+    """The settings in which `other` differs from `first`, except the seed."""
     changed = []
     for line in differences(first, override(other, [f"optimization.seed={first.optimization.seed}"])):
         key = line.split(":")[0]

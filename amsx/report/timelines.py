@@ -42,7 +42,7 @@ class Timelines:
         }
 
     def notes(self) -> dict[str, str]:
-        """Strip of the page -> why this run has none, or what to know about it."""
+        """Strip of the page -> a note on it, such as why this run has none."""
         phases, sampling = self.run.config.phases, self.run.config.sampling
         notes = {}
         if phases.branches == "base":
@@ -76,7 +76,7 @@ class Timelines:
         return {stream: pack(change[rows]) for stream, change in self._change.items() if change is not None}
 
     def outcome(self, video: int, classes: Sequence[str]) -> dict[str, Any]:
-        """All that the page shows of this run for a video and `classes`: an entry of the video's "runs"."""
+        """The data that the page shows of this run for a video and `classes`: an entry of the video's "runs"."""
         return {
             "density": self.density(video),
             "views": {view: self._view(view, video, classes) for view in self.views},
@@ -174,7 +174,7 @@ def unpack(packed: Sequence[Any]) -> NDArray[np.float64]:
 
 
 def _thresholds(cas: NDArray[np.float32], branch: str, config: Config) -> list[float]:
-    """What a CAS (n,) is cut at: that of a branch for pseudo-labels (Eq. 8), the fused one for localization."""
+    """The thresholds of a CAS (n,): of a branch for pseudo-labels (Eq. 8), of the fused one for localization."""
     if branch != "fused":
         return [_short(config.loss.pseudo_threshold * float(cas.mean(dtype=np.float64)))]
     return [_short(threshold) for threshold in thresholds(cas, config.localization)]
@@ -186,7 +186,7 @@ def _short(value: float) -> float:
 
 
 def _fused(parts: Sequence[StreamActivations], config: Config) -> dict[str, Activations]:
-    """Branch -> its activations over the streams of a view (Eq. 12); "fused": what the detections are made from."""
+    """Branch -> its activations over the streams of a view (Eq. 12); "fused" -> those that detections are made from."""
     weights = stream_weights([part.stream for part in parts], config.localization.beta)
     fused = {"base": fuse([part.base for part in parts], weights)}
     others = [part.supplementary for part in parts if part.supplementary is not None]
