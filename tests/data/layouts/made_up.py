@@ -303,7 +303,8 @@ def datasets(draw, dims=None, one_timebase=False, consistent=False):
     shared = draw(TIMEBASES) if one_timebase else None
     names = draw(st.lists(st.from_regex(r"[a-z_v.-][a-z0-9_.-]{0,5}", fullmatch=True), min_size=1, max_size=4))
     videos: list[Any] = []
-    for name in sorted(set(names) - {".", ".."}) or ["v"]:
+    usable = {name for name in names if name not in (".", "..") and not name.startswith("._")}  # those are of macOS
+    for name in sorted(usable) or ["v"]:
         subset = draw(st.sampled_from(["train", "test"]))
         labels = draw(LABELS) or (("a",) if subset == "train" or not videos else ())
         videos.append(

@@ -198,6 +198,12 @@ def test_hidden_files_are_no_candidates(tmp_path, to):
     assert not any("not listed" in note for note in data.notes)
 
 
+def test_an_id_may_begin_with_a_dot_but_not_as_files_of_macos_do(tmp_path):
+    assert convert(made_up.dataset(made_up.video(".v", dims=TWO)), tmp_path / "to", "bas_net").lost == ()
+    with pytest.raises(ValueError, match=r"'\._v' would be the name of a file of macOS"):
+        convert(made_up.dataset(made_up.video("._v", dims=TWO)), tmp_path / "again", "bas_net")
+
+
 @pytest.mark.parametrize("to", having("needs_labels"))
 def test_a_set_without_any_label_is_refused_where_that_is_none(tmp_path, to):
     with pytest.raises(ValueError, match=f"the layout {to} needs labels, and no video has one"):
