@@ -71,6 +71,8 @@ def test_comparison_names_spread_and_interval() -> None:
         "percentiles over 20 resamples of the videos (seed 0), which lie +0.0 from the mean on average",
         "A's average is at most B's in 0.0 % of them",
         "note: subset 'test' chosen; the file has test (1 videos), train (1 videos)",
+        "warning on A: there is no detection to score, so that every score is 0",
+        "warning on B: there is no detection to score, so that every score is 0",
     ]
     alone = format_comparison(compare(TRUTH, [FOUND], tiou=[0.5], resamples=20)).splitlines()
     assert alone[3:6] == ["A mean     50.0     50.0", "A 2.5 %    50.0     50.0", "A 97.5 %   50.0     50.0"]
