@@ -62,6 +62,28 @@ def test_a_stride_given_is_taken_and_its_clip_derived_or_usual(tmp_path):
         read_dataset(root)
 
 
+@pytest.mark.parametrize(("window", "stride"), [(32, 16), (50, 25), (64, 8), (16, 4), (16, 16)])
+def test_the_window_that_fits_the_data_is_derived(tmp_path, window, stride):
+    frames = {f"v{i}": 2400 + 613 * i + 7 * i * i for i in range(12)}
+    entries = {
+        name: ({"subset": "training", "duration": n / 50, "fps": 50}, [("run", 1, 2)]) for name, n in frames.items()
+    }
+    data = read_dataset(make(tmp_path, entries, {name: (n - window) // stride + 1 for name, n in frames.items()}))
+    assert data.videos[0].timebase.to_seconds(0.5) == pytest.approx(window / 2 / 50)
+    assert any(f"stride = {stride}, num_frames = {window}, derived from frames and rows" in n for n in data.notes)
+
+
+def test_notes_say_of_stride_and_window_each_whether_it_was_given(tmp_path):
+    root = make(tmp_path, *thumos_like())
+    expected: list[tuple[dict[str, Any], str]] = [
+        ({"stride": 4}, "stride = 4, given; num_frames = 16, derived from frames and rows"),
+        ({"stride": 4, "num_frames": 16}, "stride = 4, num_frames = 16, given"),
+        ({"num_frames": 16}, "stride = 4, derived from frames and rows; num_frames = 16, given"),
+    ]
+    for options, said in expected:
+        assert any(note.startswith(said) for note in read_dataset(root, **options).notes)
+
+
 @pytest.mark.parametrize("option", ["stride", "num_frames", "fps"])
 def test_a_setting_that_is_not_positive_is_refused(tmp_path, option):
     wrong: dict[str, Any] = {option: 0}

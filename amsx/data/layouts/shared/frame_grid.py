@@ -1,5 +1,6 @@
 """Snippets counted in frames: timebases from frames, fps and rows when read, and the inverse when written."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,8 @@ from amsx.data.videos import Dataset, Timebase, Video
 
 FITTING = 0.9  # share of videos that a stride must explain
 ROUNDING = 0.005  # of the frames; fps are written rounded (30 for 29.97)
+DRIFT = 0.0015  # of the frames; what 30 written for 29.97 makes of them, and a little more
+ENOUGH_LENGTHS = 5  # different numbers of rows that show a window
 EXACT = 1e-9  # relative; times that differ by less are the same
 FASTEST = 120.0  # frames per second; rows that would need more of a video in clips of 16 are a row per frame
 
@@ -48,18 +51,22 @@ def timebases_from_frames(
             span = spanned_frames(frames[known], rows[known], stride, num_frames)
         else:
             span = float(num_frames or CLIP)
-        how = "given"
+        span_origin = "derived from frames and rows" if known.any() else "the usual value, which nothing tests"
     else:
         lacking = [v.id for v, is_known in zip(opened, known, strict=True) if not is_known]
         if lacking:
             raise ValueError(f"neither duration nor frames of {len(lacking)} videos; give stride: {shortened(lacking)}")
         strides, span = frame_stride(frames, rows, num_frames)
-        how = "derived from frames and rows"
+        span_origin = "derived from frames and rows"
     if span is None:
         note = f"features rescaled to {int(rows[0])} rows in every video; each has a stride of its own"
         offsets = np.zeros(len(rows))
     else:
-        note = f"stride = {strides[0]:g}, num_frames = {span:g}, {how} (snippet_seconds = "
+        stride_origin = "derived from frames and rows" if stride is None else "given"
+        span_origin = span_origin if num_frames is None else "given"
+        stride_text = f"stride = {strides[0]:g}" + ("" if stride_origin == span_origin else f", {stride_origin};")
+        separator = "," if stride_origin == span_origin else ""
+        note = f"{stride_text}{separator} num_frames = {span:g}, {span_origin} (snippet_seconds = "
         seconds = np.unique(strides / rate)
         note += f"{seconds[0]:.4g})" if len(seconds) == 1 else f"{seconds[0]:.4g} to {seconds[-1]:.4g})"
         offsets = (span - strides) / 2 / rate
@@ -87,7 +94,14 @@ def frame_stride(
     candidates = {
         max(round(float(np.median(ratio))), 1) for ratio in (frames / rows, (frames - window) / np.maximum(rows - 1, 1))
     }
+    if len(np.unique(rows)) >= ENOUGH_LENGTHS:
+        candidates.add(max(round(float(np.polyfit(rows, frames, 1)[0])), 1))  # whatever the window is
     stride = max(sorted(candidates), key=lambda s: _fit(frames, rows, s, window))
+    if num_frames is None and not _usual_window_fits(frames, rows, stride):
+        for other in sorted(candidates, key=lambda s: -_fit(frames, rows, s, window)):
+            found = even_window(frames, rows, other)
+            if found is not None:
+                return np.full(len(frames), float(other)), found
     if _fit(frames, rows, stride, window) >= FITTING:
         return np.full(len(frames), float(stride)), spanned_frames(frames, rows, float(stride), num_frames)
     if len(rows) > 1 and (rows == rows[0]).all():
@@ -105,9 +119,36 @@ def spanned_frames(
     """Frames that a snippet spans: `num_frames`, or the stride (padded features) or 16, whichever fits."""
     if num_frames is not None:
         return float(num_frames)
+    if not _usual_window_fits(frames, rows, stride):
+        found = even_window(frames, rows, stride)
+        if found is not None:
+            return found
     short = frames <= np.percentile(frames, 25)  # where rounded fps do least
     left_over = float(np.median((frames - stride * rows)[short]))  # padded: at most 0; sliding: 16 - stride / 2
     return float(CLIP) if abs(left_over - (CLIP - stride / 2)) < abs(left_over) else float(stride)
+
+
+def _usual_window_fits(frames: NDArray[np.float64], rows: NDArray[np.float64], stride: float) -> bool:
+    """Whether windows of 16 frames or a stride, or rows that pad the end, leave what nine videos in ten have left."""
+    left = frames - stride * (rows - 1)  # of windows w: at least w, less than w + stride
+    slack = 2 + DRIFT * frames
+    lows = (CLIP, stride, 0.0, stride / 2)  # windows of 16; of a stride; rows rounded up; rounded
+    return max(float(((left > low - slack) & (left < low + stride + slack)).mean()) for low in lows) >= FITTING
+
+
+def even_window(frames: NDArray[np.float64], rows: NDArray[np.float64], stride: float) -> float | None:
+    """The window that leaves from 0 to a stride of frames in every video; None where the data do not show one.
+
+    Windows of w frames leave frames - stride * (rows - 1) in [w, w + stride). Of the w that fit, two strides and then
+    multiples of 16 are preferred, because networks have such windows; else it is the largest that fits.
+    """
+    left = frames - stride * (rows - 1)
+    low, high = float(left.max() - stride), float(left.min())
+    if len(np.unique(rows)) < ENOUGH_LENGTHS or high - low < 0 or high < 1 or stride < 2:
+        return None
+    usual = [2 * stride, *range(CLIP, math.ceil(high) + CLIP + 1, CLIP)]
+    fitting = [float(w) for w in usual if low - 1 < w <= high + 0.5]
+    return fitting[0] if fitting else float(max(math.floor(high + 0.5), 1))
 
 
 def _fit(frames: NDArray[np.float64], rows: NDArray[np.float64], stride: int, window: float) -> float:
