@@ -6,7 +6,6 @@ from typing import Any
 
 from amsx.cli.options import Commands, config_of, data_options, dataset_of, streams_of
 from amsx.experiments.plans import FIGURES, TABLES
-from amsx.experiments.tuning import tune
 
 
 def add_to(commands: Commands) -> None:
@@ -74,6 +73,8 @@ def _reproduce(options: argparse.Namespace) -> None:
 
 
 def _tune(options: argparse.Namespace) -> None:
+    from amsx.experiments.tuning import tune  # imported here, because the other commands need not wait for it
+
     dataset = dataset_of(options)
     config = config_of(options, dataset)
     search = {"trials": options.trials, "share": options.share, "group": options.group}

@@ -3,11 +3,12 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from amsx.cli.options import Commands
-from amsx.experiments.reproduction import read_reproduction, sort_folders
-from amsx.report.page import chosen_videos, write_report
-from amsx.report.run_groups import Group, read_groups
+
+if TYPE_CHECKING:
+    from amsx.report.run_groups import Group
 
 PICTURES = 12  # how many videos are drawn as pictures by default
 
@@ -34,6 +35,11 @@ def add_to(commands: Commands) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
+    # The report is imported here, because the other commands need not wait for it.
+    from amsx.experiments.reproduction import read_reproduction, sort_folders
+    from amsx.report.page import write_report
+    from amsx.report.run_groups import read_groups
+
     runs, reproduced = sort_folders(options.folders)
     about_runs = ("videos", "video", "frames", "png", "svg")
     if not runs and (given := [f"--{name}" for name in about_runs if getattr(options, name) is not None]):
@@ -47,8 +53,9 @@ def _report(options: argparse.Namespace) -> None:
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, one file; open it in any browser")
 
 
-def _draw_pictures(options: argparse.Namespace, groups: Sequence[Group], chosen: int | list[str] | None) -> None:
+def _draw_pictures(options: argparse.Namespace, groups: "Sequence[Group]", chosen: int | list[str] | None) -> None:
     # matplotlib is imported here, because commands that draw nothing need not wait for it.
+    from amsx.report.page import chosen_videos
     from amsx.report.timeline_pictures import draw_timelines
 
     videos = chosen_videos(groups[0].runs[0].parts[0].ids, PICTURES if chosen is None else chosen)
