@@ -30,16 +30,16 @@ def note_on_ties(
         return None
     again = np.unique(detections.label[tied])
     rows = np.flatnonzero(np.isin(detections.label, again))
-    some = detections.rows(rows)
-    pairs = overlapping_pairs(some, instances)
-    best = np.zeros(len(some))
+    affected = detections.rows(rows)
+    pairs = overlapping_pairs(affected, instances)
+    best = np.zeros(len(affected))
     np.maximum.at(best, pairs.detection, pairs.tiou)
     rng = np.random.default_rng(0)
     orders = [np.argsort(-best, kind="stable"), np.argsort(best, kind="stable")]
-    orders += [rng.permutation(len(some)) for _ in range(SHUFFLES)]
+    orders += [rng.permutation(len(affected)) for _ in range(SHUFFLES)]
     scores = [ap.mean(axis=0)]
     for order in orders:
-        matches = match_detections(some.rows(order), instances, spans, protocol, thresholds)
+        matches = match_detections(affected.rows(order), instances, spans, protocol, thresholds)
         other = ap.copy()
         other[again] = 100 * class_precisions(matches, instances, protocol.interpolated)[again]
         scores.append(other.mean(axis=0))

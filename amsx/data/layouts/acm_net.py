@@ -14,10 +14,10 @@ from amsx.data.arrays import write_array
 from amsx.data.layouts.shared.annotation_json import read_database
 from amsx.data.layouts.shared.assembly import ListedVideo, assemble, open_features, unlisted_features
 from amsx.data.layouts.shared.layout import FilePolicies, Layout, visible
-from amsx.data.layouts.shared.snippet_time import median_snippet, usual_rate
+from amsx.data.layouts.shared.snippet_time import median_snippet, usual_timebase
 from amsx.data.layouts.shared.split_files import SUBSETS, split_subsets, write_splits
 from amsx.data.layouts.shared.two_streams import joined, split_option, split_streams
-from amsx.data.videos import Dataset, Timebase
+from amsx.data.videos import Dataset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,11 +48,8 @@ def read(root: Path, options: Options) -> Dataset:
     opened, opening_notes = open_features(listed, options.missing, options.broken)
     opened, split_notes = split_streams(opened, options.split)
     notes += opening_notes + split_notes
-    snippet_seconds = options.snippet_seconds
-    if snippet_seconds is None:
-        snippet_seconds, note = usual_rate(root, opened)
-        notes += [note] if note else []
-    timebase = Timebase(snippet_seconds)
+    timebase, timebase_notes = usual_timebase(root, opened, options.snippet_seconds)
+    notes += timebase_notes
     return assemble(root, LAYOUT.name, opened, lambda _: timebase, unlabelled=options.unlabelled, notes=notes)
 
 

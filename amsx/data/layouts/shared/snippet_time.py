@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from amsx.data.layouts.shared.assembly import OpenedVideo
-from amsx.data.videos import Dataset
+from amsx.data.videos import Dataset, Timebase
 
 CLIP = 16  # frames of an I3D clip
 SNIPPET_SECONDS = CLIP / 25  # side by side, at 25 frames per second
@@ -67,14 +67,22 @@ def seconds_per_snippet(lengths: Sequence[int], last_ends: Sequence[float], assu
     )
 
 
-def usual_rate(root: Path, opened: Sequence[OpenedVideo]) -> tuple[float, str | None]:
-    """Seconds per snippet, 0.64 or what the training videos' annotation forces; and a note where it does."""
+def usual_timebase(
+    root: Path, opened: Sequence[OpenedVideo], snippet_seconds: float | None
+) -> tuple[Timebase, list[str]]:
+    """The timebase of all videos, and notes: snippets of the given length, or else of the usual 0.64 s.
+
+    Where the training videos' annotation contradicts the usual length, it is what they force, and a note says so.
+    """
+    if snippet_seconds is not None:
+        return Timebase(snippet_seconds), []
     train = [video for video in opened if video.subset == "train" and video.entry.segments]
     last_ends = [max(segment.end for segment in video.entry.segments) for video in train]
     try:
-        return seconds_per_snippet([video.length for video in train], last_ends, SNIPPET_SECONDS)
+        derived, note = seconds_per_snippet([video.length for video in train], last_ends, SNIPPET_SECONDS)
     except ValueError as error:
         raise ValueError(f"{root}: {error}") from error
+    return Timebase(derived), [note] if note else []
 
 
 def median_snippet(dataset: Dataset) -> float:
