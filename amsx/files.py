@@ -1,17 +1,77 @@
-"""How amsx reads JSON and writes files: no key twice in what is read, and a file appears whole or not at all.
+"""How amsx reads text and JSON, writes files, and which files of a folder it takes for the user's own.
+
+Text is UTF-8, or UTF-16 or UTF-32 where a byte order mark says so, and lines end in LF, CRLF or CR. JSON has no key
+twice in one object. What is written is UTF-8 whatever the locale, and appears whole or not at all.
 
 This module is the ground floor. It imports nothing else of amsx.
 """
 
+import codecs
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+# Byte order mark -> encoding. UTF-32 stands before UTF-16, whose mark its own begins with in little-endian files.
+MARKS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32-le",
+    codecs.BOM_UTF32_BE: "utf-32-be",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
 
-def parse_json(text: str | bytes) -> Any:
+# What operating systems, notebooks and others leave in folders, in lower case; `is_hidden` spells out what else.
+LEFT_BEHIND = {"__macosx", ".ds_store", "thumbs.db", "desktop.ini", ".ipynb_checkpoints", ".git", "@eadir"}
+UNFINISHED = re.compile(r"\..*\.\d+\.partial(\..*)?")  # the names of `written_whole`
+
+
+def as_text(content: bytes, name: str) -> str:
+    """The text in the bytes of a file, without its byte order mark, every line end as "\\n".
+
+    Without a mark the text is UTF-8. ValueError, which begins with `name`, says where the first byte is that is not of
+    the encoding, and where there is a NUL, which no text has but UTF-16 without its mark.
+    """
+    mark = next((mark for mark in MARKS if content.startswith(mark)), b"")
+    encoding, content = MARKS.get(mark, "utf-8"), content[len(mark) :]
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        before = _plain_line_ends(content[: error.start].decode(encoding))
+        place = f"line {before.count(chr(10)) + 1}, column {len(before) - before.rfind(chr(10))}"
+        raise ValueError(
+            f"{name}, {place}: the byte 0x{content[error.start]:02x} is not {encoding.upper()}; expected text in UTF-8 "
+            "(`iconv -f latin1 -t utf-8 FILE > NEW` converts a file that is in Latin-1)"
+        ) from None
+    if "\0" in text:
+        raise ValueError(f"{name}: holds NUL bytes; expected text in UTF-8, or in UTF-16 with its byte order mark")
+    return _plain_line_ends(text)
+
+
+def _plain_line_ends(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def read_text(path: Path | str) -> str:
+    """The text of a file, as from `as_text`. FileNotFoundError and ValueError name the file."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no such file: {path}" + (" (it is a folder)" if path.is_dir() else ""))
+    return as_text(path.read_bytes(), str(path))
+
+
+def read_names(path: Path | str) -> list[str]:
+    """The names in a text file that has one a line, without the spaces around them; empty lines are passed over.
+
+    A name may hold spaces, commas and `#`: there are no comments. Errors are those of `read_text`.
+    """
+    return [line.strip() for line in read_text(path).split("\n") if line.strip()]
+
+
+def parse_json(text: str) -> Any:
     """Parse `text` as JSON in which no object has a key twice; ValueError otherwise.
 
     Of two entries for one video Python's own parser would keep the last, in silence.
@@ -21,11 +81,9 @@ def parse_json(text: str | bytes) -> Any:
 
 def read_json(path: Path | str) -> Any:
     """Parse the JSON file at `path`. FileNotFoundError and ValueError name the file."""
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no such file: {path}")
+    text = read_text(path)
     try:
-        return parse_json(path.read_text(encoding="utf-8"))
+        return parse_json(text)
     except ValueError as error:
         raise ValueError(f"{path} is not valid JSON: {error}") from error
 
@@ -50,16 +108,41 @@ def written_whole(path: Path | str) -> Iterator[Path]:
 
     The folders above `path` are made. When the caller raises, the temporary file is removed and whatever stood at
     `path` stays. The temporary file lies in the same folder and has the same suffix; its name holds the number of the
-    process, so that two processes never write into one temporary file.
+    process, so that two processes never write into one temporary file, and no more than the beginning of a long name.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    temporary = path.with_name(f".{path.stem[:40]}.{os.getpid()}.partial{path.suffix}")
     try:
         yield temporary
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def visible(root: Path, *patterns: str) -> list[Path]:
+    """The sorted paths below `root` that match a pattern, without those that `is_hidden` or that lie in such a folder.
+
+    Other names may begin with a dot, as ids do.
+    """
+    paths = {path for pattern in patterns for path in root.glob(pattern)}
+    return sorted(path for path in paths if not any(map(is_hidden, path.relative_to(root).parts)))
+
+
+def is_hidden(name: str) -> bool:
+    """Whether the name is of a file or folder that no user meant as data.
+
+    These are what macOS adds (`._x`), what other systems and notebooks leave behind, what editors keep of a file (`x~`,
+    `#x#`, `.#x`, `~$x`, `.x.swp`), and what `written_whole` had begun when it was killed.
+    """
+    return (
+        name.lower() in LEFT_BEHIND
+        or name.startswith(("._", "~$", ".#"))
+        or name.endswith("~")
+        or (name.startswith("#") and name.endswith("#"))
+        or (name.startswith(".") and name.endswith(".swp"))
+        or UNFINISHED.fullmatch(name) is not None
+    )
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,8 +1,60 @@
-"""Reading JSON strictly, and writing files whole or not at all."""
+"""Text in every form that systems write it in, JSON read strictly, hidden files, and files written whole or not."""
+
+import codecs
 
 import pytest
 
-from amsx.files import parse_json, read_json, write_json, write_text, written_whole
+from amsx.files import (
+    as_text,
+    is_hidden,
+    parse_json,
+    read_json,
+    read_names,
+    read_text,
+    visible,
+    write_json,
+    write_text,
+    written_whole,
+)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_text_is_the_same_whatever_its_line_ends_and_its_byte_order_mark(tmp_path, encoding, end):
+    path = tmp_path / "names.txt"
+    path.write_bytes(end.join(["Große Würfe", "", " 篮球, a # b ", "c\u2028d", ""]).encode(encoding))
+    assert read_text(path) == "Große Würfe\n\n 篮球, a # b \nc\u2028d\n"
+    assert read_names(path) == ["Große Würfe", "篮球, a # b", "c\u2028d"]
+
+
+@pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
+def test_bytes_of_another_encoding_are_an_error_that_says_where_and_what_to_do(tmp_path, mark):
+    path = tmp_path / "names.txt"
+    path.write_bytes(mark + "ä\r\n".encode() + "Jeté\n".encode("latin-1"))
+    with pytest.raises(
+        ValueError, match=r"names\.txt, line 2, column 4: the byte 0xe9 is not UTF-8; .*iconv -f latin1"
+    ):
+        read_text(path)
+    path.with_suffix(".json").write_bytes('{"é": 1}'.encode("latin-1"))
+    with pytest.raises(ValueError, match=r"names\.json, line 1, column 3: the byte 0xe9"):
+        read_json(path.with_suffix(".json"))
+    with pytest.raises(ValueError, match="names: holds NUL bytes"):
+        as_text("abc".encode("utf-16-le"), "names")
+    with pytest.raises(FileNotFoundError, match="it is a folder"):
+        read_text(tmp_path)
+
+
+def test_what_systems_and_editors_leave_behind_is_hidden(tmp_path):
+    mine = [".dotted.npy", "a~b.npy", "#1.npy", "folder/x.npy"]
+    others = ["._a.npy", "__MACOSX/a.npy", ".ipynb_checkpoints/a.npy", "~$a.npy", "folder~/x.npy", ".a.12.partial.npy"]
+    for name in (*mine, *others):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert [p.relative_to(tmp_path).as_posix() for p in visible(tmp_path, "**/*.npy")] == sorted(mine)
+    assert all(map(is_hidden, [".DS_Store", "Thumbs.db", "thumbs.db", "gt.json~", "#gt.json#", ".gt.json.swp"]))
+    with written_whole(tmp_path / "gt.json") as unfinished:
+        unfinished.touch()
+        assert is_hidden(unfinished.name)
 
 
 def test_a_key_that_occurs_twice_is_refused():

@@ -18,6 +18,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from amsx.data.unpickling import load_pickle
+from amsx.files import read_text
 
 USUAL_KEYS = ("feats", "features", "feature")  # OpenTAD; others; CMCS
 SUFFIXES = (".npy", ".npz", ".h5", ".hdf5", ".pt", ".pth", ".csv", ".pkl", ".pickle")
@@ -210,10 +211,7 @@ def _csv_parts(path: Path) -> tuple[bool, bool, list[str]]:
     the header gives it no name, or other values are not whole. ValueError where a line is empty, where cells are, or
     where a first line or column can be read both ways.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").rstrip().split("\n")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not a readable .csv file of numbers ({error})") from error
+    lines = read_text(path).rstrip().split("\n")
     first = [cell.strip().strip('"').strip() for cell in lines[0].split(",")]
     if first == [""]:
         raise ValueError(f"{path}: line 1 is empty; expected numbers separated by commas")
@@ -247,7 +245,7 @@ def _csv_parts(path: Path) -> tuple[bool, bool, list[str]]:
 
 def _csv_fault(lines: list[str], path: Path) -> str:
     """What keeps rows of a CSV file, without its header, from being numbers."""
-    shift = len(path.read_text(encoding="utf-8-sig").rstrip().split("\n")) - len(lines) + 1
+    shift = len(read_text(path).rstrip().split("\n")) - len(lines) + 1
     width = lines[0].count(",") + 1
     for number, line in enumerate(lines, start=shift):
         cells = [cell.strip() for cell in line.split(",")]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from amsx.files import parse_json
+from amsx.files import parse_json, read_text
 from amsx.records import are_of, record_fault
 
 Source = str | Path | Mapping[str, Any]  # a JSON file, or what one holds, parsed
@@ -128,13 +128,13 @@ def load_json(source: Source, what: str) -> tuple[Mapping[str, Any], str]:
     return json_object(content, name), name
 
 
-def read_file(path: str | Path, what: str) -> tuple[bytes, str]:
-    """The content of a file, and its name; FileNotFoundError says what the file was to be."""
+def read_file(path: str | Path, what: str) -> tuple[str, str]:
+    """The text of a file, and its name; FileNotFoundError says what the file was to be."""
     path = Path(path)
     if not path.is_file():
         state = "is a folder" if path.is_dir() else "does not exist"
         raise FileNotFoundError(f"{what} file {path} {state}")
-    return path.read_bytes(), str(path)
+    return read_text(path), str(path)
 
 
 def json_object(content: Any, name: str) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from amsx.evaluation.columns import Columns, Source, load_json, quoted, read_columns
 from amsx.evaluation.selection import DEFAULT_SELECTION, Database, Selection, Spans, chosen_videos, subset_sizes
+from amsx.files import read_text
 from amsx.records import AMBIGUOUS
 
 
@@ -129,7 +130,7 @@ def _read_lines(path: Path) -> Mapping[str, Sequence[Any]]:
     if not path.is_file():
         raise FileNotFoundError(f"file of ambiguous spans {path} does not exist")
     spans: dict[str, list[Any]] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
         fields = line.split()
         if fields and len(fields) != 3:
             raise ValueError(

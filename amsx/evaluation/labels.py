@@ -63,7 +63,7 @@ def read_class_list(class_list: ClassList) -> tuple[dict[int, str], str]:
     try:
         names = json.loads(text)
     except ValueError:
-        names = [line.strip() for line in text.decode("utf-8-sig").splitlines() if line.strip()]
+        names = [line.strip() for line in text.split("\n") if line.strip()]
         pairs = [line.split(maxsplit=1) for line in names]
         if pairs and all(len(pair) == 2 and _whole(pair[0]) is not None for pair in pairs):
             numbers = [int(number) for number, _ in pairs]

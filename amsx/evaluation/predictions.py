@@ -97,7 +97,7 @@ def _recognize(source: Source) -> tuple[_Records, str]:
     try:
         content = parse_json(text)
     except ValueError as error:
-        lines = text.decode("utf-8-sig", "replace").splitlines()
+        lines = text.split("\n")
         if not _is_detection(next((line for line in lines if line.strip()), "")):
             raise ValueError(
                 f"{name}: not a JSON file ({error}), and its first line is no 'video start end class score'"

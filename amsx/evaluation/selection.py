@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from amsx.evaluation.columns import listing
+from amsx.files import read_names
 
 # A file of "video start end" lines (W-TALC's Ambiguous_test.txt), or video id -> [[start, end]]; seconds
 Spans = str | Path | Mapping[str, Sequence[Sequence[float]]]
@@ -104,10 +105,9 @@ def _choose_subset(database: Database, wanted: str | None, name: str) -> tuple[s
 def _listed_videos(videos: str | Path | Collection[str], database: Database, name: str) -> tuple[list[str], list[str]]:
     """The ids of a split file (one in a line) or of a collection, each once, and notes on them."""
     if isinstance(videos, str | Path):
-        path = Path(videos)
-        if not path.is_file():
-            raise FileNotFoundError(f"split file {path} does not exist")
-        listed, origin = path.read_text(encoding="utf-8-sig").split("\n"), str(path)
+        if not Path(videos).is_file():
+            raise FileNotFoundError(f"split file {videos} does not exist")
+        listed, origin = read_names(videos), str(videos)
     else:
         listed, origin = [str(video) for video in videos], "the list of videos"
     ids = list(dict.fromkeys(video.strip() for video in listed if video.strip()))

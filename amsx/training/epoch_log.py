@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from amsx.files import write_text
+from amsx.files import parse_json, read_names, write_text
 from amsx.training.phases import Branch
 
 LOG_FILE = "log.jsonl"  # in the folder of a stream
@@ -59,7 +59,7 @@ def read_log(path: Path) -> list[EpochRecord]:
     if not path.is_file():
         return []
     try:
-        return [EpochRecord.from_json(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+        return [EpochRecord.from_json(parse_json(line)) for line in read_names(path)]
     except ValueError as error:
         raise ValueError(f"{path} is damaged, expected a JSON object in every line: {error}") from error
 

@@ -16,10 +16,11 @@ from pathlib import Path
 from amsx.data.arrays import write_array
 from amsx.data.layouts.shared.annotation_json import read_database
 from amsx.data.layouts.shared.assembly import ListedVideo, assemble, open_features, unlisted_features
-from amsx.data.layouts.shared.layout import FilePolicies, Layout, visible
+from amsx.data.layouts.shared.layout import FilePolicies, Layout
 from amsx.data.layouts.shared.snippet_time import median_snippet, usual_timebase
 from amsx.data.layouts.shared.split_files import SUBSETS, split_subsets, write_splits
 from amsx.data.videos import Dataset, stream_order
+from amsx.files import visible
 
 
 @dataclass(frozen=True, kw_only=True)

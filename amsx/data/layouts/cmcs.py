@@ -40,8 +40,9 @@ from amsx.data.layouts.shared.assembly import (
 )
 from amsx.data.layouts.shared.class_files import class_files, read_class_files, with_meta
 from amsx.data.layouts.shared.frame_grid import frame_grid, timebases_from_frames
-from amsx.data.layouts.shared.layout import RGB_FLOW, FilePolicies, Layout, visible
+from amsx.data.layouts.shared.layout import RGB_FLOW, FilePolicies, Layout
 from amsx.data.videos import Dataset, Subset
+from amsx.files import visible
 
 USUAL_PREFIX = "v_"
 

@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 from amsx.data.arrays import as_bytes, write_array
 from amsx.data.layouts.shared.annotation_json import Entry, all_labels, annotation, read_database, write_database
 from amsx.data.layouts.shared.assembly import ListedVideo, assemble, open_features, shortened, unlisted_features
-from amsx.data.layouts.shared.layout import RGB_FLOW, FilePolicies, Layout, visible
+from amsx.data.layouts.shared.layout import RGB_FLOW, FilePolicies, Layout
 from amsx.data.layouts.shared.snippet_time import SNIPPET_SECONDS, median_snippet
-from amsx.data.layouts.shared.split_files import SUBSETS, read_names, write_ids
+from amsx.data.layouts.shared.split_files import SUBSETS, write_ids
 from amsx.data.unpickling import load_npy
 from amsx.data.videos import Dataset, Subset, Timebase
+from amsx.files import read_names, visible
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,11 +29,12 @@ from amsx.data.arrays import as_bytes, write_array, write_list
 from amsx.data.features import FeatureArray
 from amsx.data.layouts.shared.annotation_json import Entry, SubsetNames, all_labels, subset_roles
 from amsx.data.layouts.shared.assembly import OpenedVideo, assemble, check_policy, only_candidate, shortened
-from amsx.data.layouts.shared.layout import BundlePolicies, Layout, visible
+from amsx.data.layouts.shared.layout import BundlePolicies, Layout
 from amsx.data.layouts.shared.snippet_time import SNIPPET_SECONDS, median_snippet
 from amsx.data.layouts.shared.two_streams import joined, split_option, split_streams
 from amsx.data.unpickling import load_npy
 from amsx.data.videos import Dataset, Segment, Subset, Timebase
+from amsx.files import visible
 from amsx.records import AMBIGUOUS, label_fault, record_fault
 
 NEEDED = ("videoname", "subset", "segments", "labels")

@@ -55,7 +55,7 @@ def test_what_is_no_annotation_is_refused_by_file_and_line(tmp_path, files, mess
 
 def test_a_file_that_is_no_text_is_refused_by_its_line(tmp_path):
     (tmp_path / "Diving_val.txt").write_bytes(b"a  1 2\n\xff\xfe\x00\n")
-    with pytest.raises(ValueError, match=r"Diving_val.txt, line 2: .*; expected a video id"):
+    with pytest.raises(ValueError, match=r"Diving_val.txt, line 2, column 1: the byte 0xff is not UTF-8"):
         read_class_files(class_files(tmp_path))
 
 

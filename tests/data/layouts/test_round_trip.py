@@ -198,9 +198,9 @@ def test_hidden_files_are_no_candidates(tmp_path, to):
     assert not any("not listed" in note for note in data.notes)
 
 
-def test_an_id_may_begin_with_a_dot_but_not_as_files_of_macos_do(tmp_path):
+def test_an_id_may_begin_with_a_dot_but_not_as_hidden_files_do(tmp_path):
     assert convert(made_up.dataset(made_up.video(".v", dims=TWO)), tmp_path / "to", "bas_net").lost == ()
-    with pytest.raises(ValueError, match=r"'\._v' would be the name of a file of macOS"):
+    with pytest.raises(ValueError, match=r"'\._v' would be the name of a system or backup file"):
         convert(made_up.dataset(made_up.video("._v", dims=TWO)), tmp_path / "again", "bas_net")
 
 

@@ -3,16 +3,14 @@
 They are read leniently and written in full. Which of the subsets they name are for training is decided here, too.
 """
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from amsx.data.layouts.shared.layout import visible
 from amsx.data.videos import Dataset, Segment, Subset, Video
-from amsx.files import parse_json
+from amsx.files import parse_json, read_text, visible, write_json
 from amsx.records import AMBIGUOUS, label_fault, record_fault
 
 KINDS = {  # how subsets are called, in lower case
@@ -70,8 +68,9 @@ def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file. FileNotFoundError; ValueError where it is not an object or a key occurs twice."""
     if not path.is_file():
         raise FileNotFoundError(f"no annotation file {path}")
+    text = read_text(path)
     try:
-        content = parse_json(path.read_text(encoding="utf-8-sig"))
+        content = parse_json(text)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     if not isinstance(content, dict):
@@ -124,8 +123,7 @@ def annotation(dataset: Dataset, subsets: SubsetNames = PLAIN) -> dict[str, dict
 
 def write_database(path: Path, database: Mapping[str, Any], **more: Any) -> None:
     """Write an annotation file, with `more` beside the database."""
-    text = json.dumps({"version": "amsx", **more, "database": database})
-    path.write_text(text + "\n", encoding="utf-8")
+    write_json(path, {"version": "amsx", **more, "database": database}, indent=None)
 
 
 def all_labels(dataset: Dataset) -> list[str]:

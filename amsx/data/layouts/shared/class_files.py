@@ -15,8 +15,8 @@ from pathlib import Path
 
 from amsx.data.layouts.shared.annotation_json import Entry
 from amsx.data.layouts.shared.assembly import shortened
-from amsx.data.layouts.shared.layout import visible
 from amsx.data.videos import Segment
+from amsx.files import read_text, visible
 from amsx.records import AMBIGUOUS
 
 NAME = re.compile(r"(.+)_(val|test)")
@@ -40,8 +40,7 @@ def read_class_files(files: Sequence[Path]) -> tuple[dict[str, Entry], list[str]
         if seen.setdefault(path.stem, path) != path:
             raise ValueError(f"{path}: the instances of {path.stem} are also in {seen[path.stem]}")
         label, subset = NAME.fullmatch(path.stem).groups()  # type: ignore[union-attr]
-        text = path.read_text(encoding="utf-8", errors="replace")  # bytes that are not text fail below, by their line
-        for number, line in enumerate(text.splitlines(), start=1):
+        for number, line in enumerate(read_text(path).split("\n"), start=1):
             if not line.strip():
                 continue
             name, start, end = _instance(line, f"{path}, line {number}")

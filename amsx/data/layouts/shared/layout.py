@@ -6,22 +6,10 @@ from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
 from amsx.data.videos import Dataset
+from amsx.files import is_hidden
 
 Policy = Literal["error", "skip"]
 RGB_FLOW = ("rgb", "flow")
-
-
-def visible(root: Path, *patterns: str) -> list[Path]:
-    """The sorted paths below `root` that match a pattern, without what macOS adds: ._x.npy and all in __MACOSX.
-
-    Other names may begin with a dot, as ids do.
-    """
-    paths = {path for pattern in patterns for path in root.glob(pattern)}
-    return sorted(path for path in paths if not any(_is_hidden(part) for part in path.relative_to(root).parts))
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith("._") or name == "__MACOSX"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,10 +61,10 @@ class Layout(Generic[OptionsT]):
         odd = [video.id for video in dataset.videos if not video.id or Path(video.id).name != video.id]
         if odd:
             raise ValueError(f"video id {odd[0]!r} cannot be a file name")
-        hidden = [video.id for video in dataset.videos if _is_hidden(video.id)]
+        hidden = [video.id for video in dataset.videos if is_hidden(video.id)]
         if hidden:
             raise ValueError(
-                f"video id {hidden[0]!r} would be the name of a file of macOS, which no reader takes for data"
+                f"video id {hidden[0]!r} would be the name of a system or backup file, which no reader takes for data"
             )
         unlisted = [v.id for v in dataset.videos if v.id.strip() != v.id or "\n" in v.id or "\r" in v.id]
         if self.lists_ids and unlisted:

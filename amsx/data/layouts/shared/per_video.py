@@ -23,9 +23,10 @@ from amsx.data.layouts.shared.assembly import (
     unlisted_features,
 )
 from amsx.data.layouts.shared.frame_grid import timebases_from_frames
-from amsx.data.layouts.shared.layout import FilePolicies, visible
+from amsx.data.layouts.shared.layout import FilePolicies
 from amsx.data.layouts.shared.two_streams import split_streams
 from amsx.data.videos import Dataset, Subset
+from amsx.files import visible
 
 HDF5 = (".h5", ".hdf5")  # files of which one may hold many videos
 USUAL_PREFIX = "v_"  # ActivityNet's files have it, its ids do not
@@ -51,7 +52,8 @@ def has_json_and_features(root: Path, kinds: Sequence[str]) -> bool:
 
 def counts_frames(root: Path) -> bool:
     """Whether an annotation counts frames under the key that OpenTAD gives them."""
-    return any(b'"frame"' in path.read_bytes() for path in annotation_files(root))
+    # Without NUL bytes, so that the key is seen in UTF-16, too.
+    return any(b'"frame"' in path.read_bytes().replace(b"\0", b"") for path in annotation_files(root))
 
 
 def read_per_video(

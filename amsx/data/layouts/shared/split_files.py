@@ -7,6 +7,7 @@ from typing import get_args
 from amsx.data.layouts.shared.annotation_json import Entry, annotation, write_database
 from amsx.data.layouts.shared.assembly import shortened
 from amsx.data.videos import Dataset, Subset, Video
+from amsx.files import read_names, write_text
 
 SUBSETS: tuple[Subset, ...] = get_args(Subset)
 
@@ -48,11 +49,6 @@ def split_subsets(root: Path, entries: Mapping[str, Entry]) -> tuple[dict[str, S
     return subsets, notes
 
 
-def read_names(path: Path) -> list[str]:
-    """The names in a text file that has one a line, without the spaces around them; empty lines are passed over."""
-    return [line.strip() for line in path.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
-
-
 def write_splits(dataset: Dataset, root: Path) -> None:
     """Write gt.json and the split files."""
     for subset in SUBSETS:
@@ -62,4 +58,4 @@ def write_splits(dataset: Dataset, root: Path) -> None:
 
 def write_ids(path: Path, videos: Sequence[Video]) -> None:
     """Write a file with the id of one video per line."""
-    path.write_text("".join(f"{video.id}\n" for video in videos), encoding="utf-8")
+    write_text(path, "".join(f"{video.id}\n" for video in videos))
