@@ -1,10 +1,62 @@
 """Adaptive Mutual Supervision (AMS) for weakly-supervised temporal action localization.
 
 The drop-in ops are here; the method and everything around it live in the subpackages and behind the `amsx` command.
+
+Importing amsx does not import torch, which takes seconds: evaluation, for one, needs NumPy alone. The ops are imported
+when one of them is asked for, and registered as `torch.ops.amsx` as soon as both torch and amsx have been imported.
 """
 
-from amsx.ops.alignment import align_cas
-from amsx.ops.sampling import adaptive_sample, gather, sampling_timestamps, sampling_weights
+import importlib
+import importlib.util
+import sys
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from amsx.ops.alignment import align_cas
+    from amsx.ops.sampling import adaptive_sample, gather, sampling_timestamps, sampling_weights
 
 __version__ = "0.1.0"  # the one place: pyproject.toml reads it here
 __all__ = ["__version__", "adaptive_sample", "align_cas", "gather", "sampling_timestamps", "sampling_weights"]
+
+_OPS = {name: "amsx.ops.sampling" for name in __all__ if name != "__version__"} | {"align_cas": "amsx.ops.alignment"}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "ops":
+        return importlib.import_module("amsx.ops")
+    if name not in _OPS:
+        raise AttributeError(f"module 'amsx' has no attribute {name!r}")
+    return getattr(importlib.import_module(_OPS[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _RegisterAfterTorch(MetaPathFinder):
+    """Imports `amsx.ops`, which registers the ops, when the import of torch is done."""
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if fullname != "torch":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec("torch")
+        if spec is None or spec.loader is None:
+            return spec
+        execute = spec.loader.exec_module
+
+        def execute_and_register(module: ModuleType) -> None:
+            execute(module)
+            importlib.import_module("amsx.ops")
+
+        spec.loader.exec_module = execute_and_register  # type: ignore[method-assign]
+        return spec
+
+
+if "torch" in sys.modules:
+    importlib.import_module("amsx.ops")
+else:
+    sys.meta_path.insert(0, _RegisterAfterTorch())

@@ -1,14 +1,22 @@
-"""The `amsx` command. Each module here adds a group of commands."""
+"""The `amsx` command. Each module here adds a group of commands, and is imported when one of them is called."""
 
 import argparse
+import importlib
 import os
 import select
 import sys
 from collections.abc import Sequence
 
 import amsx
-from amsx.cli import data, evaluation, experiments, report, runs
-from amsx.info import describe
+
+# Module -> the commands that it adds, in the order of `amsx --help`. Most modules import torch, which takes seconds.
+GROUPS = {
+    "data": ("data", "convert"),
+    "runs": ("train", "test"),
+    "evaluation": ("evaluate", "compare"),
+    "report": ("report",),
+    "experiments": ("reproduce", "tune", "demo"),
+}
 
 # Printed without a traceback. RuntimeError is raised for failed cells and missing packages, and by torch.
 USER_ERRORS = (ValueError, TypeError, OSError, RuntimeError, ArithmeticError, ImportError, MemoryError)
@@ -16,7 +24,8 @@ USER_ERRORS = (ValueError, TypeError, OSError, RuntimeError, ArithmeticError, Im
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status. Errors that a user can mend are printed without a traceback."""
-    options = parser().parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = parser(next((a for a in arguments if not a.startswith("-")), None)).parse_args(arguments)
     try:
         options.run(options)
         sys.stdout.flush()
@@ -46,8 +55,8 @@ def _nobody_reads() -> bool:
     return closed
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line."""
+def parser(command: str | None = None) -> argparse.ArgumentParser:
+    """The command line: all of it, or `command` and those that its module adds beside it."""
     top = argparse.ArgumentParser(
         prog="amsx",
         description="Adaptive Mutual Supervision (AMS) for weakly-supervised temporal action localization: train it on "
@@ -59,11 +68,14 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     info = commands.add_parser("info", help="print versions, devices, and what was compiled")
     info.set_defaults(run=_info)
-    for group in (data, runs, evaluation, report, experiments):
-        group.add_to(commands)
+    alone = [module for module, names in GROUPS.items() if command in names]
+    for module in alone or GROUPS:
+        importlib.import_module(f"amsx.cli.{module}").add_to(commands)
     return top
 
 
 def _info(_: argparse.Namespace) -> None:
+    from amsx.info import describe  # imports torch
+
     for name, value in describe():
         print(f"{name:<14} {value}")

@@ -3,8 +3,8 @@
 import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from amsx.cli.options import Commands
 from amsx.evaluation import Selection, compare, evaluate, evaluate_all
 from amsx.evaluation.classification import classify
 from amsx.evaluation.explain import explain
@@ -12,8 +12,11 @@ from amsx.evaluation.protocols import DEFAULT_TIOU, PROTOCOLS
 from amsx.evaluation.sensitivity import CUTS, QUANTILES
 from amsx.evaluation.tables import format_comparison, format_explanation, format_side_by_side, format_table
 
+if TYPE_CHECKING:
+    from amsx.cli.options import Commands  # imports torch, which evaluation does not need
 
-def add_to(commands: Commands) -> None:
+
+def add_to(commands: "Commands") -> None:
     """Add these commands to the command line."""
     score = commands.add_parser("evaluate", help="score detections under a named protocol, or under all")
     score.add_argument(

@@ -17,8 +17,8 @@ import torch
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from amsx.data.unpickling import load_pickle
 from amsx.files import read_text
+from amsx.unpickling import load_pickle
 
 USUAL_KEYS = ("feats", "features", "feature")  # OpenTAD; others; CMCS
 SUFFIXES = (".npy", ".npz", ".h5", ".hdf5", ".pt", ".pth", ".csv", ".pkl", ".pickle")

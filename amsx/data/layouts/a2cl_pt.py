@@ -6,7 +6,7 @@
     feature_train.npy, feature_val.npy    each one pickled dict {id: (n, 2048)}, rgb the first half, flow the second
 
 The training videos' annotations are labels without segments. The annotation lists many more test videos than have any
-action; here, as in A2CL-PT, those are left out. The files are pickles and are read by `amsx.data.unpickling`, which
+action; here, as in A2CL-PT, those are left out. The files are pickles and are read by `amsx.unpickling`, which
 runs nothing; the features of all videos stay in memory. A snippet is len_feature_chunk frames at fps_extracted: 0.64 s.
 """
 
@@ -35,8 +35,8 @@ from amsx.data.layouts.shared.assembly import ListedVideo, assemble, open_featur
 from amsx.data.layouts.shared.layout import FilePolicies, Layout
 from amsx.data.layouts.shared.snippet_time import CLIP, SNIPPET_SECONDS, median_snippet
 from amsx.data.layouts.shared.two_streams import joined, split_option, split_streams
-from amsx.data.unpickling import load_npy
 from amsx.data.videos import Dataset, Subset, Timebase
+from amsx.unpickling import load_npy
 
 ANNOTATION = "annotation.json"
 SUBSETS: SubsetNames = {"train": "train", "test": "val"}

@@ -23,9 +23,9 @@ from amsx.data.layouts.shared.assembly import ListedVideo, assemble, open_featur
 from amsx.data.layouts.shared.layout import RGB_FLOW, FilePolicies, Layout
 from amsx.data.layouts.shared.snippet_time import SNIPPET_SECONDS, median_snippet
 from amsx.data.layouts.shared.split_files import SUBSETS, write_ids
-from amsx.data.unpickling import load_npy
 from amsx.data.videos import Dataset, Subset, Timebase
 from amsx.files import read_names, visible
+from amsx.unpickling import load_npy
 
 
 @dataclass(frozen=True, kw_only=True)

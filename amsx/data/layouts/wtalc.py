@@ -4,7 +4,7 @@
     <name>-Annotations/           videoname, subset, classlist, duration; segments, labels, labels_all: a list per video
 
 The annotation lies in a folder below, beside or above the features, or among them. All of it may be str or bytes. The
-files are pickles and are read by `amsx.data.unpickling`, which runs nothing. A snippet is 16 frames at 25 fps, 0.64 s
+files are pickles and are read by `amsx.unpickling`, which runs nothing. A snippet is 16 frames at 25 fps, 0.64 s
 (`extracted_fps` belongs to other features). ActivityNet's videos are called video_1 and so on; url.npy has their ids.
 
 A bundle is one pickle, which cannot be read in part: the features of all videos stay in memory.
@@ -32,10 +32,10 @@ from amsx.data.layouts.shared.assembly import OpenedVideo, assemble, check_polic
 from amsx.data.layouts.shared.layout import BundlePolicies, Layout
 from amsx.data.layouts.shared.snippet_time import SNIPPET_SECONDS, median_snippet
 from amsx.data.layouts.shared.two_streams import joined, split_option, split_streams
-from amsx.data.unpickling import load_npy
 from amsx.data.videos import Dataset, Segment, Subset, Timebase
 from amsx.files import visible
 from amsx.records import AMBIGUOUS, label_fault, record_fault
+from amsx.unpickling import load_npy
 
 NEEDED = ("videoname", "subset", "segments", "labels")
 YOUTUBE_ID = 11  # characters at the end of a URL

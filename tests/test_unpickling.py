@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from amsx.data.unpickling import load_npy, load_pickle
+from amsx.unpickling import load_npy, load_pickle
 
 
 def same(a, b):
