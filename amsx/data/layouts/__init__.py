@@ -23,7 +23,9 @@ command; "skip" leaves the video out and notes how many and which.
 | a segment past the video's end or before its start | kept as annotated; noted from 2 snippets on |
 | a segment of no length | left out, its label kept, noted |
 | a segment that ends before it starts, or is not two numbers | ValueError, as in the evaluation |
-| a label that is null, blank, a list or another kind of value | ValueError, as in the evaluation |
+| a label that is a list | its segment counts under each of the labels |
+| a label that is null, blank or another kind of value than text or an integer | ValueError, as in the evaluation |
+| two spellings of one key (`fps`, `frame_rate`) that disagree | ValueError that names both |
 | a segment labelled Ambiguous | counted, left out and noted; the label is no class |
 | an id twice in annotation, split files, file names or bundles | ValueError |
 | a listed video that the annotation lacks | ValueError |

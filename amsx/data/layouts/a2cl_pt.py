@@ -26,7 +26,6 @@ from amsx.data.layouts.shared.annotation_json import (
     all_labels,
     annotation,
     read_database,
-    read_json,
     subset_roles,
     subsets_option,
     write_database,
@@ -59,9 +58,11 @@ def detect(root: Path) -> bool:
 def read(root: Path, options: Options) -> Dataset:
     """Read the layout. Videos without actions are left out and noted if they are test videos or have no features."""
     path = root / ANNOTATION
-    entries, about = read_database(path, labels_alone=True), read_json(path)
+    database = read_database(path, labels_alone=True)
+    entries, about = database.entries, database.beside
     _check_classes(entries, about.get("list_classes"), path)
-    roles, notes = subset_roles(entries, options.subsets)
+    roles, role_notes = subset_roles(entries, options.subsets)
+    notes = [*database.notes, *role_notes]
     arrays: dict[Path, Any] = {}
     places: dict[str, Path] = {}
     for file in _feature_files(root):

@@ -38,8 +38,10 @@ def detect(root: Path) -> bool:
 
 def read(root: Path, options: Options) -> Dataset:
     """Read the layout."""
-    entries = read_database(root / "gt.json")
-    subsets, notes = split_subsets(root, entries)
+    database = read_database(root / "gt.json")
+    entries = database.entries
+    subsets, subset_notes = split_subsets(root, entries)
+    notes = [*database.notes, *subset_notes]
     listed = [
         ListedVideo(name, subset, entries[name], {"features": root / subset / f"{name}.npy"})
         for name, subset in subsets.items()

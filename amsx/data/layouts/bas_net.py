@@ -44,8 +44,10 @@ def detect(root: Path) -> bool:
 
 def read(root: Path, options: Options) -> Dataset:
     """Read the layout."""
-    entries = read_database(root / "gt.json")
-    subsets, notes = split_subsets(root, entries)
+    database = read_database(root / "gt.json")
+    entries = database.entries
+    subsets, subset_notes = split_subsets(root, entries)
+    notes = [*database.notes, *subset_notes]
     names = _streams(root, options.streams)
     listed = [
         ListedVideo(

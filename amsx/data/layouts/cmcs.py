@@ -115,7 +115,8 @@ def _annotation(root: Path, given: Path | None, fps: float | None) -> tuple[dict
     """The annotation, in JSON or in text, and notes; frame rates from the meta files unless `fps` is given."""
     candidates = annotation_files(root) if given is None else [given]
     if len(candidates) == 1 and not candidates[0].is_dir():
-        return read_database(candidates[0]), []
+        database = read_database(candidates[0])
+        return database.entries, list(database.notes)
     texts = class_files(given or root) if given is not None or not candidates else []
     if not texts:
         raise candidates_error(candidates, root, "annotation")

@@ -42,12 +42,14 @@ def detect(root: Path) -> bool:
 
 def read(root: Path, options: Options) -> Dataset:
     """Read the layout."""
-    truth = read_database(root / "gt.json") if (root / "gt.json").is_file() else {}
+    database = read_database(root / "gt.json") if (root / "gt.json").is_file() else None
+    truth = {} if database is None else database.entries
     labels = {subset: _labels(root, subset) for subset in SUBSETS if (root / f"{subset}_data").is_dir()}
     widths = {rows.shape[1] for rows in labels.values()}
     if len(widths) > 1:
         raise ValueError(f"{root}: the label files have {sorted(widths)} columns, expected the same in each")
     classes, notes = _classes(root, next(iter(widths)), truth)
+    notes += database.notes if database is not None else ()
     listed, differing, named = [], [], 0
     streams = [s for s in RGB_FLOW if any((root / f"{subset}_data" / f"{s}_features").is_dir() for subset in labels)]
     for subset, rows in labels.items():

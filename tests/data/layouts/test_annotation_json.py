@@ -27,7 +27,7 @@ def test_numbers_may_be_strings_and_extra_keys_are_no_matter(tmp_path):
             {"label": "b", "segment": [3, 4]},
         ],
     }
-    found = read_database(write(tmp_path, {"v": entry}))["v"]
+    found = read_database(write(tmp_path, {"v": entry})).entries["v"]
     assert (found.subset, found.duration, found.fps, found.frames) == ("test", 12.5, 25.0, 312.0)
     assert found.labels == ("a", "b")
     assert [(s.start, s.end, s.label) for s in found.segments] == [(1.5, 2, "b"), (0, 9, "a"), (3, 4, "b")]
@@ -35,15 +35,16 @@ def test_numbers_may_be_strings_and_extra_keys_are_no_matter(tmp_path):
 
 def test_a_segment_without_length_leaves_its_label_and_is_counted(tmp_path):
     entry = {"subset": "train", "annotations": [{"label": "a", "segment": [2, 2]}]}
-    found = read_database(write(tmp_path, {"v": entry}))["v"]
+    found = read_database(write(tmp_path, {"v": entry})).entries["v"]
     assert (found.labels, found.segments, found.empty_segments) == (("a",), (), 1)
 
 
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ([], "has no subset"),
-        ({"annotations": []}, "has no subset"),
+        ([], "holds a list; expected an object"),
+        ({"subset": 3}, "subset is 3; expected the name of a subset"),
+        ({"subset": " "}, "expected the name of a subset"),
         ({"subset": "train", "annotations": {}}, "must be a list"),
         ({"subset": "train", "annotations": [{"label": "a"}]}, "expected"),
         ({"subset": "train", "annotations": [{"segment": [0, 1]}]}, "expected"),
@@ -53,13 +54,15 @@ def test_a_segment_without_length_leaves_its_label_and_is_counted(tmp_path):
         ({"subset": "train", "annotations": [{"label": "a", "segment": ["nan", 1]}]}, "two finite numbers"),
         ({"subset": "train", "annotations": [{"label": None, "segment": [0, 1]}]}, "label None"),
         ({"subset": "train", "annotations": [{"label": " ", "segment": [0, 1]}]}, "not blank"),
-        ({"subset": "train", "annotations": [{"label": ["a", "b"], "segment": [0, 1]}]}, "string or an integer"),
+        ({"subset": "train", "annotations": [{"label": ["a", ["b"]], "segment": [0, 1]}]}, "string or an integer"),
+        ({"subset": "train", "annotations": [{"label": [], "segment": [0, 1]}]}, "string or an integer"),
         ({"subset": "train", "annotations": [{"label": 1.5, "segment": [0, 1]}]}, "string or an integer"),
         ({"subset": "train", "annotations": [{"label": True, "segment": [0, 1]}]}, "string or an integer"),
         ({"subset": "train", "annotations": [{"label": "a", "segment": "14"}]}, "expected"),
         ({"subset": "train", "annotations": [{"label": "a", "segment": [False, True]}]}, "two finite numbers"),
         ({"subset": "train", "duration": -1}, "duration must be a positive number"),
         ({"subset": "train", "fps": "fast"}, "fps must be a positive number"),
+        ({"subset": "train", "fps": True}, "fps must be a positive number"),
     ],
 )
 def test_a_bad_entry_is_an_error_that_names_the_file_and_the_video(tmp_path, entry, message):
@@ -75,7 +78,7 @@ def test_what_is_no_annotation_is_an_error_that_names_the_file(tmp_path, text):
         read_database(write(tmp_path, text))
 
 
-@pytest.mark.parametrize("label", [None, "", ["a"], 1.5, True, {"a": 1}, "a", 3, "Ambiguous"])
+@pytest.mark.parametrize("label", [None, "", [], 1.5, True, {"a": 1}, "a", 3, "Ambiguous"])
 @pytest.mark.parametrize("segment", [[0, 1], ["0", "1.5"], "14", [False, True], [1, 1], [2, 1], [0], None, {"0": 1}])
 def test_training_and_evaluation_judge_an_annotation_alike(tmp_path, label, segment):
     sound = {"label": "b", "segment": [0, 9]}
@@ -94,7 +97,7 @@ def test_training_and_evaluation_judge_an_annotation_alike(tmp_path, label, segm
 
 def test_segments_labelled_ambiguous_are_counted_and_make_no_label(tmp_path):
     actions = [{"label": label, "segment": [1, 2]} for label in ("a", "Ambiguous", "Ambiguous")]
-    found = read_database(write(tmp_path, {"v": {"subset": "train", "annotations": actions}}))["v"]
+    found = read_database(write(tmp_path, {"v": {"subset": "train", "annotations": actions}})).entries["v"]
     assert (found.labels, len(found.segments), found.ambiguous) == (("a",), 1, 2)
 
 
@@ -110,13 +113,13 @@ def test_no_file_is_an_error(tmp_path):
 
 
 def test_thumos14_as_published(shared_data):
-    found = read_database(shared_data("thumos14-basnet") / "gt.json")
+    found = read_database(shared_data("thumos14-basnet") / "gt.json").entries
     assert len(found) == 410
     assert len({label for entry in found.values() for label in entry.labels}) == 20
     assert sum(entry.empty_segments for entry in found.values()) == 0
 
 
 def test_activitynet_as_published(shared_data):
-    found = read_database(shared_data("activitynet12") / "activity_net.v1-2.min.json")
+    found = read_database(shared_data("activitynet12") / "activity_net.v1-2.min.json").entries
     assert len(found) == 4819 + 2383 + 2480
     assert sum(entry.empty_segments for entry in found.values()) == 10

@@ -20,7 +20,7 @@ def thumos(shared_data, fps=25.0) -> tuple[list[int], list[float]]:
     names = np.load(folder / "videoname.npy", allow_pickle=False).astype(str)
     seconds = np.load(folder / "duration.npy", allow_pickle=False)[:, 0]
     durations = dict(zip(names.tolist(), seconds.tolist(), strict=True))
-    entries = read_database(shared_data("thumos14-basnet") / "gt.json")
+    entries = read_database(shared_data("thumos14-basnet") / "gt.json").entries
     train = {name: entry for name, entry in entries.items() if entry.subset == "train"}
     lengths = [int(durations[name] * fps / 16) for name in train]
     return lengths, [max(s.end for s in entry.segments) for entry in train.values()]

@@ -30,7 +30,7 @@ def test_thumos14_as_published(shared_data, tmp_path):
     assert data.videos[7].duration == np.load(source / "duration.npy")[7, 0]
     assert (data.videos[7].streams["flow"].load() == 7).all()
     assert any("labels and labels_all disagree in 8 validation videos" in note for note in data.notes)
-    others = read_database(shared_data("thumos14-basnet") / "gt.json")
+    others = read_database(shared_data("thumos14-basnet") / "gt.json").entries
     for video in data.videos:
         if video.id in others:
             assert video.labels == others[video.id].labels

@@ -1,17 +1,18 @@
-"""Annotation files in the ActivityNet form: {"database": {id: {"subset", "duration", "annotations"}}}.
+"""Annotation files as layouts read and write them, and which of the subsets they name are for training.
 
-They are read leniently and written in full. Which of the subsets they name are for training is decided here, too.
+They are read in every form of the field, by `amsx.annotations`, and written in ActivityNet's:
+{"database": {id: {"subset", "duration", "annotations"}}}.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from amsx.annotations import VideoAnnotation, read_annotation
 from amsx.data.videos import Dataset, Segment, Subset, Video
-from amsx.files import parse_json, read_text, visible, write_json
-from amsx.records import AMBIGUOUS, label_fault, record_fault
+from amsx.files import visible, write_json
+from amsx.records import AMBIGUOUS
 
 KINDS = {  # how subsets are called, in lower case
     "train": {"train", "training"},
@@ -28,13 +29,14 @@ ACTIVITY_NET: SubsetNames = {"train": "training", "test": "validation"}  # its t
 class Entry:
     """What an annotation says about one video. Segments labelled Ambiguous are counted and left out in every layout."""
 
-    subset: str  # as written
+    subset: str  # as written, without blanks around it; "" where the annotation names none
     labels: tuple[str, ...]  # sorted, each once; those of empty segments, too
     segments: tuple[Segment, ...]
     empty_segments: int = 0  # left out of `segments` because they end where they start
     duration: float | None = None  # seconds
     fps: float | None = None  # frames per second
     frames: float | None = None  # as written, not derived
+    feature_frames: float | None = None  # those of the video's frames that its features cover, as written
     ambiguous: int = 0  # segments left out because their label is Ambiguous, which is no class
 
     def __post_init__(self) -> None:
@@ -49,33 +51,25 @@ def annotation_files(root: Path) -> list[Path]:
     return visible(root, "*.json", "annotations/*.json")
 
 
-def read_database(path: Path, *, labels_alone: bool = False) -> dict[str, Entry]:
-    """The videos of an annotation file, in its order.
+@dataclass(frozen=True)
+class Database:
+    """An annotation file as the readers of layouts need it."""
 
-    With `labels_alone`, an annotation without a segment labels the whole video. Numbers may be strings. A segment that
-    ends where it starts (ActivityNet has some) is left out and counted, because nothing can overlap it. Raises
-    FileNotFoundError, or a ValueError that names the file and the video, for text that is not JSON, a key that occurs
-    twice (so that one video id stands for two), an entry without a subset, and a label or a segment that
-    `amsx.records` refuses, as the evaluation does.
+    entries: dict[str, Entry]  # by id, in the file's order
+    beside: Mapping[str, Any]  # what stands in the file beside the videos
+    notes: tuple[str, ...]  # on how the file was read
+
+
+def read_database(path: Path, *, labels_alone: bool = False) -> Database:
+    """The videos of an annotation file in any of the forms that `amsx.annotations` reads, for the evaluation as well.
+
+    With `labels_alone`, an annotation without a segment labels the whole video. A segment that ends where it starts
+    (ActivityNet has some) is left out and counted, because nothing can overlap it. Raises FileNotFoundError, or a
+    ValueError that names the file and the video, as `amsx.annotations.parse_annotation` does.
     """
-    database = read_json(path).get("database")
-    if not isinstance(database, dict) or not database:
-        raise ValueError(f'{path}: expected {{"database": {{video id: ...}}}} with at least one video')
-    return {name: _entry(entry, labels_alone, f"{path}: video {name!r}") for name, entry in database.items()}
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file. FileNotFoundError; ValueError where it is not an object or a key occurs twice."""
-    if not path.is_file():
-        raise FileNotFoundError(f"no annotation file {path}")
-    text = read_text(path)
-    try:
-        content = parse_json(text)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f'{path}: expected {{"database": {{video id: ...}}}}, got a {type(content).__name__}')
-    return content
+    content = read_annotation(path, labels_alone=labels_alone)
+    entries = {name: _entry(video) for name, video in content.videos.items()}
+    return Database(entries, content.beside, content.notes)
 
 
 def subset_roles(
@@ -90,12 +84,18 @@ def subset_roles(
     """
     written = {entry.subset for entry in entries.values()}
     if given is not None:
-        absent = sorted(set(given) - written)
-        if absent or not set(given.values()) <= {"train", "test"}:
-            raise ValueError(f"subsets={dict(given)}: expected 'train' or 'test' for some of {sorted(written)}")
+        given = {name.strip(): role for name, role in given.items()}
+        if not set(given) <= written or not set(given.values()) <= {"train", "test"}:
+            raise ValueError(f"subsets={given}: expected 'train' or 'test' for some of {sorted(written)}")
         roles = dict(given)
     else:
-        kinds = {kind: {name for name in written if name.strip().lower() in names} for kind, names in KINDS.items()}
+        unnamed = [video for video, entry in entries.items() if not entry.subset]
+        if unnamed:
+            raise ValueError(
+                f"the annotation names no subset of {len(unnamed)} videos, {unnamed[0]!r} first; "
+                """say with subsets={"": "train"} or {"": "test"} what they are"""
+            )
+        kinds = {kind: {name for name in written if name.lower() in names} for kind, names in KINDS.items()}
         unknown = sorted(written - set().union(*kinds.values()))
         if unknown:
             raise ValueError(f"unknown subsets {unknown}; say with subsets= which are 'train' and 'test'")
@@ -137,55 +137,19 @@ def subsets_option(dataset: Dataset, subsets: SubsetNames) -> dict[str, Subset] 
     return None if dataset.subset("train") else {subsets["test"]: "test"}
 
 
-def _entry(entry: Any, labels_alone: bool, where: str) -> Entry:
-    if not isinstance(entry, dict) or not isinstance(entry.get("subset"), str):
-        raise ValueError(f"{where} has no subset, expected an object with 'subset' and 'annotations'")
-    annotations = entry.get("annotations", [])
-    if not isinstance(annotations, list):
-        raise ValueError(f"{where}: annotations must be a list, got {type(annotations).__name__}")
-    labels, segments, empty = set(), [], 0
-    for index, annotation in enumerate(annotations):
-        alone = labels_alone and isinstance(annotation, dict) and "label" in annotation and "segment" not in annotation
-        fault = _label_alone_fault(annotation) if alone else record_fault(annotation, ("label", "segment"))
-        if fault:
-            raise ValueError(f"{where}, annotation {index} {fault}")
-        label = str(annotation["label"])
-        labels.add(label)
-        if alone:
-            continue
-        start, end = map(float, annotation["segment"])
-        if start < end:
-            segments.append(Segment(start, end, label))
-        elif label != AMBIGUOUS:
-            empty += 1
+def _entry(video: VideoAnnotation) -> Entry:
+    placed = [instance for instance in video.instances if instance.start < instance.end]
+    empty = [instance for instance in video.instances if instance.start == instance.end]
     return Entry(
-        subset=entry["subset"],
-        labels=tuple(sorted(labels)),
-        segments=tuple(segments),
-        empty_segments=empty,
-        duration=_positive(entry, ("duration",), where),
-        fps=_positive(entry, ("fps",), where),
-        frames=_positive(entry, ("frames", "frame", "num_frames"), where),
+        subset=video.subset or "",
+        labels=tuple(sorted({*video.labels, *(instance.label for instance in video.instances)})),
+        segments=tuple(Segment(instance.start, instance.end, instance.label) for instance in placed),
+        empty_segments=sum(instance.label != AMBIGUOUS for instance in empty),
+        duration=video.duration,
+        fps=video.fps,
+        frames=video.frames,
+        feature_frames=video.feature_frames,
     )
-
-
-def _label_alone_fault(annotation: dict[str, Any]) -> str | None:
-    fault = label_fault(annotation["label"])
-    return f"has label {fault}" if fault else None
-
-
-def _positive(entry: dict[str, Any], keys: tuple[str, ...], where: str) -> float | None:
-    """The first of `keys` that the entry has, as a positive number; None where it has none of them."""
-    for key in keys:
-        if entry.get(key) is not None:
-            try:
-                value = float(entry[key])
-            except (TypeError, ValueError):
-                value = math.nan
-            if not (math.isfinite(value) and value > 0):
-                raise ValueError(f"{where}: {key} must be a positive number, got {entry[key]!r}")
-            return value
-    return None
 
 
 def _written_entry(video: Video, ids: Mapping[str, int], subset: str) -> dict[str, Any]:

@@ -71,8 +71,10 @@ def read_per_video(
     """
     given = None if options.annotation is None else Path(options.annotation)
     path = given or only_candidate(annotation_files(root), root, "annotation")
-    entries = read_database(path)
-    roles, notes = subset_roles(entries, options.subsets)
+    database = read_database(path)
+    entries = database.entries
+    roles, role_notes = subset_roles(entries, options.subsets)
+    notes = [*database.notes, *role_notes]
     chosen = {name: roles[entry.subset] for name, entry in entries.items() if entry.subset in roles}
     folder = None if options.features is None else Path(options.features)
     folder = folder or only_candidate(_feature_folders(root, kinds), root, "features")

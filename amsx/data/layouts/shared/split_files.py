@@ -19,7 +19,9 @@ def split_subsets(root: Path, entries: Mapping[str, Entry]) -> tuple[dict[str, S
     """
     files = {subset: root / f"split_{subset}.txt" for subset in SUBSETS}
     if not any(path.is_file() for path in files.values()):
-        odd = [f"{name} ({entry.subset})" for name, entry in entries.items() if entry.subset not in SUBSETS]
+        odd = [
+            f"{name} ({entry.subset or 'no subset'})" for name, entry in entries.items() if entry.subset not in SUBSETS
+        ]
         if odd:
             raise ValueError(f"{root / 'gt.json'}: expected the subset train or test, but not so: {shortened(odd)}")
         note = "no split_train.txt or split_test.txt; the subsets are those of gt.json"
@@ -41,7 +43,7 @@ def split_subsets(root: Path, entries: Mapping[str, Entry]) -> tuple[dict[str, S
     left_out = [name for name in entries if name not in subsets]
     if left_out:
         notes.append(f"left out: {len(left_out)} videos of gt.json that no split file lists: {shortened(left_out)}")
-    moved = [name for name, subset in subsets.items() if entries[name].subset != subset]
+    moved = [name for name, subset in subsets.items() if entries[name].subset not in ("", subset)]
     if moved:
         notes.append(
             f"{len(moved)} videos are in another subset in gt.json; the split files decide: {shortened(moved)}"
