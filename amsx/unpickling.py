@@ -32,7 +32,7 @@ def load_pickle(path: Path, *, encoding: Encoding = "latin1") -> Any:
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}")
     with path.open("rb") as file:
-        return _load(file, path, encoding)
+        return read_pickle(file, path, encoding)
 
 
 def load_npy(path: Path, *, encoding: Encoding = "latin1") -> NDArray[Any]:
@@ -51,7 +51,7 @@ def load_npy(path: Path, *, encoding: Encoding = "latin1") -> NDArray[Any]:
                 return np.asarray(npy.read_array(file, allow_pickle=False))
         except (ValueError, EOFError) as error:
             raise ValueError(f"{path}: not a readable .npy file ({error})") from error
-        array = _load(file, path, encoding)
+        array = read_pickle(file, path, encoding)
     objects = dtype.kind == "O" and isinstance(array, np.ndarray) and array.dtype.kind == "O"
     if not objects or array.shape != shape:
         found = f"{array.dtype} of shape {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
@@ -60,7 +60,8 @@ def load_npy(path: Path, *, encoding: Encoding = "latin1") -> NDArray[Any]:
     return checked
 
 
-def _load(file: BinaryIO, path: Path, encoding: Encoding) -> Any:
+def read_pickle(file: BinaryIO, path: Path, encoding: Encoding = "latin1") -> Any:
+    """What the pickle in the open `file` holds; `path` is its name in errors, which are those of `load_pickle`."""
     try:
         return _finished(_Restricted(file, encoding=encoding).load(), {}, [])
     except _Refused as error:

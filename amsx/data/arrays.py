@@ -1,82 +1,166 @@
 """Reading arrays of features from files (npy, npz, h5, pt, csv, pkl), and writing the .npy files of layouts.
 
 `inspect_array` returns the shape, for which it reads the header alone where the format has one (npy, npz, h5);
-`read_array` returns the values. Both raise FileNotFoundError, or a ValueError that names the file and its fault.
+`read_array` returns the values. Whatever a file holds, both raise nothing but FileNotFoundError, where it is not there,
+and a ValueError that begins with its path and names its fault.
 """
 
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from amsx.files import read_text
-from amsx.unpickling import load_pickle
+from amsx.data.csv_features import read_csv
+from amsx.data.numbers import EXPECTED, as_numbers, axes_of, flat_names
+from amsx.unpickling import load_npy, load_pickle, read_pickle
 
 USUAL_KEYS = ("feats", "features", "feature")  # OpenTAD; others; CMCS
 SUFFIXES = (".npy", ".npz", ".h5", ".hdf5", ".pt", ".pth", ".csv", ".pkl", ".pickle")
+HDF5 = (".h5", ".hdf5")
+GZIP = b"\x1f\x8b"  # the first bytes of what gzip compressed
+
+ResultT = TypeVar("ResultT")
 
 
-def inspect_array(path: Path, key: str | None = None) -> tuple[tuple[int, ...], np.dtype[Any]]:
+class Contents(NamedTuple):
+    """What a file of features holds, without the values."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    form: str = ""  # what the file has besides values, in words: the header of a .csv file
+
+
+def inspect_array(path: Path, key: str | None = None) -> Contents:
     """Shape and dtype of the array of real numbers in `path`.
 
-    `key` is the array's name in a file that can hold several (npz, h5, or a dict in pt or pkl). By default it is the
-    only array, or the one called feats, features or feature.
+    `key` is the array's name in a file that can hold several (npz, h5, or a dict in pt or pkl, where "a/b" is b in a).
+    By default it is the only array, the one called feats, features or feature, or the only one of two axes or more.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"no feature file {path}")
-    if path.suffix == ".npy":
-        with path.open("rb") as file:
-            shape, dtype = _npy_header(file, path)
-            _check_size(path, path.stat().st_size - file.tell(), shape, dtype)
-    elif path.suffix == ".npz":
-        with _Member(path, key) as (file, size):
-            shape, dtype = _npy_header(file, path)
-            _check_size(path, size - file.tell(), shape, dtype)
-    elif path.suffix in (".h5", ".hdf5"):
-        shape, dtype = _in_h5(path, key, lambda data: (tuple(data.shape), np.dtype(data.dtype)))
-    else:
-        array = _read(path, key)
-        shape, dtype = array.shape, array.dtype
-    if dtype.kind not in "fiu":
-        raise ValueError(f"{path}: holds {dtype} values, expected an array of real numbers")
-    return shape, dtype
+    contents = _guarded(path, lambda: _inspect(path, key))
+    if contents.dtype.kind not in "fiu":
+        raise ValueError(f"{path}: holds {contents.dtype} values, {EXPECTED}")
+    return contents
 
 
 def read_array(path: Path, key: str | None = None) -> NDArray[Any]:
     """The array in `path`, of any shape; of a .npy file, a memory map. `key` is that of `inspect_array`."""
+    return _guarded(path, lambda: _read(path, key))
+
+
+def array_names(path: Path) -> list[str]:
+    """The full names of the arrays in a .npz or HDF5 file; of an array in a group, <group>/<name>."""
+
+    def names() -> list[str]:
+        if path.suffix in HDF5:
+            found: list[str] = _opened_h5(path, _arrays_of_h5)
+            return found
+        with zipfile.ZipFile(path) as archive:
+            return _members(archive)
+
+    return _guarded(path, names)
+
+
+def load_values(path: Path) -> dict[str, Any]:
+    """What a dict in a file holds (pt, pkl, or npy of objects), by full name; empty where the file holds no dict."""
+
+    def values() -> dict[str, Any]:
+        value = _load_objects(path)
+        return flat_names(value) if isinstance(value, Mapping) else {}
+
+    return _guarded(path, values)
+
+
+def _guarded(path: Path, read: Callable[[], ResultT]) -> ResultT:
+    """What `read` returns; every failure but a missing file as a ValueError that begins with the path."""
     if not path.is_file():
         raise FileNotFoundError(f"no feature file {path}")
-    return _read(path, key)
+    try:
+        return read()
+    except Exception as error:  # libraries raise nearly anything at files of others
+        named = isinstance(error, ValueError) and str(error).startswith(str(path))
+        if _starts_with(path, GZIP):
+            raise ValueError(f"{path}: compressed by gzip; expected an unpacked {path.suffix} file") from error
+        if named:
+            raise
+        reason = str(error).strip().partition("\n")[0]
+        raise ValueError(f"{path}: not a readable {path.suffix} file ({type(error).__name__}: {reason})") from error
+
+
+def _starts_with(path: Path, mark: bytes) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(mark)) == mark
+    except OSError:
+        return False
+
+
+def _inspect(path: Path, key: str | None) -> Contents:
+    if path.suffix == ".npy":
+        with path.open("rb") as file:
+            shape, dtype = _npy_header(file, path)
+            _check_size(path, path.stat().st_size - file.tell(), shape, dtype)
+        if not dtype.hasobject and key is None:
+            return Contents(shape, dtype)
+    elif path.suffix == ".npz":
+        with _Member(path, key) as (file, size):
+            shape, dtype = _npy_header(file, path)
+            _check_size(path, size - file.tell(), shape, dtype)
+        if not dtype.hasobject:
+            return Contents(shape, dtype)
+    elif path.suffix in HDF5:
+        shape, dtype = _in_h5(path, key, lambda data: (data.shape, np.dtype(data.dtype)))
+        if shape is None:
+            raise ValueError(f"{path}: holds an empty value, {EXPECTED}")
+        return Contents(tuple(shape), dtype)
+    elif path.suffix == ".csv":
+        table, form = read_csv(path)
+        return Contents(table.shape, table.dtype, form)
+    array = _read(path, key)
+    return Contents(array.shape, array.dtype)
 
 
 def _read(path: Path, key: str | None) -> NDArray[Any]:
     if path.suffix == ".npy":
-        try:
-            return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
-        except (ValueError, EOFError) as error:
-            raise ValueError(f"{path}: not a readable .npy file ({error})") from error
+        with path.open("rb") as file:
+            objects = _npy_header(file, path)[1].hasobject
+        if objects or key is not None:
+            return _array_of(_load_objects(path), path, key)
+        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
     if path.suffix == ".npz":
+        with _Member(path, key) as (file, _):
+            dtype = _npy_header(file, path)[1]
+            if dtype.hasobject:
+                return _array_of(read_pickle(file, path), path, None)
         with _Member(path, key) as (file, _):
             try:
                 return np.asarray(npy.read_array(file, allow_pickle=False))
             except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
                 raise ValueError(f"{path}: not a readable .npz file ({error})") from error
-    if path.suffix in (".h5", ".hdf5"):
+    if path.suffix in HDF5:
         return np.asarray(_in_h5(path, key, lambda data: data[()]))
-    if path.suffix in (".pt", ".pth"):
-        return _array_of(_torch_load(path), path, key)
-    if path.suffix in (".pkl", ".pickle"):
-        return _array_of(load_pickle(path), path, key)
     if path.suffix == ".csv":
-        return _read_csv(path)
+        return read_csv(path)[0]
+    return _array_of(_load_objects(path), path, key)
+
+
+def _load_objects(path: Path) -> Any:
+    """What a file of Python's values holds."""
+    if path.suffix in (".pt", ".pth"):
+        return _torch_load(path)
+    if path.suffix in (".pkl", ".pickle"):
+        return load_pickle(path)
+    if path.suffix == ".npy":
+        array = load_npy(path)
+        return array.item() if array.ndim == 0 and array.dtype.hasobject else array
     raise ValueError(f"{path}: unknown kind of file, expected one of {', '.join(SUFFIXES)}")
 
 
@@ -110,33 +194,33 @@ class _Member:
         except zipfile.BadZipFile as error:
             raise ValueError(f"{self.path}: truncated, or not a readable .npz file ({error})") from error
         try:
-            names = [name[:-4] for name in self.archive.namelist() if name.endswith(".npy")]
-            name = choose_key(names, self.key, self.path) + ".npy"
+            name = choose_key(_members(self.archive), self.key, self.path, self._axes) + ".npy"
             self.member = self.archive.open(name)
         except (ValueError, zipfile.BadZipFile, NotImplementedError) as error:
             self.archive.close()
             raise error if isinstance(error, ValueError) else ValueError(f"{self.path}: {error}") from error
         return self.member, self.archive.getinfo(name).file_size  # type: ignore[return-value]
 
+    def _axes(self, name: str) -> int:
+        with self.archive.open(name + ".npy") as member:
+            return len(_npy_header(member, self.path)[0])  # type: ignore[arg-type]
+
     def __exit__(self, *_: object) -> None:
         self.member.close()
         self.archive.close()
 
 
-def members_of_h5(path: Path) -> dict[str, list[str]]:
-    """The names at the top of an HDF5 file, each with the full names of the arrays that it is or contains."""
-
-    def members(file: Any) -> dict[str, list[str]]:
-        return {name: _arrays_of_h5(item) if hasattr(item, "visititems") else [name] for name, item in file.items()}
-
-    named: dict[str, list[str]] = _opened_h5(path, members)
-    return named
+def _members(archive: zipfile.ZipFile) -> list[str]:
+    """The names of the arrays in an open .npz file."""
+    return [name[:-4] for name in archive.namelist() if name.endswith(".npy")]
 
 
 def _in_h5(path: Path, key: str | None, take: Callable[[Any], Any]) -> Any:
     def chosen(file: Any) -> Any:
         item = file.get(key) if key is not None else None  # at once: a file of many videos has many names
-        return take(item if hasattr(item, "dtype") else file[choose_key(_arrays_of_h5(file), key, path)])
+        if not hasattr(item, "dtype"):
+            item = file[choose_key(_arrays_of_h5(file), key, path, lambda name: len(file[name].shape or ()))]
+        return take(item)
 
     return _opened_h5(path, chosen)
 
@@ -166,108 +250,35 @@ def _torch_load(path: Path) -> Any:
     if not zipfile.is_zipfile(path):
         raise ValueError(f"{path}: truncated, or not a file that torch.save writes since version 1.6")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what torch says of sparse and quantized tensors helps nobody here
+            return torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, UnpicklingError, EOFError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()
         refusal = next((line.strip() for line in reason if "GLOBAL" in line), reason[0] if reason else repr(error))
+        if "GLOBAL numpy" in refusal:  # arrays of NumPy, which torch.save pickles whole
+            with zipfile.ZipFile(path) as archive:
+                name = next(name for name in archive.namelist() if name.endswith("/data.pkl"))
+                with archive.open(name) as file:
+                    return read_pickle(file, path)  # type: ignore[arg-type]
         raise ValueError(f"{path}: refused or broken, not plain tensors ({refusal})") from error
 
 
 def _array_of(value: Any, path: Path, key: str | None) -> NDArray[Any]:
     """`value` as an array, or the array that the dict `value` holds under `key`."""
     if isinstance(value, Mapping):
-        value = value[choose_key([name for name in value if isinstance(name, str)], key, path)]
+        named = flat_names(value)
+        value = named[choose_key(named, key, path, lambda name: axes_of(named[name]))]
     elif key is not None:
         raise ValueError(f"{path}: holds a {type(value).__name__} and no {key!r}")
-    if isinstance(value, torch.Tensor):
-        value = value.float().numpy() if value.dtype == torch.bfloat16 else value.numpy()
-    if not isinstance(value, np.ndarray):
-        raise ValueError(f"{path}: holds a {type(value).__name__}, expected an array of real numbers")
-    return value
+    return as_numbers(value, str(path))
 
 
-def csv_form(path: Path) -> str:
-    """What a file of comma-separated numbers has besides its rows of values, in words; "" where that is nothing."""
-    header, index, _ = _csv_parts(path)
-    parts = ["a first line of column names"] * header + ["a first column that counts the rows"] * index
-    return " and ".join(parts)
+def choose_key(names: Iterable[str], key: str | None, path: Path, axes: Callable[[str], int] = lambda _: 0) -> str:
+    """The name of the array to read: `key`; by default the only one, or the one with a usual name; else ValueError.
 
-
-def _read_csv(path: Path) -> NDArray[Any]:
-    """Comma-separated numbers, a row per snippet, without the header and the index that the file may have."""
-    _, index, lines = _csv_parts(path)
-    try:
-        table = np.loadtxt(lines, delimiter=",", dtype=np.float32, ndmin=2, comments=None)
-    except ValueError:
-        raise ValueError(f"{path}: {_csv_fault(lines, path)}") from None
-    return table[:, 1:] if index else table
-
-
-def _csv_parts(path: Path) -> tuple[bool, bool, list[str]]:
-    """Whether a CSV file begins with a header and with a column that counts the rows, and its lines without the header.
-
-    The whole file decides. A first line of names is a header, and so is one that reads 0 to D - 1 (the numbers that
-    pandas gives to columns) above values that are not whole. A first column is an index where it reads 0 to n - 1 and
-    the header gives it no name, or other values are not whole. ValueError where a line is empty, where cells are, or
-    where a first line or column can be read both ways.
+    Where `axes` tells how many axes an array has, and one alone has two or more, it is that one.
     """
-    lines = read_text(path).rstrip().split("\n")
-    first = [cell.strip().strip('"').strip() for cell in lines[0].split(",")]
-    if first == [""]:
-        raise ValueError(f"{path}: line 1 is empty; expected numbers separated by commas")
-    numeric = [_is_float(cell) for cell in first]
-    body = lines[1:]
-    fractions = any(mark in line.lower() for line in body for mark in ".en")
-    counts_columns = first == [str(i) for i in range(len(first))]
-    names_index = not numeric[0] and first[1:] == [str(i) for i in range(len(first) - 1)]
-    names = not any(numeric) and all(first[1:]) and (first[0] != "" or len(first) > 1)
-    if counts_columns and body and not fractions and len(first) > 1:
-        raise ValueError(
-            f"{path}: row 1 reads 0 to {len(first) - 1}, which may be a header or values; write values with a decimal "
-            "point, or the header with names"
-        )
-    header = names or names_index or (counts_columns and fractions)
-    rows = body if header else lines
-    if any(not row.strip() for row in rows):  # NumPy would pass over it
-        number = len(lines) - len(rows) + 1 + next(i for i, row in enumerate(rows) if not row.strip())
-        raise ValueError(f"{path}: row {number} is empty; expected numbers separated by commas")
-    if not rows:
-        raise ValueError(f"{path}: holds a header and no row of numbers")
-    counting = all(row.split(",", 1)[0].strip().strip('"') == str(i) for i, row in enumerate(rows))
-    unnamed = header and (first[0] in ("", "index") or first[0].startswith("Unnamed:"))
-    if unnamed and not counting:
-        raise ValueError(f"{path}: the first column has no name of its own and does not count the rows from 0")
-    others = [row.partition(",")[2].lower() for row in rows]
-    fractional = any(mark in row for row in others for mark in ".en")
-    index = unnamed or (counting and fractional and len(rows) > 2 and not counts_columns)
-    return header, index, rows
-
-
-def _csv_fault(lines: list[str], path: Path) -> str:
-    """What keeps rows of a CSV file, without its header, from being numbers."""
-    shift = len(read_text(path).rstrip().split("\n")) - len(lines) + 1
-    width = lines[0].count(",") + 1
-    for number, line in enumerate(lines, start=shift):
-        cells = [cell.strip() for cell in line.split(",")]
-        for column, cell in enumerate(cells, start=1):
-            if not _is_float(cell):
-                what = f"holds {cell[:40]!r}" if cell else "is empty"
-                return f"row {number}, column {column} {what}; expected a number"
-        if len(cells) != width:
-            return f"row {number} has {len(cells)} columns; expected {width} as in the first"
-    return "not a readable .csv file of numbers"
-
-
-def _is_float(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def choose_key(names: Iterable[str], key: str | None, path: Path) -> str:
-    """The name of the array to read: `key`, the only one, or the one with a usual name; else ValueError."""
     names = list(names)
     if key is not None:
         if key not in names:
@@ -275,6 +286,8 @@ def choose_key(names: Iterable[str], key: str | None, path: Path) -> str:
         return key
     usual = names if len(names) == 1 else [name for name in USUAL_KEYS if name in names][:1]
     if not usual:
+        usual = [name for name in names if axes(name) >= 2]
+    if len(usual) != 1:
         raise ValueError(
             f"{path}: holds {names or 'no array'}, expected one array or one of {list(USUAL_KEYS)}; give key"
         )

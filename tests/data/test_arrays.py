@@ -1,6 +1,7 @@
 """Feature files of every kind: the shape and the values they were written with, and every way to be broken."""
 
 import builtins
+import gzip
 import pickle
 import sys
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from amsx.data.arrays import SUFFIXES, csv_form, inspect_array, read_array
+from amsx.data.arrays import SUFFIXES, inspect_array, read_array
 from amsx.data.features import FeatureFile
 
 ARRAY = np.arange(12, dtype="f4").reshape(4, 3) / 7
@@ -37,7 +38,7 @@ def write(path, array=ARRAY, key="feats"):
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_gives_its_shape_and_its_values(tmp_path, kind):
     path = write(tmp_path / f"v.{kind}")
-    assert inspect_array(path) == ((4, 3), np.dtype("f4"))
+    assert inspect_array(path)[:2] == ((4, 3), np.dtype("f4"))
     np.testing.assert_array_equal(read_array(path), ARRAY)
     stream = FeatureFile.inspect(path)
     assert stream.shape == (4, 3)
@@ -76,6 +77,8 @@ def test_a_file_of_several_arrays_needs_a_key_unless_one_has_the_usual_name(tmp_
     path = tmp_path / "v.npz"
     np.savez(path, feature=ARRAY, frame_cnt=9)
     assert inspect_array(path)[0] == (4, 3)
+    np.savez(path, i3d=ARRAY, times=ARRAY[:, 0], fps=25.0)  # one alone can be (snippets, channels)
+    np.testing.assert_array_equal(read_array(path), ARRAY)
     np.savez(path, a=ARRAY, b=ARRAY[:2])
     with pytest.raises(ValueError, match=r"holds \['a', 'b'\], expected one array or one of .*; give key"):
         inspect_array(path)
@@ -100,55 +103,6 @@ def test_compressed_and_bfloat16_and_headless_files(tmp_path):
     np.testing.assert_array_equal(read_array(tmp_path / "v.pt"), np.ones((2, 3)))
     (tmp_path / "v.csv").write_text("1,2\n3,4\n")
     assert read_array(tmp_path / "v.csv").tolist() == [[1, 2], [3, 4]]
-
-
-HEADER, INDEX = "a first line of column names", "a first column that counts the rows"
-ROWS = "0.5,1.5\n2.5,3\n4,5.5\n"
-VALUES = [[0.5, 1.5], [2.5, 3], [4, 5.5]]
-
-
-@pytest.mark.parametrize(
-    ("text", "form"),
-    [
-        (ROWS, ""),
-        ("\ufeff" + ROWS.replace("\n", "\r\n"), ""),
-        ("0,1\n" + ROWS, HEADER),
-        ("a,b\n" + ROWS, HEADER),
-        ('\ufeff"a","b"\n' + ROWS, HEADER),
-        (",0,1\n0,0.5,1.5\n1,2.5,3\n2,4,5.5\n", f"{HEADER} and {INDEX}"),
-        (
-            "index,a,b\n0,0.5,1.5\n1,2.5,3\n2,4,5.5",
-            f"{HEADER} and {INDEX}",
-        ),
-        ("0,0.5,1.5\n1,2.5,3\n2,4,5.5\n", INDEX),
-    ],
-)
-def test_the_whole_csv_file_says_what_is_header_index_and_value(tmp_path, text, form):
-    path = tmp_path / "v.csv"
-    path.write_bytes(text.encode())
-    assert read_array(path).tolist() == VALUES
-    assert csv_form(path) == form
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("0.5,,1\n1,2,3\n", "row 1, column 2 is empty"),
-        ("1.5,2\n3,\n", "row 2, column 2 is empty"),
-        ("a,b\n1.5,2\n3,x\n", "row 3, column 2 holds 'x'"),
-        ("a,2\n3,4.5\n", "row 1, column 1 holds 'a'"),
-        ("1.5,2\n\n3,4\n", "row 2 is empty"),
-        ("1.5,2\n3\n", "row 2 has 1 columns; expected 2"),
-        ("a,b\n", "a header and no row"),
-        ("", "line 1 is empty"),
-        ("0,1\n2,3\n", "row 1 reads 0 to 1, which may be a header or values"),
-        (",a\n0.5,1\n0.7,2\n", "first column has no name"),
-    ],
-)
-def test_a_csv_file_that_leaves_a_doubt_is_an_error_that_names_file_and_row(tmp_path, text, message):
-    (tmp_path / "v.csv").write_text(text)
-    with pytest.raises(ValueError, match=rf"v\.csv: .*{message}"):
-        FeatureFile.inspect(tmp_path / "v.csv")
 
 
 def test_a_broken_checksum_is_found_when_the_values_are_read(tmp_path):
@@ -185,10 +139,10 @@ def test_h5_without_its_package_says_which(tmp_path, monkeypatch):
         inspect_array(tmp_path / "v.h5")
 
 
-@pytest.mark.parametrize("value", [{"feats": "text"}, [1, 2], "text"])
+@pytest.mark.parametrize("value", [{"feats": "text"}, ["a", "b"], "text", None, {}, {1: 2}])
 def test_a_pickle_of_something_else_is_refused(tmp_path, value):
     (tmp_path / "v.pkl").write_bytes(pickle.dumps(value))
-    with pytest.raises(ValueError, match="expected an array of real numbers"):
+    with pytest.raises(ValueError, match=r"v\.pkl: .*expected (an array of real numbers|one array)"):
         inspect_array(tmp_path / "v.pkl")
 
 
@@ -199,3 +153,133 @@ def test_of_several_views_the_first_is_taken(tmp_path):
     np.testing.assert_array_equal(stream.load(), np.arange(21).reshape(7, 3))
     with pytest.raises(ValueError, match=r"expected \(views, snippets, channels\)"):
         FeatureFile.inspect(write(tmp_path / "w.npy"), variants=True)
+
+
+def tensor(value):
+    return lambda path: torch.save(value, path)
+
+
+def pickled(value):
+    return lambda path: path.write_bytes(pickle.dumps(value))
+
+
+def saved(value):
+    return lambda path: np.save(path, value, allow_pickle=True)
+
+
+def archive(**values):
+    return lambda path: np.savez(path, **values)
+
+
+def in_h5(value):
+    def make(path):
+        h5py = pytest.importorskip("h5py")
+        with h5py.File(path, "w") as file:
+            file["feats"] = h5py.Empty("f4") if value is None else value
+
+    return make
+
+
+def objects(values):
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
+
+
+X = torch.from_numpy(ARRAY.copy())
+COMPLEX = torch.complex(X, -X)
+STRUCTURED = np.zeros(4, dtype=[("a", "f4"), ("b", "f4")])
+READ = {
+    "requires a gradient": ("v.pt", tensor(X.clone().requires_grad_())),
+    "a parameter": ("v.pt", tensor(torch.nn.Parameter(X.clone()))),
+    "sparse COO": ("v.pt", tensor(X.to_sparse())),
+    "sparse CSR": ("v.pt", lambda path: torch.save(X.to_sparse_csr(), path)),
+    "a negative view": ("v.pt", tensor(COMPLEX.conj().imag)),
+    "a transposed view": ("v.pth", tensor(X.T.contiguous().T)),
+    "doubles": ("v.pt", tensor(X.double())),
+    "numpy by torch": ("v.pt", tensor(ARRAY)),
+    "numpy in a dict by torch": ("v.pt", tensor({"x": ARRAY, "fps": 25.0})),
+    "a list of tensors": ("v.pt", tensor(list(X))),
+    "a list of lists by torch": ("v.pt", tensor(X.tolist())),
+    "a dict with one array": ("v.pt", tensor({"x": X, "fps": 25.0, "name": "v"})),
+    "a dict in a dict": ("v.pt", tensor({"v": {"i3d": X, "times": X[:, 0]}})),
+    "a list of lists": ("v.pkl", pickled(ARRAY.tolist())),
+    "a list of arrays": ("v.pickle", pickled(list(ARRAY))),
+    "an array of objects": ("v.pkl", pickled(ARRAY.astype(object))),
+    "an object array of rows": ("v.pkl", pickled(objects(list(ARRAY)))),
+    "an object array in npy": ("v.npy", saved(ARRAY.astype(object))),
+    "a dict in npy": ("v.npy", saved({"feats": ARRAY})),
+    "big-endian": ("v.npy", saved(ARRAY.astype(">f4"))),
+    "Fortran order": ("v.npy", saved(np.asfortranarray(ARRAY))),
+    "an object array in npz": ("v.npz", archive(feats=ARRAY.astype(object))),
+    "big-endian in npz": ("v.npz", archive(x=ARRAY.astype(">f8"))),
+    "big-endian in HDF5": ("v.h5", in_h5(ARRAY.astype(">f8"))),
+    "two axes of length 1": ("v.npy", saved(ARRAY[:, None, None])),
+    "an axis before": ("v.pt", tensor(X[None])),
+    "axes behind": ("v.npz", archive(x=ARRAY[:, :, None, None])),
+    "an axis between": ("v.h5", in_h5(ARRAY[:, None])),
+}
+REFUSED = {
+    "complex": ("v.pt", tensor(COMPLEX)),
+    "conjugate": ("v.pt", tensor(COMPLEX.conj())),
+    "booleans": ("v.pt", tensor(X > 0)),
+    "without values": ("v.pt", tensor(torch.empty(4, 3, device="meta"))),
+    "empty tensor": ("v.pt", tensor(torch.empty(0, 3))),
+    "a number": ("v.pt", tensor(X[0, 0])),
+    "a Python number": ("v.pt", tensor(3.0)),
+    "nothing": ("v.pt", tensor(None)),
+    "rows of several lengths": ("v.pt", tensor([X[0], X[1, :2]])),
+    "tensors beside arrays": ("v.pt", tensor({"feats": X, "times": ARRAY})),
+    "a state dict of two": ("v.pt", tensor({"weight": X, "other": X})),
+    "a list of tensors that are sparse and not alike": ("v.pt", tensor([X.to_sparse(), X[0]])),
+    "ragged lists": ("v.pkl", pickled([[1.0, 2.0], [3.0]])),
+    "an empty list": ("v.pkl", pickled([])),
+    "text": ("v.pkl", pickled([["a"]])),
+    "huge integers": ("v.pkl", pickled([[2**70]])),
+    "object array of other things": ("v.npy", saved(np.array([[None, {}]], dtype=object))),
+    "object array of ragged rows": ("v.npy", saved(objects([ARRAY[0], ARRAY[1, :2]]))),
+    "a table": ("v.npy", saved(STRUCTURED)),
+    "dates": ("v.npy", saved(np.zeros((2, 2), dtype="M8[s]"))),
+    "no axis": ("v.npy", saved(np.float32(1))),
+    "no row": ("v.npy", saved(ARRAY[:0])),
+    "a table in npz": ("v.npz", archive(x=STRUCTURED)),
+    "no array": ("v.npz", archive()),
+    "several arrays": ("v.npz", archive(a=ARRAY, b=ARRAY)),
+    "an empty value": ("v.h5", in_h5(None)),
+    "text in HDF5": ("v.h5", in_h5("text")),
+    "rows of crops": ("v.npy", saved(np.ones((4, 10, 3)))),
+    "one or many snippets": ("v.npy", saved(np.ones((4, 1, 1)))),
+    "compressed": ("v.npy", lambda path: path.write_bytes(gzip.compress(b"x"))),
+    "a folder": ("v.npy/x", lambda path: None),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support")
+@pytest.mark.parametrize("what", READ)
+def test_values_of_every_kind_are_read(tmp_path, what):
+    name, make = READ[what]
+    make(tmp_path / name)
+    stream = FeatureFile.inspect(tmp_path / name)
+    assert stream.shape == ARRAY.shape
+    np.testing.assert_array_equal(stream.load(), ARRAY)
+
+
+@pytest.mark.filterwarnings("ignore:.*deprecated")
+def test_quantized_tensors_and_short_floats_have_their_values(tmp_path):
+    quantized = torch.quantize_per_tensor(X, 0.125, 0, torch.qint8)
+    for value in (quantized, X.half(), X.bfloat16(), X.to(torch.float8_e4m3fn)):
+        torch.save(value, tmp_path / "v.pt")
+        expected = (value.dequantize() if value.is_quantized else value.float()).numpy()
+        np.testing.assert_array_equal(FeatureFile.inspect(tmp_path / "v.pt").load(), expected)
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_values_of_no_use_are_refused_by_the_name_of_the_file(tmp_path, what):
+    name, make = REFUSED[what]
+    if "/" in name:
+        (tmp_path / name).parent.mkdir()
+    make(tmp_path / name)
+    error = FileNotFoundError if what == "a folder" else ValueError
+    with pytest.raises(error) as caught:
+        FeatureFile.inspect(tmp_path / name)
+    assert str(caught.value).startswith(f"no feature file {tmp_path}" if what == "a folder" else f"{tmp_path / name}: ")

@@ -136,17 +136,17 @@ def test_features_that_are_all_missing_are_an_error_whatever_was_asked(root):
 
 
 def test_broken_files_are_counted_and_named(root):
-    put(root, "train", "rgb", "t1", np.ones((30, 4, 1), "f4"))
+    put(root, "train", "rgb", "t1", np.ones((30, 4, 2), "f4"))
     truncated = root / "features/test/flow/e2.npy"
     truncated.write_bytes(truncated.read_bytes()[:-8])
     for policy in ("error", "skip"):
         with pytest.raises(ValueError, match="2 of 5 videos have broken features") as error:
             read_dataset(root, missing=policy)
-        assert "t1.npy: shape (30, 4, 1)" in str(error.value) and "e2.npy: truncated" in str(error.value)
+        assert "t1.npy: shape (30, 4, 2)" in str(error.value) and "e2.npy: truncated" in str(error.value)
 
 
 def test_broken_files_can_be_a_counted_skip(root):
-    put(root, "train", "rgb", "t1", np.ones((30, 4, 1), "f4"))
+    put(root, "train", "rgb", "t1", np.ones((30, 4, 2), "f4"))
     put(root, "train", "flow", "t2", np.ones((9, 3), "f4"))
     data = read_dataset(root, broken="skip")
     assert [v.id for v in data.videos] == ["t3", "e1", "e2"]

@@ -30,8 +30,8 @@ def test_a_group_of_several_arrays_needs_a_key(videos, tmp_path):
     made_up.activity_net_in_one_file(tmp_path, videos, "c3d")
     with h5py.File(tmp_path / NAME, "a") as file:
         for v in videos:
-            file[f"v_{v.id}/times"] = np.arange(3.0)
-    with pytest.raises(ValueError, match=r"5 of 5 videos have broken features: .*holds \['c3d', 'times'\]"):
+            file[f"v_{v.id}/tsn"] = v.rgb
+    with pytest.raises(ValueError, match=r"5 of 5 videos have broken features: .*holds \['c3d', 'tsn'\]"):
         read_dataset(tmp_path)
     assert len(read_dataset(tmp_path, key="c3d").videos) == 5
 

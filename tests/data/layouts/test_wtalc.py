@@ -130,7 +130,7 @@ def test_unknown_classes_are_refused(videos, tmp_path):
     [
         (np.ones((0, 4)), r"shape \(0, 4\)"),
         (np.ones(4), r"shape \(4,\)"),
-        (np.array([["a"]]), "expected real numbers"),
+        (np.array([["a"]]), "<U1 values, expected an array of real numbers"),
         ("text", "a str, expected an array"),
     ],
 )

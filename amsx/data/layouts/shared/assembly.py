@@ -89,9 +89,23 @@ def open_features(
         if broken == "error":
             raise ValueError(text + " (the option broken=skip leaves such videos out)")
         notes.append(f"left out: {text}")
+    notes += _forms(opened)
     if cut:
         notes.append(f"streams of unequal length cut to the shortest in {len(cut)} videos: {shortened(cut)}")
     return opened, notes
+
+
+def _forms(opened: Sequence[OpenedVideo]) -> list[str]:
+    """A note on each kind of thing that was left out of files of features because it is none."""
+    forms: dict[str, list[str]] = {}
+    for video in opened:
+        for stream in video.streams.values():
+            if stream.form:
+                forms.setdefault(stream.form, []).append(video.id)
+    return [
+        f"not features, in the files of {len(set(ids))} videos: {form} (such as {ids[0]})"
+        for form, ids in forms.items()
+    ]
 
 
 def unlisted_features(files: Iterable[Path], listed: Iterable[Path]) -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from amsx.data.arrays import choose_key, csv_form, members_of_h5
+from amsx.data.arrays import HDF5, array_names, choose_key
 from amsx.data.features import FeatureFile
 from amsx.data.layouts.shared.annotation_json import annotation_files, read_database, subset_roles
 from amsx.data.layouts.shared.assembly import (
@@ -28,7 +28,6 @@ from amsx.data.layouts.shared.two_streams import split_streams
 from amsx.data.videos import Dataset, Subset
 from amsx.files import visible
 
-HDF5 = (".h5", ".hdf5")  # files of which one may hold many videos
 USUAL_PREFIX = "v_"  # ActivityNet's files have it, its ids do not
 
 
@@ -96,10 +95,6 @@ def read_per_video(
     listed = [ListedVideo(name, subset, entries[name], {"features": places[name]}) for name, subset in chosen.items()]
     exists = set(files.values()).__contains__
     opened, opening_notes = open_features(listed, options.missing, options.broken, inspect, exists)
-    if suffix == ".csv" and opened:
-        example = places[opened[0].id]
-        form = csv_form(example)
-        opening_notes += [f"not features in the CSV files (seen in {example.name}): {form}"] if form else []
     try:
         timebases, time_notes = timebases_from_frames(opened, options.stride, num_frames, options.fps)
     except ValueError as error:
@@ -133,11 +128,14 @@ def _videos_in_hdf5(files: Sequence[Path], key: str | None) -> tuple[dict[str, P
     places: dict[str, Path] = {}
     arrays: dict[Path, list[str]] = {}
     for file in files:
-        for name, members in members_of_h5(file).items():
+        members: dict[str, list[str]] = {}
+        for full in array_names(file):
+            members.setdefault(full.partition("/")[0], []).append(full)
+        for name, own in members.items():
             if name in places:
                 raise ValueError(f"{file}: {name!r} is also in {places[name].parent}")
             places[name] = file / name
-            arrays[file / name] = members
+            arrays[file / name] = own
 
     def inspect(path: Path) -> FeatureFile:
         short = {name.partition("/")[2]: name for name in arrays[path]}
