@@ -2,10 +2,12 @@
 
 import argparse
 import importlib
+import io
 import os
 import select
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 import amsx
 
@@ -18,13 +20,18 @@ GROUPS = {
     "experiments": ("reproduce", "tune", "demo"),
 }
 
+ID_OPTIONS = ("--exclude", "--video")  # whose value is the id of a video
+
 # Printed without a traceback. RuntimeError is raised for failed cells and missing packages, and by torch.
 USER_ERRORS = (ValueError, TypeError, OSError, RuntimeError, ArithmeticError, ImportError, MemoryError)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status. Errors that a user can mend are printed without a traceback."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what a console cannot show is escaped, and no error
+            stream.reconfigure(errors="backslashreplace")
+    arguments = _with_ids_joined(sys.argv[1:] if arguments is None else arguments)
     options = parser(next((a for a in arguments if not a.startswith("-")), None)).parse_args(arguments)
     try:
         options.run(options)
@@ -55,9 +62,31 @@ def _nobody_reads() -> bool:
     return closed
 
 
+def _with_ids_joined(arguments: Sequence[str]) -> list[str]:
+    """The arguments, in which `--video ID` is written `--video=ID`: an id may begin with a dash, as YouTube's do."""
+    joined: list[str] = []
+    rest = iter(arguments)
+    for argument in rest:
+        value = next(rest, None) if argument in ID_OPTIONS else None
+        joined.append(argument if value is None else f"{argument}={value}")
+        if argument == "--":
+            return [*joined, *rest]
+    return joined
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser, and those of its commands, that says how a value is given that begins with a dash."""
+
+    def error(self, message: str) -> NoReturn:
+        if message.endswith("expected one argument"):
+            option = message.removeprefix("argument ").partition(":")[0].split("/")[-1]
+            message += f" (a value that begins with a dash is given as {option}=VALUE)"
+        super().error(message)
+
+
 def parser(command: str | None = None) -> argparse.ArgumentParser:
     """The command line: all of it, or `command` and those that its module adds beside it."""
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog="amsx",
         description="Adaptive Mutual Supervision (AMS) for weakly-supervised temporal action localization: train it on "
         "snippet features, localize actions in seconds, score detections, and reproduce the paper's experiments.",

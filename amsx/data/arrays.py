@@ -8,7 +8,8 @@ and a ValueError that begins with its path and names its fault.
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from pickle import UnpicklingError
@@ -295,9 +296,25 @@ def choose_key(names: Iterable[str], key: str | None, path: Path, axes: Callable
 
 
 def write_array(path: Path, array: NDArray[Any]) -> None:
-    """Write a .npy file of numbers or bytes, and make the folders above it."""
+    """Write a .npy file of numbers or bytes, and make the folders above it.
+
+    FileExistsError where a file of this name is there: two ids may differ in what the file system does not tell apart.
+    """
+    with _new_file(path) as file:
+        np.save(file, array, allow_pickle=False)
+
+
+def write_arrays(path: Path, **arrays: Any) -> None:
+    """Write a .npz file of numbers, under the names given, as `write_array` writes one."""
+    with _new_file(path) as file:
+        np.savez(file, **arrays)
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[BinaryIO]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.save(path, array, allow_pickle=False)
+    with path.open("xb") as file:
+        yield file
 
 
 def write_list(path: Path, values: Sequence[Any]) -> None:

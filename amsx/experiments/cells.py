@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from amsx.files import read_json
+from amsx.files import read_json, visible
 from amsx.training.config import Config, to_dict
 from amsx.training.epoch_log import EpochRecord
 from amsx.training.run import TRAINED
@@ -156,7 +156,7 @@ def read_finished(folder: Path) -> Finished:
 def read_cells(out: Path) -> list[CellFolder]:
     """Every cell in `out`, by stream, seed and name."""
     cells = []
-    for path in sorted((out / CELLS).glob(f"*/seed*/*/{SETTINGS_FILE}")):
+    for path in visible(out / CELLS, f"*/seed*/*/{SETTINGS_FILE}"):
         folder = path.parent
         finished = read_finished(folder) if (folder / FINISHED_FILE).exists() else None
         stream, part = folder.parents[1].name, folder.name.partition("-")[0]

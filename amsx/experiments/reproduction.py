@@ -17,7 +17,7 @@ from amsx.experiments.cells import CELLS, CellFolder, read_cells
 from amsx.experiments.plans import FIGURES, TABLES
 from amsx.experiments.results import Result, read_result
 from amsx.experiments.tuning import SEARCH_FILE
-from amsx.files import read_json
+from amsx.files import read_json, visible
 
 STRIPS = FIGURES[6].key
 SCORED = tuple(plan.key for plan in (*TABLES.values(), *FIGURES.values()) if plan.key != STRIPS)
@@ -79,7 +79,7 @@ def read_reproduction(folder: Path) -> Reproduction:
     if not _has_results(folder):
         raise FileNotFoundError(f"{folder} has no finished table or figure; amsx reproduce goes on where it stood")
     described = read_json(folder / "config.json")
-    pictures = {stream: sorted(strips_folder(folder, stream).rglob("*.svg")) for stream in described["data"]["streams"]}
+    pictures = {stream: visible(strips_folder(folder, stream), "**/*.svg") for stream in described["data"]["streams"]}
     return Reproduction(
         folder=folder,
         data=described["data"],

@@ -28,6 +28,7 @@ from amsx.experiments.cells import MODEL_FILE
 from amsx.experiments.plans import FIGURES, cell_of
 from amsx.experiments.reproduction import strips_folder
 from amsx.figures.strips import Strip, draw_strips
+from amsx.file_names import picture_names
 from amsx.localization.detections import detect
 from amsx.localization.fusion import Activations
 from amsx.localization.post_processing import PostProcessing
@@ -53,11 +54,12 @@ def draw_single_videos(dataset: Dataset, config: Config, out: Path, streams: Seq
         model = build_model(dataset.dims[stream], len(dataset.classes), cell.config)
         load_model(model, tensors)
         model.eval()
+        names = picture_names((video.id,) for video in dataset.subset("test"))
         for video, label in example_videos(dataset):
             storage = cell.config.optimization.storage
             features = FeatureSet.load([video], stream, dataset.classes, storage=storage)
             strips = method_strips(model, features, video, label, dataset.classes.index(label), cell.config)
-            path = strips_folder(out, stream) / video.id
+            path = strips_folder(out, stream) / names[video.id,]
             title = f"{video.id}, {stream}: {label}"
             truth = _truth(video, label)
             written += draw_strips(path, title, strips, truth, video.timebase, row_height=0.72, font_size=8)

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from amsx.file_names import video_file_fault
+from amsx.files import visible
+
 COUNT, HEIGHT = 24, 54  # pictures a video, and their height in pixels: about 40 KB a video
 KINDS = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 
@@ -31,8 +34,9 @@ def check_frames(folder: Path, names: Sequence[str]) -> str:
 
 
 def _files(folder: Path, name: str) -> list[Path]:
-    home = folder / name
-    return sorted(path for path in home.iterdir() if path.suffix.lower() in KINDS) if home.is_dir() else []
+    if video_file_fault(name):
+        return []
+    return [path for path in visible(folder / name, "*") if path.suffix.lower() in KINDS]
 
 
 def _small(path: Path) -> tuple[int, str]:

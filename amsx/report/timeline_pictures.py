@@ -1,6 +1,5 @@
 """The timelines as still pictures for papers: one file for every video and class of its ground truth."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from amsx.data.videos import Timebase
 from amsx.figures.strips import Strip, draw_strips, truth_strip
+from amsx.file_names import picture_names
 from amsx.localization.proposals import true_runs
 from amsx.report.run_groups import Group
 from amsx.report.timelines import Timelines, unpack
@@ -25,6 +25,7 @@ def draw_timelines(
     """
     timelines = [Timelines(group.runs[0]) for group in groups]
     first = timelines[0]
+    names = picture_names((name, label) for i, name in enumerate(first.ids) for label in first.truth(i))
     drawn = []
     for video in chosen:
         for label, segments in first.truth(video).items():
@@ -33,7 +34,7 @@ def draw_timelines(
                 prefix = f"{group.name}:\n" if len(groups) > 1 else ""
                 strips += timeline_strips(timeline, video, label, prefix)
             if strips:
-                path = folder / f"{_file_name(first.ids[video])}-{_file_name(label)}"
+                path = folder / names[first.ids[video], label]
                 title, timebase = f"{first.ids[video]}: {label}", first.timebases[video]
                 truth = [(start, end) for start, end in segments]
                 drawn += draw_strips(path, title, [*strips, truth_strip(truth)], truth, timebase, formats=[kind])
@@ -64,7 +65,3 @@ def timeline_strips(timeline: Timelines, video: int, label: str, prefix: str = "
 
 def _above(values: NDArray[np.float32], threshold: float, timebase: Timebase) -> list[tuple[float, float]]:
     return [(start, end) for start, end in timebase.to_seconds(true_runs(values > threshold)).tolist()]
-
-
-def _file_name(text: str) -> str:
-    return re.sub(r"[^\w.-]+", "_", text) or "_"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from amsx.data.batching import FeatureSet, full_batches
 from amsx.data.videos import Timebase
+from amsx.files import visible
 from amsx.localization.fusion import Activations, fuse
 from amsx.model.ams import AMS
 from amsx.model.masking import valid_mask
@@ -133,7 +134,7 @@ def load_snapshots(folder: Path) -> dict[int, StreamActivations]:
         return replace(part, cas=part.cas.astype(np.float32), probs=part.probs.astype(np.float32))
 
     snapshots = {}
-    for path in sorted((folder / "iterations").glob("*.safetensors"), key=lambda path: int(path.stem)):
+    for path in sorted(visible(folder / "iterations", "*.safetensors"), key=lambda path: int(path.stem)):
         activations = load_activations(path)
         other = activations.supplementary
         snapshots[int(path.stem)] = replace(

@@ -165,6 +165,7 @@ LAYOUT = Layout(
     detect=detect,
     read=read,
     write=write,
+    names_files_by_id=False,
     needs_labels=True,
     drops_unlabelled_tests=True,
     one_snippet_duration=True,

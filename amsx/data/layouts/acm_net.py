@@ -18,6 +18,7 @@ from amsx.data.layouts.shared.snippet_time import median_snippet, usual_timebase
 from amsx.data.layouts.shared.split_files import SUBSETS, split_subsets, write_splits
 from amsx.data.layouts.shared.two_streams import joined, split_option, split_streams
 from amsx.data.videos import Dataset
+from amsx.file_names import video_file
 from amsx.files import visible
 
 
@@ -43,7 +44,7 @@ def read(root: Path, options: Options) -> Dataset:
     subsets, subset_notes = split_subsets(root, entries)
     notes = [*database.notes, *subset_notes]
     listed = [
-        ListedVideo(name, subset, entries[name], {"features": root / subset / f"{name}.npy"})
+        ListedVideo(name, subset, entries[name], {"features": video_file(root / subset, name, ".npy")})
         for name, subset in subsets.items()
     ]
     files = (path for subset in SUBSETS for path in visible(root / subset, "*.npy"))
@@ -59,7 +60,7 @@ def read(root: Path, options: Options) -> Dataset:
 def write(dataset: Dataset, root: Path) -> Options:
     """Write the layout."""
     for video in dataset.videos:
-        write_array(root / video.subset / f"{video.id}.npy", joined(dataset, video))
+        write_array(video_file(root / video.subset, video.id, ".npy"), joined(dataset, video))
     write_splits(dataset, root)
     return Options(snippet_seconds=median_snippet(dataset), split=split_option(dataset))
 

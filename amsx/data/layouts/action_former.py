@@ -23,6 +23,7 @@ from amsx.data.layouts.shared.per_video import (
 )
 from amsx.data.layouts.shared.two_streams import joined, split_option
 from amsx.data.videos import Dataset
+from amsx.file_names import video_file
 
 KINDS = (".npy",)
 
@@ -48,7 +49,7 @@ def write(dataset: Dataset, root: Path) -> Options:
     """Write the layout."""
     grid, entries = frame_grid(dataset), annotation(dataset)
     for video in dataset.videos:
-        write_array(root / "features" / f"{video.id}.npy", joined(dataset, video))
+        write_array(video_file(root / "features", video.id, ".npy"), joined(dataset, video))
         entries[video.id] |= grid.entry(video)
     write_database(root / "annotation.json", entries)
     return Options(stride=grid.stride, num_frames=grid.num_frames, split=split_option(dataset))

@@ -15,8 +15,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
+from amsx.data.arrays import write_arrays
 from amsx.data.layouts.shared.annotation_json import ACTIVITY_NET, annotation, subsets_option, write_database
 from amsx.data.layouts.shared.frame_grid import EXACT, frame_grid
 from amsx.data.layouts.shared.layout import Layout
@@ -28,6 +27,7 @@ from amsx.data.layouts.shared.per_video import (
 )
 from amsx.data.layouts.shared.two_streams import joined, split_option
 from amsx.data.videos import Dataset, Video
+from amsx.file_names import video_file
 
 KINDS = (".npz", ".h5", ".hdf5", ".pt", ".pth", ".csv", ".pkl", ".pickle")
 
@@ -54,9 +54,8 @@ def write(dataset: Dataset, root: Path) -> Options:
     """Write the layout, with one .npz file per video."""
     grid, entries = frame_grid(dataset), annotation(dataset, ACTIVITY_NET)
     shared = all(_shares_its_duration(video) for video in dataset.videos)
-    (root / "features").mkdir()
     for video in dataset.videos:
-        np.savez(root / "features" / f"{video.id}.npz", feats=joined(dataset, video))
+        write_arrays(video_file(root / "features", video.id, ".npz"), feats=joined(dataset, video))
         entries[video.id] |= {} if shared else grid.entry(video)
     write_database(root / "annotation.json", entries, taxonomy=[])
     return Options(

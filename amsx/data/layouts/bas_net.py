@@ -20,6 +20,7 @@ from amsx.data.layouts.shared.layout import FilePolicies, Layout
 from amsx.data.layouts.shared.snippet_time import median_snippet, usual_timebase
 from amsx.data.layouts.shared.split_files import SUBSETS, split_subsets, write_splits
 from amsx.data.videos import Dataset, stream_order
+from amsx.file_names import video_file
 from amsx.files import visible
 
 
@@ -54,12 +55,12 @@ def read(root: Path, options: Options) -> Dataset:
             name,
             subset,
             entries[name],
-            {stream: root / "features" / subset / stream / f"{name}.npy" for stream in names},
+            {stream: video_file(root / "features" / subset / stream, name, ".npy") for stream in names},
         )
         for name, subset in subsets.items()
     ]
     files = (
-        path for subset in SUBSETS for name in names for path in visible(root / "features" / subset / name, "*.npy")
+        path for subset in SUBSETS for name in names for path in visible(root / "features" / subset / name, "**/*.npy")
     )
     notes += unlisted_features(files, (path for video in listed for path in video.paths.values()))
     opened, opening_notes = open_features(listed, options.missing, options.broken)
@@ -73,7 +74,7 @@ def write(dataset: Dataset, root: Path) -> Options:
     """Write the layout."""
     for video in dataset.videos:
         for name, stream in video.streams.items():
-            write_array(root / "features" / video.subset / name / f"{video.id}.npy", stream.load())
+            write_array(video_file(root / "features" / video.subset / name, video.id, ".npy"), stream.load())
     write_splits(dataset, root)
     return Options(snippet_seconds=median_snippet(dataset))
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from amsx.data.arrays import read_array
+from amsx.data.arrays import read_array, write_arrays
 from amsx.data.features import FeatureFile
 from amsx.data.layouts.shared.annotation_json import (
     ACTIVITY_NET,
@@ -42,6 +42,7 @@ from amsx.data.layouts.shared.class_files import class_files, read_class_files, 
 from amsx.data.layouts.shared.frame_grid import frame_grid, timebases_from_frames
 from amsx.data.layouts.shared.layout import RGB_FLOW, FilePolicies, Layout
 from amsx.data.videos import Dataset, Subset
+from amsx.file_names import video_file
 from amsx.files import visible
 
 USUAL_PREFIX = "v_"
@@ -101,11 +102,9 @@ def write(dataset: Dataset, root: Path) -> Options:
     # Where an id begins with v_ itself, prefixed names could not be told from such ids.
     prefix = "" if any(video.id.startswith(USUAL_PREFIX) for video in dataset.videos) else USUAL_PREFIX
     for video in dataset.videos:
-        folder = root / video.subset
-        folder.mkdir(exist_ok=True)
         for name, stream in video.streams.items():
-            path = folder / f"{prefix}{video.id}-{name}.npz"
-            np.savez(path, feature=stream.load()[np.newaxis], frame_cnt=grid.frames(video))
+            path = video_file(root / video.subset, f"{prefix}{video.id}", f"-{name}.npz")
+            write_arrays(path, feature=stream.load()[np.newaxis], frame_cnt=grid.frames(video))
         entries[video.id] |= {"duration": grid.duration(video), "fps": grid.rate(video)}
     write_database(root / "annotation.json", entries, taxonomy=[])
     return Options(stride=grid.stride, num_frames=grid.num_frames, subsets=subsets_option(dataset, ACTIVITY_NET))

@@ -157,6 +157,7 @@ LAYOUT = Layout(
     detect=detect,
     read=read,
     write=write,
+    names_files_by_id=False,
     rgb_flow_only=True,
     separate_streams=True,
     lists_ids=True,

@@ -26,6 +26,7 @@ from amsx.data.layouts.shared.per_video import (
 )
 from amsx.data.layouts.shared.two_streams import joined, split_option
 from amsx.data.videos import Dataset
+from amsx.file_names import video_file
 
 KINDS = (".npy", ".npz", ".pt", ".csv", ".pkl")
 
@@ -55,7 +56,7 @@ def write(dataset: Dataset, root: Path) -> Options:
     """Write the layout, with one .npy file per video."""
     grid, entries = frame_grid(dataset), annotation(dataset, ACTIVITY_NET)
     for video in dataset.videos:
-        write_array(root / "features" / f"{video.id}.npy", joined(dataset, video))
+        write_array(video_file(root / "features", video.id, ".npy"), joined(dataset, video))
         duration = grid.duration(video)
         entries[video.id] |= {"duration": duration, "frame": _whole(grid.rate(video) * duration)}
     write_database(root / "annotation.json", entries)

@@ -262,6 +262,7 @@ LAYOUT = Layout(
     detect=detect,
     read=read,
     write=write,
+    names_files_by_id=False,
     needs_duration=True,
     labels_apart=True,
     one_snippet_duration=True,

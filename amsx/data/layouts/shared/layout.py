@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
 from amsx.data.videos import Dataset
+from amsx.file_names import shown, video_file_fault
 from amsx.files import is_hidden
 
 Policy = Literal["error", "skip"]
 RGB_FLOW = ("rgb", "flow")
+AROUND_AN_ID = "v_-flow.npz"  # the most that a layout adds to an id in the name of a file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,7 @@ class Layout(Generic[OptionsT]):
     # `amsx.data.convert` says so; the round-trip tests hold every layout to what is declared here.
     rgb_flow_only: bool = False  # files are named for the streams rgb and flow, and there can be no other
     separate_streams: bool = False  # streams have files of their own; else they lie side by side in one array
+    names_files_by_id: bool = True  # the file of a video is called by its id; a slash in it stands for a folder
     lists_ids: bool = (
         False  # ids stand in text files, one a line: none may hold a line end, or begin or end with a space
     )
@@ -58,14 +61,13 @@ class Layout(Generic[OptionsT]):
 
     def check(self, dataset: Dataset) -> None:
         """Raise ValueError where this layout cannot hold the data set at all."""
-        odd = [video.id for video in dataset.videos if not video.id or Path(video.id).name != video.id]
-        if odd:
-            raise ValueError(f"video id {odd[0]!r} cannot be a file name")
-        hidden = [video.id for video in dataset.videos if is_hidden(video.id)]
-        if hidden:
-            raise ValueError(
-                f"video id {hidden[0]!r} would be the name of a system or backup file, which no reader takes for data"
-            )
+        for name in (video.id for video in dataset.videos if self.names_files_by_id):
+            if fault := video_file_fault(name, AROUND_AN_ID):
+                raise ValueError(f"video id {shown(name)} cannot be the name of a file: {fault}")
+            if any(map(is_hidden, f"{name}.npy".split("/"))):
+                raise ValueError(
+                    f"video id {name!r} would be the name of a system or backup file, which no reader takes for data"
+                )
         unlisted = [v.id for v in dataset.videos if v.id.strip() != v.id or "\n" in v.id or "\r" in v.id]
         if self.lists_ids and unlisted:
             raise ValueError(
