@@ -7,6 +7,7 @@ This module is the ground floor. It imports nothing else of amsx.
 """
 
 import codecs
+import gc
 import json
 import os
 import re
@@ -69,6 +70,18 @@ def read_names(path: Path | str) -> list[str]:
     A name may hold spaces, commas and `#`: there are no comments. Errors are those of `read_text`.
     """
     return [line.strip() for line in read_text(path).split("\n") if line.strip()]
+
+
+@contextmanager
+def collection_paused() -> Iterator[None]:
+    """Pause Python's search for garbage, which goes through all objects again and again while millions are made."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def parse_json(text: str) -> Any:

@@ -1,8 +1,10 @@
 """Labelled segments as columns of numbers: from arrays, or from JSON records, where a broken record is named."""
 
+import gzip
+import zlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from json import JSONDecodeError
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -10,11 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from amsx.files import parse_json, read_text
-from amsx.records import are_of, record_fault
+from amsx.files import as_text, parse_json
+from amsx.records import are_of, label_fault, record_fault
 
 Source = str | Path | Mapping[str, Any]  # a JSON file, or what one holds, parsed
 
+_TRUTH = {bool, np.bool_}
 _LONGEST = 80  # characters of a name or a line that a message repeats
 
 
@@ -116,32 +119,67 @@ def read_columns(
     return columns
 
 
+def columns_of_rows(
+    videos: Sequence[Any],
+    labels: Sequence[Any],
+    segments: Sequence[Any],
+    scores: Sequence[Any],
+    name: str,
+    kind: str,
+    *,
+    any_order: bool = False,
+) -> Columns:
+    """Columns of N segments in the order given, of whatever videos; arguments and errors are those of `read_columns`.
+
+    A video id is text that is not blank, or an integer.
+    """
+    if not are_of(set(map(type, videos)), str, int, np.integer) or not all(map(str.strip, set(map(str, videos)))):
+        index = next(i for i, video in enumerate(videos) if label_fault(video))
+        raise ValueError(f"{name}: row {index} has the video id {label_fault(videos[index])}")
+    ids = list(map(str, videos))
+    code = {video: i for i, video in enumerate(dict.fromkeys(ids))}
+    columns = _checked(tuple(code), [code[video] for video in ids], labels, [segments], scores, any_order)
+    if columns is None:
+        entries: dict[str, list[Any]] = {video: [] for video in code}
+        for video, label, segment, score in zip(ids, labels, segments, scores, strict=True):
+            entries[video].append({"label": label, "segment": segment, "score": score})
+        raise ValueError(_first_fault(entries, name, kind, ("label", "segment", "score"), any_order))
+    return columns
+
+
 def load_json(source: Source, what: str) -> tuple[Mapping[str, Any], str]:
-    """The object in a JSON file (or the mapping given), and the name to call it by in messages."""
+    """The object in a JSON file, also in one packed by gzip, or the mapping given; and what to call it in messages."""
     if isinstance(source, Mapping):
         return source, what
-    text, name = read_file(source, what)
+    name, content = str(source), unpacked(read_bytes(source, what), str(source))
     try:
-        content = parse_json(text)
-    except ValueError as error:
+        parsed = parse_json(as_text(content, name))
+    except JSONDecodeError as error:
         raise ValueError(f"{name}: not a JSON file ({error})") from None
-    return json_object(content, name), name
+    except ValueError as error:
+        raise ValueError(f"{name}: {str(error).removeprefix(f'{name}: ')}") from None
+    if not isinstance(parsed, Mapping):
+        raise ValueError(f"{name}: holds a {type(parsed).__name__}; expected a JSON object")
+    return parsed, name
 
 
-def read_file(path: str | Path, what: str) -> tuple[str, str]:
-    """The text of a file, and its name; FileNotFoundError says what the file was to be."""
+def read_bytes(path: str | Path, what: str) -> bytes:
+    """The content of a file; FileNotFoundError says what the file was to be."""
     path = Path(path)
     if not path.is_file():
         state = "is a folder" if path.is_dir() else "does not exist"
         raise FileNotFoundError(f"{what} file {path} {state}")
-    return read_text(path), str(path)
+    return path.read_bytes()
 
 
-def json_object(content: Any, name: str) -> Mapping[str, Any]:
-    """`content` itself; ValueError unless it is a JSON object."""
-    if not isinstance(content, Mapping):
-        raise ValueError(f"{name}: holds a {type(content).__name__}; expected a JSON object")
-    return content
+def unpacked(content: bytes, name: str) -> bytes:
+    """`content` itself, or what gzip has packed into it."""
+    if not content.startswith(b"\x1f\x8b"):
+        return content
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{name}: cannot be unpacked as gzip ({error})") from None
 
 
 def listing(names: Collection[str]) -> str:
@@ -160,44 +198,60 @@ def _columns(entries: Mapping[str, Any], keys: Sequence[str], any_order: bool) -
         return None
     fields = itemgetter(*keys)
     labels: list[Any] = []
-    times: list[Any] = []
+    segments: list[Sequence[Any]] = []  # of each video
     scores: list[Any] = []
-    types: set[type] = set()
-    sizes: set[int] = set()
     try:
         for records in filter(None, entries.values()):  # by video: what a loop touches stays in the cache
             label, segment, *rest = zip(*map(fields, records), strict=True)
-            types.update(map(type, segment))
-            sizes.update(map(len, segment))
             labels += label
-            times += chain.from_iterable(segment)
+            segments.append(segment)
             scores += rest[0] if rest else ()
-        if not (are_of(set(map(type, labels)), str, int, np.integer) and are_of(types, list, tuple, np.ndarray)):
-            return None
-        if not sizes <= {2} or {bool, np.bool_} & set(map(type, chain(times, scores))):
-            return None
-        n = len(labels)
-        segments = np.fromiter(times, dtype=np.float64, count=2 * n).reshape(n, 2)
-        start, end = segments.T.copy()
-        score = np.fromiter(scores, dtype=np.float64, count=n) if len(keys) == 3 else np.zeros(n)
-    except (KeyError, TypeError, ValueError, OverflowError):
-        return None
-    if not (np.isfinite(segments).all() and np.isfinite(score).all() and (any_order or (start <= end).all())):
+    except (KeyError, TypeError, ValueError):
         return None
     counts = np.array([len(records) for records in entries.values()], dtype=np.int64)
-    names = list(map(str, labels))
-    code = {label: i for i, label in enumerate(dict.fromkeys(names))}
+    video = np.repeat(np.arange(len(counts)), counts)
+    return _checked(tuple(map(str, entries)), video, labels, segments, scores if len(keys) == 3 else None, any_order)
+
+
+def _checked(
+    videos: tuple[str, ...],
+    video: ArrayLike,
+    labels: Sequence[Any],
+    segments: Sequence[Sequence[Any]],
+    scores: Sequence[Any] | None,
+    any_order: bool,
+) -> Columns | None:
+    """The columns of N labels, of N segments [start, end] in several pieces and of N scores; None if one is broken."""
+    n = len(labels)
+    start, end = np.empty(n), np.empty(n)
+    try:
+        if not are_of(set(map(type, labels)), str, int, np.integer):
+            return None
+        done = 0
+        for piece in segments:
+            if not are_of(set(map(type, piece)), list, tuple, np.ndarray) or set(map(len, piece)) - {2}:
+                return None
+            for column, times in zip((start, end), zip(*piece, strict=True), strict=False):
+                if _TRUTH & set(map(type, times)):
+                    return None
+                column[done : done + len(times)] = np.fromiter(times, dtype=np.float64, count=len(times))
+            done += len(piece)
+        if scores is not None and _TRUTH & set(map(type, scores)):
+            return None
+        score = np.zeros(n) if scores is None else np.fromiter(scores, dtype=np.float64, count=n)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    if not all(np.isfinite(column).all() for column in (start, end, score)):
+        return None
+    if not (any_order or (start <= end).all()):
+        return None
+    given = {label: str(label) for label in dict.fromkeys(labels)}  # 3 and "3" are one label
+    code = {label: i for i, label in enumerate(dict.fromkeys(given.values()))}
     if not all(map(str.strip, code)):
         return None
-    return Columns(
-        videos=tuple(map(str, entries)),
-        labels=tuple(code),
-        video=np.repeat(np.arange(len(counts)), counts),
-        label=np.fromiter(map(code.__getitem__, names), dtype=np.int64, count=n),
-        start=start,
-        end=end,
-        score=score,
-    )
+    codes = {label: code[text] for label, text in given.items()}
+    label = np.fromiter(map(codes.__getitem__, labels), dtype=np.int64, count=n)
+    return Columns(videos, tuple(code), np.asarray(video, dtype=np.int64), label, start, end, score)
 
 
 def _first_fault(entries: Mapping[str, Any], name: str, kind: str, keys: Sequence[str], any_order: bool) -> str:

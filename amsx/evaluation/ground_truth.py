@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from amsx.evaluation.columns import Columns, Source, load_json, quoted, read_columns
 from amsx.evaluation.selection import DEFAULT_SELECTION, Database, Selection, Spans, chosen_videos, subset_sizes
 from amsx.files import read_text
-from amsx.records import AMBIGUOUS
+from amsx.records import AMBIGUOUS, whole_number
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def _labels(database: Database) -> set[tuple[int | None, str]]:
     """Every label in a file with its label_id, as far as these are well-formed."""
     annotations = (entry.get("annotations") or () for entry in database.values())
     return {
-        (number if type(number := a.get("label_id")) is int else None, str(a["label"]))
+        (whole_number(a.get("label_id")), str(a["label"]))
         for of_video in annotations
         for a in of_video
         if (type(a) is dict or isinstance(a, Mapping)) and "label" in a  # asking an abstract class is slow

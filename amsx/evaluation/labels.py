@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from amsx.evaluation.columns import Columns, listing, read_file
+from amsx.evaluation.columns import Columns, listing, read_bytes
 from amsx.evaluation.ground_truth import GroundTruth
 from amsx.evaluation.predictions import Predictions
 from amsx.evaluation.selection import ClassList
+from amsx.files import as_text
+from amsx.records import whole_number
 
 _ADVICE = "a class list (--labels FILE: one name a line, or lines 'number name') says which names they stand for"
 
@@ -23,7 +25,7 @@ def resolve_labels(predictions: Predictions, truth: GroundTruth, class_list: Cla
     ValueError where none fits, where both fit and disagree, or where a number stands for nothing.
     """
     detections, name = predictions.detections, predictions.name
-    numbers = [_whole(label) for label in detections.labels]
+    numbers = [whole_number(label) for label in detections.labels]
     if not all(number is not None for number in numbers) or not numbers:
         if class_list is not None and numbers:
             raise ValueError(
@@ -59,13 +61,14 @@ def read_class_list(class_list: ClassList) -> tuple[dict[int, str], str]:
         return {int(number): str(name) for number, name in class_list.items()}, "the class list"
     if not isinstance(class_list, str | Path):
         return _numbered([str(name) for name in class_list], "the class list"), "the class list"
-    text, origin = read_file(class_list, "class list")
+    origin = str(class_list)
+    text = as_text(read_bytes(class_list, "class list"), origin)
     try:
         names = json.loads(text)
     except ValueError:
         names = [line.strip() for line in text.split("\n") if line.strip()]
         pairs = [line.split(maxsplit=1) for line in names]
-        if pairs and all(len(pair) == 2 and _whole(pair[0]) is not None for pair in pairs):
+        if pairs and all(len(pair) == 2 and whole_number(pair[0]) is not None for pair in pairs):
             numbers = [int(number) for number, _ in pairs]
             if len(set(numbers)) < len(numbers):
                 raise ValueError(f"{origin}: a class number comes twice") from None
@@ -85,10 +88,6 @@ def _unique(names: list[str], origin: str) -> list[str]:
     if len(set(names)) < len(names):
         raise ValueError(f"{origin}: a class name comes twice")
     return names
-
-
-def _whole(label: str) -> int | None:
-    return int(label) if label.removeprefix("-").isdecimal() else None
 
 
 def _by_id(truth: GroundTruth) -> dict[int, str]:

@@ -190,13 +190,6 @@ def test_what_is_of_no_known_form(content: dict[str, Any], message: str) -> None
         evaluate(content, truth())
 
 
-def test_pickle_is_not_opened(tmp_path: Path) -> None:
-    path = tmp_path / "eval_results.pkl"
-    path.write_bytes(b"\x80\x04\x95\x10\x00\x00\x00")
-    with pytest.raises(ValueError, match=r"eval_results.pkl, line 1, column 1: the byte 0x80 is not UTF-8"):
-        evaluate(path, truth())
-
-
 def test_published_class_numbers(shared_data: Callable[[str], Path]) -> None:
     path = shared_data("gtea-windows") / "gtea_windows.json"
     database = json.loads(path.read_text())["database"]
