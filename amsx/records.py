@@ -52,13 +52,6 @@ def are_of(given: Iterable[type], *types: type) -> bool:
     return all(issubclass(one, types) and one is not bool for one in given)
 
 
-def whole_number(value: Any) -> int | None:
-    """`value` as an integer where it is one or is text that spells one ("-3"), else None."""
-    if isinstance(value, str):
-        return int(value) if value.strip().removeprefix("-").isdecimal() else None
-    return int(value) if are_of([type(value)], int, np.integer) else None
-
-
 def finite_number(value: Any) -> float | None:
     """`value` as a finite float, or None where it is none. A truth value is no number."""
     if isinstance(value, bool | np.bool_):

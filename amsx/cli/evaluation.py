@@ -58,7 +58,9 @@ def add_to(commands: "Commands") -> None:
 
 def _truth_options(command: argparse.ArgumentParser, every: str | None = None) -> None:
     """Add GROUND_TRUTH, its selection and the rules; `every` is the option that scores under all rules at once."""
-    command.add_argument("ground_truth", type=Path, metavar="GROUND_TRUTH", help="ActivityNet JSON with `database`")
+    command.add_argument(
+        "ground_truth", type=Path, metavar="GROUND_TRUTH", help="the annotation, in any of the known forms"
+    )
     rules = command.add_mutually_exclusive_group()
     rules.add_argument("--protocol", choices=[p.name for p in PROTOCOLS], default="activitynet")
     if every is not None:
@@ -130,7 +132,7 @@ def _evaluate_all(options: argparse.Namespace) -> None:
         raise ValueError(f"{', '.join(given)} and --all-protocols; expected one of them")
     evaluations = evaluate_all(options.predictions, options.ground_truth, options.tiou, selection=_selection(options))
     if options.json:
-        print(json.dumps({name: evaluation.to_json() for name, evaluation in evaluations.items()}))
+        print(json.dumps(evaluations.to_json()))
     else:
         print(format_side_by_side(evaluations))
 

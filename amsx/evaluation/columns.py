@@ -17,6 +17,8 @@ from amsx.records import are_of, label_fault, record_fault
 
 Source = str | Path | Mapping[str, Any]  # a JSON file, or what one holds, parsed
 
+WARNING = "warning: "  # how a note begins that tells of what its author hardly meant
+
 _TRUTH = {bool, np.bool_}
 _LONGEST = 80  # characters of a name or a line that a message repeats
 
@@ -86,6 +88,14 @@ class Columns:
         picked = {name: getattr(self, name)[rows] for name in ("video", "label", "start", "end", "score")}
         return replace(self, **picked)
 
+    def joined(self, others: "Columns") -> "Columns":
+        """These segments, then the others; the videos and labels of both are numbered alike."""
+        columns: dict[str, Any] = {
+            name: np.concatenate([getattr(self, name), getattr(others, name)])
+            for name in ("video", "label", "start", "end", "score")
+        }
+        return replace(self, **columns)
+
     def records(self) -> dict[str, list[dict[str, Any]]]:
         """Video id -> [{"label", "score", "segment": [start, end]}] for every video, in the order of the columns."""
         entries: dict[str, list[dict[str, Any]]] = {video: [] for video in self.videos}
@@ -145,6 +155,15 @@ def columns_of_rows(
             entries[video].append({"label": label, "segment": segment, "score": score})
         raise ValueError(_first_fault(entries, name, kind, ("label", "segment", "score"), any_order))
     return columns
+
+
+def ordered_ends(columns: Columns) -> tuple[Columns, int]:
+    """The segments with the two ends of those exchanged that end before they start, and how many these are."""
+    start, end = columns.start, columns.end
+    n_reversed = int((end < start).sum())
+    if n_reversed:
+        columns = replace(columns, start=np.minimum(start, end), end=np.maximum(start, end))
+    return columns, n_reversed
 
 
 def load_json(source: Source, what: str) -> tuple[Mapping[str, Any], str]:

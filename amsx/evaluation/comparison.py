@@ -141,7 +141,7 @@ def compare(
     if seed < 0:
         raise ValueError(f"seed is {seed}; expected at least 0")
     rules, thresholds = protocol_of(protocol), thresholds_of(tiou)
-    truth = read_ground_truth(ground_truth, selection)
+    truth = read_ground_truth(ground_truth, selection, order_ends=rules.orders_ends)
     read = [
         [inputs_of(source, truth, selection.labels, order_ends=rules.orders_ends) for source in method]
         for method in (a, b)

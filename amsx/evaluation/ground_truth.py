@@ -1,20 +1,16 @@
-"""Ground truth files: the videos to score, their instances and their ambiguous spans.
+"""Ground truth files: the videos to score, their instances and their ambiguous spans."""
 
-An ambiguous span is a time of a video of which nobody can tell whether an action takes place (THUMOS14).
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from amsx.evaluation.columns import Columns, Source, load_json, quoted, read_columns
-from amsx.evaluation.selection import DEFAULT_SELECTION, Database, Selection, Spans, chosen_videos, subset_sizes
-from amsx.files import read_text
-from amsx.records import AMBIGUOUS, whole_number
+from amsx.annotations import VideoAnnotation, parse_annotation
+from amsx.evaluation.columns import Columns, Source, load_json, ordered_ends
+from amsx.evaluation.selection import DEFAULT_SELECTION, Database, Selection, chosen_videos, spelt_as, subset_sizes
+from amsx.evaluation.spans import read_spans
+from amsx.records import AMBIGUOUS
 
 
 @dataclass(frozen=True)
@@ -39,18 +35,27 @@ class GroundTruth:
     notes: tuple[str, ...]  # sentences on what was decided, for the reader of the score
 
 
-def read_ground_truth(source: Source, selection: Selection = DEFAULT_SELECTION) -> GroundTruth:
-    """Read {"database": {video id: {"subset", "annotations": [{"label", "segment": [start, end]}]}}}.
+def read_ground_truth(
+    source: Source, selection: Selection = DEFAULT_SELECTION, *, order_ends: bool = False
+) -> GroundTruth:
+    """Read an annotation file, or its parsed content, in any form of `amsx.annotations`.
 
-    selection: which of its videos are scored, and further ambiguous spans. Raises FileNotFoundError, or ValueError
+    selection: which of its videos are scored, and further ambiguous spans. order_ends: exchange the ends of an instance
+    or a span that ends before it starts, and count it; else that is an error. Raises FileNotFoundError, or ValueError
     naming file, video and annotation, or what cannot be selected.
     """
     content, name = load_json(source, "ground truth")
-    database = _check_database(content.get("database"), name, list(content))
+    # Records may have a label and no segment, which is all that training videos need; not so in videos that are scored.
+    annotation = parse_annotation(content, name, labels_alone=True, any_order=order_ends)
+    database = annotation.videos
     kept, subset, notes = chosen_videos(selection, database, name)
+    if any(database[video].labels for video in kept if video in database):
+        entries = content.get("database", content)
+        parse_annotation({"database": {v: entries[v] for v in kept if v in database}}, name, any_order=order_ends)
 
-    entries = {video: database.get(video, {}).get("annotations", []) for video in kept}
-    columns = read_columns(entries, name, "annotation", scored=False)
+    columns, n_reversed = ordered_ends(_columns(kept, database))
+    if n_reversed:
+        notes.append(f"{n_reversed} annotated segments end before they start; their two ends were exchanged")
     classes = sorted(set(columns.labels) - {AMBIGUOUS}, key=_by_value)
     if not classes:
         raise ValueError(
@@ -62,92 +67,46 @@ def read_ground_truth(source: Source, selection: Selection = DEFAULT_SELECTION) 
     n_empty = int((instances.start == instances.end).sum())
     if n_empty:
         notes.append(f"{n_empty} instances of zero length: nothing can find them")
-    labels = _labels(database)
-    ambiguous, elsewhere = _read_spans(selection.ambiguous, columns.rows(np.flatnonzero(label < 0)), set(database))
+    marked = columns.rows(np.flatnonzero(label < 0))
+    ambiguous, elsewhere, on_spans = read_spans(selection.ambiguous, marked, set(database), order_ends=order_ends)
+    excluded, on_excluded = spelt_as(list(selection.exclude), database, "the ids to exclude")
     return GroundTruth(
         name=name,
         subset=subset,
         videos=columns.videos,
-        left_out=frozenset(set(database) - set(kept) | set(selection.exclude)),
-        unknown_exclusions=frozenset(set(selection.exclude) - set(database) - set(kept)),
+        left_out=frozenset(set(database) - set(kept) | set(excluded.values())),
+        unknown_exclusions=frozenset(set(excluded.values()) - set(database) - set(kept)),
         only_listed=selection.videos is not None,
         classes=tuple(classes),
-        known_labels=frozenset(label for _, label in labels),
-        label_ids=frozenset((number, label) for number, label in labels if number is not None),
+        known_labels=frozenset(_labels(database)),
+        label_ids=annotation.label_ids,
         instances=instances,
         ambiguous=ambiguous,
         ambiguous_elsewhere=elsewhere,
-        durations=np.array([_duration(database.get(video, {})) for video in kept], dtype=np.float64),
-        notes=tuple(notes),
+        durations=np.array([database.get(video, VideoAnnotation()).duration or np.nan for video in kept]),
+        notes=(*annotation.notes, *notes, *on_spans, *on_excluded),
     )
 
 
-def _check_database(database: object, name: str, keys: list[str]) -> Database:
-    if not isinstance(database, Mapping):
-        raise ValueError(
-            f"{name}: no object under 'database' (keys: {', '.join(map(repr, keys)) or 'none'}); expected "
-            '{"database": {video id: {"subset", "annotations": [{"label", "segment"}]}}}'
-        )
-    for video, entry in database.items():
-        if not isinstance(entry, Mapping):
-            raise ValueError(f"{name}: video {video!r} holds a {type(entry).__name__}; expected an object")
-    return {str(video): entry for video, entry in database.items()}
+def _columns(kept: Sequence[str], database: Database) -> Columns:
+    """The instances of the videos `kept`, those labelled Ambiguous too; an end may come before its start."""
+    rows = [(v, one) for v, video in enumerate(kept) if video in database for one in database[video].instances]
+    labels = tuple(dict.fromkeys(one.label for _, one in rows))
+    code = {label: i for i, label in enumerate(labels)}
+    return Columns(
+        videos=tuple(kept),
+        labels=labels,
+        video=np.array([v for v, _ in rows], dtype=np.int64),
+        label=np.array([code[one.label] for _, one in rows], dtype=np.int64),
+        start=np.array([one.start for _, one in rows], dtype=np.float64),
+        end=np.array([one.end for _, one in rows], dtype=np.float64),
+        score=np.zeros(len(rows)),
+    )
 
 
-def _labels(database: Database) -> set[tuple[int | None, str]]:
-    """Every label in a file with its label_id, as far as these are well-formed."""
-    annotations = (entry.get("annotations") or () for entry in database.values())
-    return {
-        (whole_number(a.get("label_id")), str(a["label"]))
-        for of_video in annotations
-        for a in of_video
-        if (type(a) is dict or isinstance(a, Mapping)) and "label" in a  # asking an abstract class is slow
-    }
-
-
-def _read_spans(spans: Spans | None, marked: Columns, known: set[str]) -> tuple[Columns, Columns]:
-    """The spans of the videos of `marked`, and those of videos that are not `known`; all labelled AMBIGUOUS.
-
-    The first are those that the ground truth has `marked`, and those of `spans` in the same videos.
-    """
-    if isinstance(spans, str | Path):
-        name, listed = str(spans), _read_lines(Path(spans))
-    else:
-        name, listed = "ambiguous spans", spans or {}
-    added: dict[str, list[Any]] = {video: [*listed.get(video, ())] for video in marked.videos}
-    for video, start, end in zip(marked.video, marked.start, marked.end, strict=True):
-        added[marked.videos[video]].append([start, end])
-    others = {str(video): list(spans) for video, spans in listed.items() if str(video) not in known | set(added)}
-    return _spans(added, name), _spans(others, name)
-
-
-def _spans(listed: Mapping[str, Sequence[Any]], name: str) -> Columns:
-    entries = {video: [{"label": AMBIGUOUS, "segment": span} for span in spans] for video, spans in listed.items()}
-    return read_columns(entries, name, "span", scored=False)
-
-
-def _read_lines(path: Path) -> Mapping[str, Sequence[Any]]:
-    if not path.is_file():
-        raise FileNotFoundError(f"file of ambiguous spans {path} does not exist")
-    spans: dict[str, list[Any]] = {}
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
-        fields = line.split()
-        if fields and len(fields) != 3:
-            raise ValueError(
-                f"{path}, line {number}: {quoted(line)}; expected a video id, a start and an end in seconds"
-            )
-        if fields:
-            spans.setdefault(fields[0], []).append(fields[1:])
-    return spans
-
-
-def _duration(entry: Mapping[str, Any]) -> float:
-    """The length of a video; NaN where its entry gives none that is a positive number."""
-    try:
-        duration = float(entry.get("duration", np.nan))
-    except (TypeError, ValueError):
-        return np.nan
-    return duration if 0 < duration < np.inf else np.nan
+def _labels(database: Database) -> set[str]:
+    """Every label in a file, of videos that are not scored, too."""
+    return {label for entry in database.values() for label in (*entry.labels, *(one.label for one in entry.instances))}
 
 
 def _by_value(label: str) -> tuple[bool, int, str]:

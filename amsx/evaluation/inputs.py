@@ -1,7 +1,7 @@
 """Predictions and ground truth, read and checked against each other; detections that are not scored are set apart."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from amsx.evaluation.ground_truth import GroundTruth, read_ground_truth
 from amsx.evaluation.labels import resolve_labels
 from amsx.evaluation.plausibility import likely_labels, warnings_on
 from amsx.evaluation.predictions import Detections, read_predictions
-from amsx.evaluation.selection import DEFAULT_SELECTION, ClassList, Selection
+from amsx.evaluation.selection import DEFAULT_SELECTION, ClassList, Selection, spelt_as
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ def read_inputs(
     Raises FileNotFoundError or ValueError: see `read_ground_truth`, `read_predictions` and `resolve_labels`; and where
     predictions and ground truth have no video or no label in common, or a video to exclude is in neither.
     """
-    inputs = inputs_of(predictions, read_ground_truth(ground_truth, selection), selection.labels, order_ends=order_ends)
+    truth = read_ground_truth(ground_truth, selection, order_ends=order_ends)
+    inputs = inputs_of(predictions, truth, selection.labels, order_ends=order_ends)
     check_exclusions([inputs])
     return inputs
 
@@ -54,11 +55,13 @@ def inputs_of(
     """
     read = read_predictions(predictions, order_ends=order_ends)
     detections, spelling = resolve_labels(read, truth, labels)
+    names, on_names = spelt_as(detections.videos, set(truth.videos) | truth.left_out, f"the video ids of {read.name}")
+    detections = replace(detections, videos=tuple(names.values()))
     form = ", ".join(filter(None, [read.form, spelling]))
     scored, set_apart, notes = _select(detections, read.name, truth)
     if read.n_reversed:
         notes.append(f"{read.n_reversed} detections end before they start; their two ends were exchanged")
-    notes = [*warnings_on(scored, detections, truth), *notes]
+    notes = [*on_names, *warnings_on(scored, detections, truth), *notes]
     absent = truth.unknown_exclusions - set(detections.videos)
     return Inputs(truth, scored, set_apart, notes, form, absent)
 

@@ -12,7 +12,6 @@ from amsx.evaluation.ground_truth import GroundTruth
 from amsx.evaluation.predictions import Predictions
 from amsx.evaluation.selection import ClassList
 from amsx.files import as_text
-from amsx.records import whole_number
 
 _ADVICE = "a class list (--labels FILE: one name a line, or lines 'number name') says which names they stand for"
 
@@ -25,7 +24,7 @@ def resolve_labels(predictions: Predictions, truth: GroundTruth, class_list: Cla
     ValueError where none fits, where both fit and disagree, or where a number stands for nothing.
     """
     detections, name = predictions.detections, predictions.name
-    numbers = [whole_number(label) for label in detections.labels]
+    numbers = [_whole(label) for label in detections.labels]
     if not all(number is not None for number in numbers) or not numbers:
         if class_list is not None and numbers:
             raise ValueError(
@@ -68,7 +67,7 @@ def read_class_list(class_list: ClassList) -> tuple[dict[int, str], str]:
     except ValueError:
         names = [line.strip() for line in text.split("\n") if line.strip()]
         pairs = [line.split(maxsplit=1) for line in names]
-        if pairs and all(len(pair) == 2 and whole_number(pair[0]) is not None for pair in pairs):
+        if pairs and all(len(pair) == 2 and _whole(pair[0]) is not None for pair in pairs):
             numbers = [int(number) for number, _ in pairs]
             if len(set(numbers)) < len(numbers):
                 raise ValueError(f"{origin}: a class number comes twice") from None
@@ -88,6 +87,10 @@ def _unique(names: list[str], origin: str) -> list[str]:
     if len(set(names)) < len(names):
         raise ValueError(f"{origin}: a class name comes twice")
     return names
+
+
+def _whole(label: str) -> int | None:
+    return int(label) if label.strip().removeprefix("-").isdecimal() else None
 
 
 def _by_id(truth: GroundTruth) -> dict[int, str]:

@@ -4,10 +4,8 @@ from collections import Counter
 
 import numpy as np
 
-from amsx.evaluation.columns import Columns
+from amsx.evaluation.columns import WARNING, Columns
 from amsx.evaluation.ground_truth import GroundTruth
-
-WARNING = "warning: "  # how such a sentence begins, among the notes
 
 _LONGER = 1.2  # median of latest detection / duration, above which the unit is another one
 _LONGER_THAN_INSTANCES = 3.0  # the same, of latest detection / end of the latest instance

@@ -1,13 +1,11 @@
 """Predictions in all their forms: recognized and read as columns, written in the full ActivityNet form."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from amsx.evaluation.columns import Columns, Source, listing, read_columns
+from amsx.evaluation.columns import Columns, Source, listing, ordered_ends, read_columns
 from amsx.evaluation.containers import Contents, read_contents
 from amsx.evaluation.detection_table import NAMES, columns_of_table, columns_wanted, table_of_records
 from amsx.files import collection_paused, write_json
@@ -59,10 +57,7 @@ def read_predictions(source: Detections, *, order_ends: bool = False) -> Predict
         form, numbered = "THUMOS14 challenge lines", True
     elif contents.kind:
         form += f" ({contents.kind})"
-    start, end = detections.start, detections.end
-    n_reversed = int((end < start).sum())
-    if n_reversed:
-        detections = replace(detections, start=np.minimum(start, end), end=np.maximum(start, end))
+    detections, n_reversed = ordered_ends(detections)
     return Predictions(name, form, detections, numbered, n_reversed)
 
 

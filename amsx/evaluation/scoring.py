@@ -1,6 +1,6 @@
 """From predictions and ground truth to mAP under a named protocol."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -109,9 +109,9 @@ def evaluate(
     """mAP and per-class AP of detections against a ground truth.
 
     predictions: a file in any form that `read_predictions` knows, its parsed content, or columns. ground_truth: a file
-    or its parsed content, see `read_ground_truth`. protocol: a name of `protocols.PROTOCOLS`, or rules of one's own.
-    tiou: thresholds in (0, 1], numbers or text ("0.5:0.05:0.95"); by default 0.1 to 0.7 in steps of 0.1. selection:
-    which videos are scored, and how.
+    or its parsed content, in any form of `amsx.annotations`. protocol: a name of `protocols.PROTOCOLS`, or rules of
+    one's own. tiou: thresholds in (0, 1], numbers or text ("0.5:0.05:0.95"); by default 0.1 to 0.7 in steps of 0.1.
+    selection: which videos are scored, and how.
 
     Detections are ranked by score over the whole class; equal scores keep the order of the file, and a note says so
     where other orders would score otherwise. A class without an instance in the scored
@@ -128,6 +128,19 @@ def evaluate(
     return score_matches(match_inputs(inputs, rules, thresholds))
 
 
+class Evaluations(dict[str, Evaluation]):
+    """Protocol name -> its evaluation; and in `refused`, why a protocol gives none: its rules do not take the files."""
+
+    def __init__(self, evaluations: Mapping[str, Evaluation], refused: Mapping[str, str]) -> None:
+        super().__init__(evaluations)
+        self.refused = dict(refused)
+
+    def to_json(self) -> dict[str, Any]:
+        """The dictionary that `amsx evaluate --all-protocols --json` prints."""
+        refused = {name: {"protocol": name, "refused": reason} for name, reason in self.refused.items()}
+        return {name: evaluation.to_json() for name, evaluation in self.items()} | refused
+
+
 def evaluate_all(
     predictions: Detections,
     ground_truth: Source,
@@ -135,13 +148,26 @@ def evaluate_all(
     *,
     protocols: Sequence[str | Protocol] = PROTOCOLS,
     selection: Selection = DEFAULT_SELECTION,
-) -> dict[str, Evaluation]:
-    """Protocol name -> what `evaluate` returns under it; the files are read and checked once."""
+) -> Evaluations:
+    """Protocol name -> what `evaluate` returns under it; the files are read and checked once.
+
+    Where segments end before they start, the protocols that exchange the two ends score them, and the others are in
+    `refused` with the reason. Raises as `evaluate` does where no protocol takes the files.
+    """
     thresholds = thresholds_of(tiou)
     rules = [protocol_of(protocol) for protocol in protocols]
-    ordered = all(protocol.orders_ends for protocol in rules)
-    inputs = read_inputs(predictions, ground_truth, selection, order_ends=ordered)
-    return {protocol.name: score_matches(match_inputs(inputs, protocol, thresholds)) for protocol in rules}
+    refused: dict[str, str] = {}
+    try:
+        inputs = read_inputs(predictions, ground_truth, selection)
+    except ValueError as error:
+        if not any(protocol.orders_ends for protocol in rules):
+            raise
+        inputs = read_inputs(predictions, ground_truth, selection, order_ends=True)  # raises for any other fault
+        refused = {protocol.name: str(error) for protocol in rules if not protocol.orders_ends}
+    scored = [protocol for protocol in rules if protocol.name not in refused]
+    return Evaluations(
+        {protocol.name: score_matches(match_inputs(inputs, protocol, thresholds)) for protocol in scored}, refused
+    )
 
 
 def match_inputs(inputs: Inputs, protocol: Protocol, thresholds: list[float]) -> MatchedInputs:
@@ -149,7 +175,7 @@ def match_inputs(inputs: Inputs, protocol: Protocol, thresholds: list[float]) ->
     truth, notes = inputs.truth, list(inputs.notes)
     spans, elsewhere = truth.ambiguous, _spans_elsewhere(inputs) if protocol.spans_of_any_video else None
     if elsewhere is not None and len(elsewhere):
-        spans = _joined(spans, elsewhere)
+        spans = elsewhere.joined(spans)
         notes.append(
             f"{len(elsewhere)} ambiguous spans count that lie in videos without annotation: "
             f"{listing(sorted({elsewhere.videos[video] for video in elsewhere.video}))}"
@@ -169,18 +195,6 @@ def _spans_elsewhere(inputs: Inputs) -> Columns:
     index = {video: n_known + i for i, video in enumerate(inputs.detections.videos[n_known:])}
     video = np.array([index.get(video, -1) for video in spans.videos], dtype=np.int64)[spans.video]
     return replace(spans, videos=inputs.detections.videos, video=video).rows(np.flatnonzero(video >= 0))
-
-
-def _joined(spans: Columns, others: Columns) -> Columns:
-    """Both sets of spans, whose videos are numbered alike."""
-    return replace(
-        others,
-        video=np.concatenate([spans.video, others.video]),
-        label=np.zeros(len(spans) + len(others), dtype=np.int64),
-        start=np.concatenate([spans.start, others.start]),
-        end=np.concatenate([spans.end, others.end]),
-        score=np.concatenate([spans.score, others.score]),
-    )
 
 
 def score_matches(matched: MatchedInputs) -> Evaluation:

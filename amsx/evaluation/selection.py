@@ -1,12 +1,12 @@
 """Which videos of a ground truth are scored, and how: a subset under any of its spellings, or a list of videos."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from amsx.evaluation.columns import listing
+from amsx.annotations import PREFIX, VideoAnnotation, same_names
+from amsx.evaluation.columns import WARNING, listing
 from amsx.files import read_names
 
 # A file of "video start end" lines (W-TALC's Ambiguous_test.txt), or video id -> [[start, end]]; seconds
@@ -16,7 +16,7 @@ Spans = str | Path | Mapping[str, Sequence[Sequence[float]]]
 # JSON list of names), or the names in order, or number -> name
 ClassList = str | Path | Sequence[str] | Mapping[int, str]
 
-Database = Mapping[str, Mapping[str, Any]]  # video id -> {"subset", "annotations", ...}
+Database = Mapping[str, VideoAnnotation]  # by video id
 
 _SPELLINGS = {"training": "train", "val": "validation", "valid": "validation", "testing": "test"}
 
@@ -64,7 +64,7 @@ def chosen_videos(selection: Selection, database: Database, name: str) -> tuple[
         wanted, notes = _choose_subset(database, selection.subset, name)
         chosen = [video for video, entry in database.items() if _subset_of(entry) == wanted]
         subset = wanted or None
-    kept = sorted(set(chosen) - set(selection.exclude))
+    kept = sorted(set(chosen) - set(spelt_as(list(selection.exclude), database, "the ids to exclude")[0].values()))
     if len(kept) < len(chosen):
         notes.append(f"{len(chosen) - len(kept)} videos excluded")
     return kept, subset, notes
@@ -87,7 +87,7 @@ def _choose_subset(database: Database, wanted: str | None, name: str) -> tuple[s
         if not any(_subset_of(entry) == subset for entry in database.values()):
             raise ValueError(f"{name}: no video of subset {wanted!r}; the file has {subset_sizes(database)}")
         return subset, []
-    annotated = {_subset_of(entry) for entry in database.values() if entry.get("annotations")}
+    annotated = {_subset_of(entry) for entry in database.values() if entry.instances or entry.labels}
     if not annotated:
         raise ValueError(f"{name}: no annotated instance; the file has {subset_sizes(database)}")
     if len(annotated) == 1:
@@ -111,18 +111,44 @@ def _listed_videos(videos: str | Path | Collection[str], database: Database, nam
     else:
         listed, origin = [str(video) for video in videos], "the list of videos"
     ids = list(dict.fromkeys(video.strip() for video in listed if video.strip()))
+    names, on_names = spelt_as(ids, database, f"the ids of {origin}")
+    ids = list(dict.fromkeys(names.values()))
     unknown = [video for video in ids if video not in database]
     if len(unknown) == len(ids):
         raise ValueError(f"{origin} names no video of {name}; it names {listing(ids) or 'none at all'}")
-    notes = [f"scored on the {len(ids)} videos that {origin} names"]
+    notes = [f"scored on the {len(ids)} videos that {origin} names", *on_names]
     if unknown:
         notes.append(f"{len(unknown)} of them have no entry in the ground truth, so no instance: {listing(unknown)}")
     return ids, notes
 
 
-def _subset_of(entry: Mapping[str, Any]) -> str:
+def spelt_as(ids: Sequence[str], known: Container[str], what: str) -> tuple[dict[str, str], list[str]]:
+    """What each of `ids` is called among the `known` ids, from which all may differ by ActivityNet's `v_`; and notes.
+
+    Ids that are not among them under either name stay as they are. what: "the ids of FILE", for the notes.
+    """
+    names, change = same_names(ids, known)
+    names = {name: other if other in known else name for name, other in names.items()}
+    n_changed = sum(name != other for name, other in names.items())
+    if not change:
+        other = [name for name in ids if name not in known and _with_or_without_prefix(name) in known]
+        if other:
+            return names, [
+                f"{WARNING}{len(other)} of {what} are unknown to the ground truth, but would be known with or without "
+                f"{PREFIX!r} in front, as the others are not: {listing(other)}; expected one spelling in all"
+            ]
+        return names, []
+    done = "added in front of" if change == "added" else "removed from the front of"
+    return names, [f"{PREFIX!r} was {done} {n_changed} of {what}, by which alone they differ from the ground truth's"]
+
+
+def _with_or_without_prefix(name: str) -> str:
+    return name.removeprefix(PREFIX) if name.startswith(PREFIX) else PREFIX + name
+
+
+def _subset_of(entry: VideoAnnotation) -> str:
     """The subset of a video in its one spelling: Training -> train, val -> validation; "" for none."""
-    return _normalised(str(entry.get("subset", "")))
+    return _normalised(entry.subset or "")
 
 
 def _normalised(subset: str) -> str:

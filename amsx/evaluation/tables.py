@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from amsx.evaluation.columns import WARNING
 from amsx.evaluation.comparison import Comparison, Spread
 from amsx.evaluation.errors import TYPES
 from amsx.evaluation.explain import Explanation
-from amsx.evaluation.plausibility import WARNING
 from amsx.evaluation.recall import MOST, ProposalRecall
-from amsx.evaluation.scoring import Evaluation
+from amsx.evaluation.scoring import Evaluation, Evaluations
 from amsx.evaluation.snippets import ActivationScores
 
 _NUMBERS = (1, 5, 10, 50, 100)  # of proposals per video, of those that ActivityNet's curve has
@@ -30,11 +30,12 @@ def format_table(evaluation: Evaluation, per_class: bool = False, form: bool = F
     return "\n".join([*head, *_grid(evaluation.tiou, rows), *(_line(note) for note in evaluation.notes)])
 
 
-def format_side_by_side(evaluations: Mapping[str, Evaluation]) -> str:
+def format_side_by_side(evaluations: Evaluations) -> str:
     """The results of `evaluate_all`: a row for each protocol, what was scored by it, and every note."""
     first = next(iter(evaluations.values()))
     rows = [(name, [*evaluation.mean_ap, evaluation.average]) for name, evaluation in evaluations.items()]
     lines = ["mAP (%) under every protocol", _read_as(first), *_grid(first.tiou, rows)]
+    lines += [f"{name} refuses: {reason}" for name, reason in evaluations.refused.items()]
     lines += [f"{name}{_scored(evaluation)}" for name, evaluation in evaluations.items()]
     shared = [note for note in first.notes if all(note in evaluation.notes for evaluation in evaluations.values())]
     lines += [_line(note) for note in shared]

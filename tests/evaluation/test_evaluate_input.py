@@ -171,8 +171,8 @@ def test_predictions_of_the_wrong_form(found: dict[str, Any], message: str) -> N
 @pytest.mark.parametrize(
     ("truth", "message"),
     [
-        ({"results": {}}, "no object under 'database' .keys: 'results'.; expected"),
-        ({"database": {}}, "no annotated instance; the file has no video"),
+        ({"results": {}}, "holds no 'database' and no videos .keys: 'results'.; expected"),
+        ({"database": {}}, "'database' holds no video; expected"),
         ({"database": {"v1": []}}, "video 'v1' holds a list; expected an object"),
         (
             {"database": {"v1": {"subset": "test", "annotations": []}}},
@@ -182,7 +182,7 @@ def test_predictions_of_the_wrong_form(found: dict[str, Any], message: str) -> N
             {"database": {"v1": {"annotations": [{"label": "Ambiguous", "segment": [0, 1]}]}}},
             "no annotated instance in",
         ),
-        ({"database": {"v1": {"annotations": {"label": 1}}}}, "holds a dict; expected a list of annotations"),
+        ({"database": {"v1": {"annotations": {"label": 1}}}}, "video 'v1': annotations must be a list, got dict"),
         ({"database": {"v1": {"annotations": [{"label": 1}]}}}, "video 'v1', annotation 0 has no 'segment'"),
         ({"database": {"v1": {"annotations": [{"label": 1, "segment": [3, 1]}]}}}, "ends before it starts"),
     ],
