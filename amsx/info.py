@@ -26,11 +26,19 @@ def describe() -> list[tuple[str, str]]:
     lines += [
         ("native core", f"compiled by {build['compiler']}"),
         ("OpenMP", f"{openmp}, {torch.get_num_threads()} threads"),
+        ("CPU kernels", _instruction_set(build["isas"])),
         ("CUDA kernels", build["cuda"]),
     ]
     if build["cuda_compiled"]:
         lines.append(("architectures", build["cuda_architectures"]))
     return [*lines, ("devices", _devices(build["cuda_compiled"]))]
+
+
+def _instruction_set(available: list[str]) -> str:
+    try:
+        return f"{native.instruction_set()} (AMSX_ISA chooses among {', '.join(available)})"
+    except ValueError as error:
+        return f"none: {error}"
 
 
 def _devices(compiled: bool) -> str:

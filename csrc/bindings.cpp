@@ -4,6 +4,7 @@
 #include <pybind11/pybind11.h>
 
 #include <climits>
+#include <cstdlib>
 #include <set>
 #include <string>
 #include <tuple>
@@ -13,6 +14,7 @@
 #include <omp.h>
 #endif
 
+#include "cpu/isa.h"
 #include "kernels.h"
 
 namespace py = pybind11;
@@ -140,6 +142,29 @@ void fill(const std::string& operation, const py::tuple& groups, Structs&... str
     if (given != names.different.size()) refuse_unknown(operation, groups, names.different);
 }
 
+// What is wrong with the environment variable AMSX_ISA, until use_isa is called; empty: nothing.
+std::string wrong_isa;
+
+void use_isa(const std::string& name) {
+    cpu::use_isa(name);
+    wrong_isa.clear();
+}
+
+void use_isa_of_the_environment() {
+    const char* name = std::getenv("AMSX_ISA");
+    if (name == nullptr || *name == 0) return;
+    try {
+        use_isa(name);
+    } catch (const std::invalid_argument& error) {
+        wrong_isa = std::string("the environment variable AMSX_ISA is ") + error.what();
+    }
+}
+
+std::string isa_in_use() {
+    if (!wrong_isa.empty()) throw py::value_error(wrong_isa);
+    return cpu::name_of(cpu::isa);
+}
+
 // Runs an operation on the CPU, or on a CUDA device if the fields name one.
 template <auto kCpu, auto kCuda, typename... Params>
 int64_t run(const char* name, const py::tuple& groups) {
@@ -148,6 +173,7 @@ int64_t run(const char* name, const py::tuple& groups) {
     std::apply([&](Params&... each) { fill(name, groups, on, each...); }, params);
     Operation<Params...>* const operation = on.device < 0 ? kCpu : kCuda;
     if (operation == nullptr) throw std::runtime_error("amsx was built without CUDA; `amsx info` says why");
+    if (on.device < 0 && !wrong_isa.empty()) throw py::value_error(wrong_isa);
     py::gil_scoped_release release;
     return std::apply([&](const Params&... each) { return operation(each..., on); }, params);
 }
@@ -172,6 +198,9 @@ py::dict build() {
 #else
     facts["openmp"] = py::none();
 #endif
+    py::list isas;
+    for (const cpu::Isa each : cpu::available_isas()) isas.append(cpu::name_of(each));
+    facts["isas"] = isas;
     return facts;
 }
 
@@ -180,5 +209,8 @@ py::dict build() {
 PYBIND11_MODULE(_C, m) {
     m.doc() = "The native kernels of amsx: the fields of an operation's parameters in, a fault out (0: none).";
     m.def("build", &build, "What was compiled, with what, and why not the rest.");
+    m.def("isa", &isa_in_use, "The instruction set that the CPU kernels use. ValueError if AMSX_ISA names none.");
+    m.def("use_isa", &use_isa, "Makes the CPU kernels use one of build()['isas']. ValueError if it is none of them.");
     AMSX_OPERATIONS(AMSX_DEFINE)
+    use_isa_of_the_environment();
 }

@@ -37,14 +37,18 @@ AMSX_HD uint32_t bits_of_float(float value) {
     return bits;
 }
 
+// The one NaN that float16 and bfloat16 are stored with: the hardware's of CUDA. Which NaN an operation on floats gives
+// differs between processors and compilers, so rounding it would give different bits.
+constexpr uint16_t kNan16 = 0x7fff;
+
 AMSX_HD float load(float x) { return x; }
 AMSX_HD double load(double x) { return x; }
 AMSX_HD float load(BFloat16 x) { return float_of_bits(static_cast<uint32_t>(x.bits) << 16); }
 AMSX_HD float load(Half x) {
 #if defined(__CUDA_ARCH__)
     return __half2float(__ushort_as_half(x.bits));
-#elif defined(__FLT16_MAX__)
-    _Float16 value;
+#elif defined(__aarch64__) && !defined(__CUDACC__)
+    __fp16 value;
     memcpy(&value, &x.bits, sizeof value);
     return static_cast<float>(value);
 #else
@@ -61,28 +65,27 @@ AMSX_HD void store(float* to, float x) { *to = x; }
 AMSX_HD void store(double* to, double x) { *to = x; }
 AMSX_HD void store(BFloat16* to, float x) {
     uint32_t bits = bits_of_float(x);
-    // Round to nearest even; a NaN must not be rounded into an infinity.
+    // Round to nearest even.
     uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
-    to->bits = static_cast<uint16_t>(x != x ? 0x7fc0u : rounded);
+    to->bits = static_cast<uint16_t>(x != x ? kNan16 : rounded);
 }
 AMSX_HD void store(Half* to, float x) {
 #if defined(__CUDA_ARCH__)
     to->bits = __half_as_ushort(__float2half_rn(x));
-#elif defined(__FLT16_MAX__)
-    _Float16 value = static_cast<_Float16>(x);
+#elif defined(__aarch64__) && !defined(__CUDACC__)
+    __fp16 value = static_cast<__fp16>(x);
     memcpy(&to->bits, &value, sizeof value);
+    if (x != x) to->bits = kNan16;
 #else
     uint32_t bits = bits_of_float(x), sign = (bits >> 16) & 0x8000u, magnitude = bits & 0x7fffffffu, half;
-    if (magnitude > 0x7f800000u) {
-        half = 0x7e00u;
-    } else if (magnitude >= 0x477ff000u) {  // rounds to 65536 or more
+    if (magnitude >= 0x477ff000u) {  // rounds to 65536 or more
         half = 0x7c00u;
     } else if (magnitude < 0x38800000u) {  // subnormal: let the adder align and round the mantissa
         half = bits_of_float(float_of_bits(magnitude) + 0.5f) - 0x3f000000u;
     } else {
         half = (magnitude - 0x38000000u + 0xfffu + ((magnitude >> 13) & 1u)) >> 13;
     }
-    to->bits = static_cast<uint16_t>(half | sign);
+    to->bits = x != x ? kNan16 : static_cast<uint16_t>(half | sign);
 #endif
 }
 

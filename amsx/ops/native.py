@@ -36,9 +36,18 @@ def compute_dtype(dtype: torch.dtype) -> torch.dtype:
 
 
 def build() -> dict[str, Any]:
-    """What was compiled: compiler, cuda (on or off, and why), cuda_compiled, cuda_architectures, openmp."""
+    """What was compiled: compiler, cuda (on or off, and why), cuda_compiled, cuda_architectures, openmp, isas."""
     facts: dict[str, Any] = _core().build()
     return facts
+
+
+def instruction_set() -> str:
+    """The instruction set that the CPU kernels use: the environment variable AMSX_ISA's choice, or else the best one.
+
+    ValueError where AMSX_ISA names none that this processor and this build have.
+    """
+    name: str = _core().isa()
+    return name
 
 
 def sampling(

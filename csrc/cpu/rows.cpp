@@ -2,17 +2,9 @@
 
 #include <type_traits>
 
+#include "isa.h"
 #include "rows_avx2.h"
 
-// GCC on x86-64 Linux compiles a function marked so for the baseline, AVX2 and AVX-512, and picks one when the library
-// loads: one wheel serves all. Elsewhere, and under sanitizers (which run before the choice is made), the mark is
-// empty.
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__) && \
-    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define AMSX_CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
-#else
-#define AMSX_CLONES
-#endif
 #if defined(__GNUC__)
 #define AMSX_INLINE __attribute__((always_inline)) inline
 #else
@@ -49,23 +41,32 @@ AMSX_INLINE void sum_plainly(const E* const* rows, const compute_t<E>* weights, 
     }
 }
 
-// What compilers vectorize well is cloned for each instruction set. The 16-bit types are not: wherever a clone would
-// run, rows_avx2.cpp takes their rows.
-#define AMSX_CLONED(E)                                                                                         \
-    AMSX_CLONES void lerp_plainly(const E* from, const E* to, E fraction, E* __restrict__ out, int64_t dims) { \
+// What compilers vectorize well is compiled once for each instruction set. The 16-bit types are not: wherever a version
+// other than the scalar one would run, rows_avx2.cpp takes their rows.
+#define AMSX_COMPILED(E, kIsa, mark)                                                                           \
+    mark void lerp_plainly_##kIsa(const E* from, const E* to, E fraction, E* __restrict__ out, int64_t dims) { \
         lerp_plainly<E>(from, to, fraction, out, dims);                                                        \
     }                                                                                                          \
-    AMSX_CLONES void sum_plainly(const E* const* rows, const E* weights, int64_t count, E* __restrict__ out,   \
+    mark void sum_plainly_##kIsa(const E* const* rows, const E* weights, int64_t count, E* __restrict__ out,   \
                                  int64_t dims) {                                                               \
         sum_plainly<E>(rows, weights, count, out, dims);                                                       \
     }
-AMSX_CLONED(float)
-AMSX_CLONED(double)
+#ifdef AMSX_X86
+AMSX_COMPILED(float, avx2, AMSX_AVX2)
+AMSX_COMPILED(double, avx2, AMSX_AVX2)
+AMSX_COMPILED(float, avx512, AMSX_AVX512)
+AMSX_COMPILED(double, avx512, AMSX_AVX512)
+#define AMSX_BEST_COMPILED(function, ...)                          \
+    if (isa == Isa::avx512) return function##_avx512(__VA_ARGS__); \
+    if (isa == Isa::avx2) return function##_avx2(__VA_ARGS__);
+#else
+#define AMSX_BEST_COMPILED(function, ...)
+#endif
 
 // float32 takes the hand-written loops for what they write past the caches. float64 features are rare: they have none.
 template <typename E>
 bool by_hand(bool past_caches) {
-    return (sizeof(E) == 2 || past_caches) && avx2::available();
+    return (sizeof(E) == 2 || past_caches) && avx2::in_use();
 }
 
 }  // namespace
@@ -75,7 +76,10 @@ void lerp_row(const E* from, const E* to, compute_t<E> fraction, E* out, int64_t
     if constexpr (!std::is_same_v<E, double>) {
         if (by_hand<E>(past_caches)) return avx2::lerp(from, to, fraction, out, dims, past_caches);
     }
-    lerp_plainly(from, to, fraction, out, dims);
+    if constexpr (sizeof(E) > 2) {
+        AMSX_BEST_COMPILED(lerp_plainly, from, to, fraction, out, dims)
+    }
+    lerp_plainly<E>(from, to, fraction, out, dims);
 }
 
 template <typename E>
@@ -84,7 +88,10 @@ void sum_rows(const E* const* rows, const compute_t<E>* weights, int64_t count, 
     if constexpr (!std::is_same_v<E, double>) {
         if (by_hand<E>(past_caches)) return avx2::sum(rows, weights, count, out, dims, past_caches);
     }
-    sum_plainly(rows, weights, count, out, dims);
+    if constexpr (sizeof(E) > 2) {
+        AMSX_BEST_COMPILED(sum_plainly, rows, weights, count, out, dims)
+    }
+    sum_plainly<E>(rows, weights, count, out, dims);
 }
 
 #define AMSX_INSTANTIATE(E)                                                      \
@@ -96,7 +103,7 @@ AMSX_INSTANTIATE(float)
 AMSX_INSTANTIATE(double)
 
 void finish_rows(bool past_caches) {
-    if (past_caches && avx2::available()) avx2::fence();
+    if (past_caches && avx2::in_use()) avx2::fence();
 }
 
 }  // namespace amsx::cpu

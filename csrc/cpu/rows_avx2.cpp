@@ -2,8 +2,7 @@
 
 #include <cstring>
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#define AMSX_AVX2 __attribute__((target("avx2,f16c")))
+#ifdef AMSX_X86
 #include <immintrin.h>
 
 namespace amsx::cpu::avx2 {
@@ -14,6 +13,8 @@ constexpr int64_t kLanes = 16;  // elements a step takes
 struct Floats {
     __m256 low, high;
 };
+
+AMSX_AVX2 bool any_nan(const Floats& x) { return _mm256_movemask_ps(_mm256_cmp_ps(x.low, x.high, _CMP_UNORD_Q)) != 0; }
 
 // For each element type: 16 elements to floats and back, through the caches or past them, which takes 32 bytes'
 // alignment.
@@ -33,7 +34,6 @@ struct Lanes<float> {
     }
 };
 
-// Every processor with AVX2 has F16C.
 template <>
 struct Lanes<Half> {
     AMSX_AVX2 static Floats load(const Half* from) {
@@ -41,8 +41,12 @@ struct Lanes<Half> {
                 _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from + 8)))};
     }
     AMSX_AVX2 static __m256i pack(const Floats& x) {
-        return _mm256_set_m128i(_mm256_cvtps_ph(x.high, _MM_FROUND_TO_NEAREST_INT),
-                                _mm256_cvtps_ph(x.low, _MM_FROUND_TO_NEAREST_INT));
+        const __m256i halves = _mm256_set_m128i(_mm256_cvtps_ph(x.high, _MM_FROUND_TO_NEAREST_INT),
+                                                _mm256_cvtps_ph(x.low, _MM_FROUND_TO_NEAREST_INT));
+        if (!any_nan(x)) return halves;
+        const __m256i magnitudes = _mm256_and_si256(halves, _mm256_set1_epi16(0x7fff));
+        const __m256i nan = _mm256_cmpgt_epi16(magnitudes, _mm256_set1_epi16(0x7c00));
+        return _mm256_blendv_epi8(halves, _mm256_set1_epi16(kNan16), nan);
     }
     AMSX_AVX2 static void store(Half* to, const Floats& x) {
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), pack(x));
@@ -61,22 +65,22 @@ struct Lanes<BFloat16> {
         return {_mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16)),
                 _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32(static_cast<int>(0xffff0000u))))};
     }
-    // Rounds to nearest even in the high half of each word and makes a NaN the quiet NaN, as store(BFloat16*, float) in
-    // element.h does.
+    // Rounds to nearest even in the high half of each word and makes a NaN kNan16, as store(BFloat16*, float) in element.h
+    // does.
     AMSX_AVX2 static __m256i rounded(__m256 x) {
         const __m256i bits = _mm256_castps_si256(x);
         const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
         return _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd);
     }
-    AMSX_AVX2 static __m256i quieted(__m256i rounded, __m256 x) {
+    AMSX_AVX2 static __m256i with_nan(__m256i rounded, __m256 x) {
         const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(x, x, _CMP_UNORD_Q));
-        return _mm256_blendv_epi8(rounded, _mm256_set1_epi32(0x7fc00000), nan);
+        return _mm256_blendv_epi8(rounded, _mm256_set1_epi32(kNan16 << 16), nan);
     }
     AMSX_AVX2 static __m256i pack(const Floats& x) {
         __m256i even = rounded(x.low), odd = rounded(x.high);
-        if (_mm256_movemask_ps(_mm256_cmp_ps(x.low, x.high, _CMP_UNORD_Q)) != 0) {
-            even = quieted(even, x.low);
-            odd = quieted(odd, x.high);
+        if (any_nan(x)) {
+            even = with_nan(even, x.low);
+            odd = with_nan(odd, x.high);
         }
         return _mm256_blend_epi16(_mm256_srli_epi32(even, 16), odd, 0xaa);
     }
@@ -152,11 +156,6 @@ bool aligned(const void* out) { return reinterpret_cast<uintptr_t>(out) % sizeof
 
 }  // namespace
 
-bool available() {
-    static const bool has = __builtin_cpu_supports("avx2");
-    return has;
-}
-
 AMSX_AVX2 bool maxima(const float* rows, int64_t stride, int64_t channels, int64_t n, float* out) {
     constexpr int64_t kFloats = 8;
     __m256 off = _mm256_setzero_ps();  // x - x is 0 or NaN
@@ -214,10 +213,9 @@ void fence() { _mm_sfence(); }
 
 }  // namespace amsx::cpu::avx2
 
-#else  // not x86-64: never called
+#else  // never called
 
 namespace amsx::cpu::avx2 {
-bool available() { return false; }
 bool maxima(const float*, int64_t, int64_t, int64_t, float*) { return false; }
 void widen(const Half*, float*, int64_t) {}
 void widen(const BFloat16*, float*, int64_t) {}

@@ -3,11 +3,12 @@
 #pragma once
 
 #include "../element.h"
+#include "isa.h"
 
 namespace amsx::cpu::avx2 {
 
-// Whether both this processor and this build have them.
-bool available();
+// Whether what is below is to be called.
+inline bool in_use() { return isa != Isa::scalar; }
 
 // Writes the maximum of each of n rows of `channels` elements. Returns false, and promises nothing of `out`, if any
 // element is not finite.

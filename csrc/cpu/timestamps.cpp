@@ -12,14 +12,14 @@ namespace amsx::cpu {
 namespace {
 
 // The maximum over contiguous channels at each of n snippets. Returns false, and promises nothing of `maxima`, if any
-// value is not finite or if this processor has no quick way; the caller then takes the general way.
+// value is not finite or if the instruction set in use has no quick way; the caller then takes the general way.
 bool dense_maxima(const float* cas, int64_t stride, int64_t channels, int64_t n, float* maxima) {
-    return avx2::available() && avx2::maxima(cas, stride, channels, n, maxima);
+    return avx2::in_use() && avx2::maxima(cas, stride, channels, n, maxima);
 }
 // 16-bit elements go through a buffer of float32, a few snippets at a time.
 template <typename T>
 bool dense_maxima(const T* cas, int64_t stride, int64_t channels, int64_t n, float* maxima) {
-    if (!avx2::available()) return false;
+    if (!avx2::in_use()) return false;
     constexpr int64_t kBuffer = 4096;  // elements, if a snippet has no more
     const int64_t rows = std::max<int64_t>(kBuffer / channels, 1);
     std::vector<float> buffer(static_cast<size_t>(rows * channels));
