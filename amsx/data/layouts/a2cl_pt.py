@@ -85,13 +85,13 @@ def read(root: Path, options: Options) -> Dataset:
         for name, subset in chosen.items()
         if name not in left_out
     ]
-    opened, opening_notes = open_features(
-        listed,
-        options.missing,
-        options.broken,
-        lambda path: FeatureArray.inspect(arrays[path], str(path)),
-        arrays.__contains__,
-    )
+
+    def inspect(path: Path) -> FeatureArray:
+        if path not in arrays:
+            raise FileNotFoundError(f"no features {path}")
+        return FeatureArray.inspect(arrays[path], str(path))
+
+    opened, opening_notes = open_features(listed, options.missing, options.broken, inspect)
     opened, split_notes = split_streams(opened, options.split)
     snippet_seconds = options.snippet_seconds
     if snippet_seconds is None:

@@ -28,7 +28,7 @@ from amsx.data.layouts.shared.two_streams import joined, split_option
 from amsx.data.videos import Dataset
 from amsx.file_names import video_file
 
-KINDS = (".npy", ".npz", ".pt", ".csv", ".pkl")
+KINDS = (".npy", ".npz", ".h5", ".hdf5", ".pt", ".pth", ".csv", ".pkl", ".pickle")
 
 
 @dataclass(frozen=True, kw_only=True)

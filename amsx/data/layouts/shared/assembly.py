@@ -44,20 +44,32 @@ def open_features(
     missing: Policy,
     broken: Policy = "error",
     inspect: Callable[[Path], FeatureFile | FeatureArray] = FeatureFile.inspect,
-    exists: Callable[[Path], bool] = Path.is_file,
 ) -> tuple[list[OpenedVideo], list[str]]:
     """The listed videos with their features opened by `inspect`, which reads headers alone, and notes.
 
-    Where one file holds many videos, a path is <file>/<id>, and `exists` and `inspect` know what that means.
-    Missing features are a FileNotFoundError, or with `missing="skip"` the video is left out and counted. Files that
-    cannot be read, and streams that differ by more than 2 snippets, are a ValueError, or with `broken="skip"` the video
-    is left out and counted. Streams that differ by at most 2 snippets are cut to the shortest and counted.
+    Where one file holds many videos, a path is <file>/<id>, and `inspect` knows what that means. Missing features, for
+    which `inspect` raises FileNotFoundError, are one, or with `missing="skip"` the video is left out and counted. Files
+    that cannot be read, and streams that differ by more than 2 snippets, are a ValueError, or with `broken="skip"` the
+    video is left out and counted. Streams that differ by at most 2 snippets are cut to the shortest and counted.
     """
     check_policy("missing", missing)
     check_policy("broken", broken)
     notes: list[str] = []
-    absent = {video.id: [p for p in video.paths.values() if not exists(p)] for video in listed}
-    absent = {name: paths for name, paths in absent.items() if paths}
+    absent: dict[str, list[Path]] = {}
+    found: dict[str, dict[str, FeatureFile | FeatureArray]] = {}
+    unusable, cut = [], []
+    for video in listed:
+        streams: dict[str, FeatureFile | FeatureArray] = {}
+        for name, path in video.paths.items():
+            try:
+                streams[name] = inspect(path)
+            except FileNotFoundError:
+                absent.setdefault(video.id, []).append(path)
+            except ValueError as error:
+                unusable.append(str(error))
+                break
+        else:
+            found[video.id] = streams
     if absent:
         examples = shortened(str(path) for paths in absent.values() for path in paths)
         text = f"{len(absent)} of {len(listed)} listed videos lack features: {examples}"
@@ -66,15 +78,11 @@ def open_features(
         if len(absent) == len(listed):
             raise FileNotFoundError(text)
         notes.append(f"left out: {text}")
-    opened, unusable, cut = [], [], []
+    opened = []
     for video in listed:
-        if video.id in absent:
+        if video.id in absent or video.id not in found:
             continue
-        try:
-            streams = {name: inspect(path) for name, path in video.paths.items()}
-        except ValueError as error:
-            unusable.append(str(error))
-            continue
+        streams = found[video.id]
         lengths = {name: stream.shape[0] for name, stream in streams.items()}
         shortest = min(lengths.values())
         if max(lengths.values()) > shortest + CUT:

@@ -2,33 +2,34 @@
 
 <name>.json              in the folder or its annotations/: {"database": {id: {"subset", "annotations", ...}}}
 <features>/<prefix><id>.<kind>    (n, D), in one folder below, or beside the JSON
-<name>.hdf5              or all videos in one or a few such files, as ActivityNet's C3D features come: <prefix><id> is
-                         the array, or a group that has it
+
+Two streams, and files of many videos, may be kept in all the ways of `amsx.data.layouts.shared.feature_places`. Frame
+rates that the annotation lacks are taken from <id>_fps.npy where such files lie beside the features.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from amsx.data.arrays import HDF5, array_names, choose_key
-from amsx.data.features import FeatureFile
+import numpy as np
+
+from amsx.annotations import PREFIX, same_names
+from amsx.data.arrays import read_array
 from amsx.data.layouts.shared.annotation_json import annotation_files, read_database, subset_roles
 from amsx.data.layouts.shared.assembly import (
     ListedVideo,
+    OpenedVideo,
     assemble,
     only_candidate,
     open_features,
     shortened,
-    unlisted_features,
 )
+from amsx.data.layouts.shared.feature_places import Places, feature_folders, find_places
 from amsx.data.layouts.shared.frame_grid import timebases_from_frames
+from amsx.data.layouts.shared.given_streams import given_places
 from amsx.data.layouts.shared.layout import FilePolicies
 from amsx.data.layouts.shared.two_streams import split_streams
 from amsx.data.videos import Dataset, Subset
-from amsx.files import visible
-
-USUAL_PREFIX = "v_"  # ActivityNet's files have it, its ids do not
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,7 @@ class PerVideoOptions(FilePolicies):
 
     annotation: Path | str | None = None  # the JSON file, where the folder holds several
     features: Path | str | None = None  # the folder of features (or an HDF5 file), where there are several
+    streams: Mapping[str, str] | None = None  # where each stream is: name -> place, see `given_streams`; None: found
     prefix: str | None = None  # precedes the id in the names of features; None: nothing, or "v_" where only that occurs
     stride: float | None = None  # frames from one snippet to the next; None: derived from frames and rows
     fps: float | None = None  # frames per second, for entries of the annotation that say neither it nor frames
@@ -46,7 +48,7 @@ class PerVideoOptions(FilePolicies):
 
 def has_json_and_features(root: Path, kinds: Sequence[str]) -> bool:
     """Whether there is a JSON file, and a folder with files of one of `kinds`, which are suffixes."""
-    return bool(annotation_files(root)) and bool(_feature_folders(root, kinds))
+    return bool(annotation_files(root)) and bool(feature_folders(root, kinds))
 
 
 def counts_frames(root: Path) -> bool:
@@ -75,71 +77,56 @@ def read_per_video(
     roles, role_notes = subset_roles(entries, options.subsets)
     notes = [*database.notes, *role_notes]
     chosen = {name: roles[entry.subset] for name, entry in entries.items() if entry.subset in roles}
-    folder = None if options.features is None else Path(options.features)
-    folder = folder or only_candidate(_feature_folders(root, kinds), root, "features")
-    suffix, files = _feature_files(folder, kinds)
-    inspect: Callable[[Path], FeatureFile] = partial(FeatureFile.inspect, key=key)
-    missing_from, prefixes = folder, ("", USUAL_PREFIX) if options.prefix is None else (options.prefix,)
-    if suffix in HDF5 and not any(f"{prefix}{name}" in files for prefix in prefixes for name in entries):
-        many = list(files.values())
-        missing_from, suffix = (many[0] if len(many) == 1 else folder), ""
-        files, inspect = _videos_in_hdf5(many, key)
-        notes.append(f"features of {len(files)} videos in {shortened(file.name for file in many)}")
-    prefix = options.prefix
-    if prefix is None:
-        bare, usual = (any(f"{p}{name}" in files for name in chosen) for p in prefixes)
-        prefix = USUAL_PREFIX if usual and not bare else ""
-        notes += [f"names of features begin with {prefix!r}"] if prefix else []
-    places = {name: files.get(f"{prefix}{name}", missing_from / f"{prefix}{name}{suffix}") for name in entries}
-    notes += unlisted_features(files.values(), places.values())
-    listed = [ListedVideo(name, subset, entries[name], {"features": places[name]}) for name, subset in chosen.items()]
-    exists = set(files.values()).__contains__
-    opened, opening_notes = open_features(listed, options.missing, options.broken, inspect, exists)
+    places, names, place_notes = _places(root, list(entries), kinds, options, key)
+    notes += place_notes
+    listed = [ListedVideo(name, subset, entries[name], places.of(names[name])) for name, subset in chosen.items()]
+    opened, opening_notes = open_features(listed, options.missing, options.broken, places.inspect)
+    opened, rate_notes = _with_rates(opened, {video.id: places.of(names[video.id]) for video in opened})
     try:
         timebases, time_notes = timebases_from_frames(opened, options.stride, num_frames, options.fps)
     except ValueError as error:
         raise ValueError(f"{root}: {error}") from error
     opened, split_notes = split_streams(opened, options.split)
-    notes += opening_notes + time_notes + split_notes
+    notes += opening_notes + rate_notes + time_notes + split_notes
     return assemble(root, layout, opened, lambda v: timebases[v.id], unlabelled=options.unlabelled, notes=notes)
 
 
-def _feature_folders(root: Path, kinds: Sequence[str]) -> list[Path]:
-    """Those of `root` and the folders in it that hold a file of one of `kinds`."""
-    below = [root, *(path for path in visible(root, "*") if path.is_dir())]
-    return [folder for folder in below if visible(folder, *(f"*{kind}" for kind in kinds))]
+def _places(
+    root: Path, ids: Sequence[str], kinds: Sequence[str], options: PerVideoOptions, key: str | None
+) -> tuple[Places, dict[str, str], list[str]]:
+    """The places of features, what each of `ids` is called there, and notes."""
+    called = ids if options.prefix is None else [f"{options.prefix}{name}" for name in ids]
+    if options.streams is not None:
+        places = given_places(root, options.streams, kinds)
+    elif options.features is None:
+        places = find_places(root, called, kinds, key=key)
+    else:
+        folder = Path(options.features)
+        inner = feature_folders(folder, kinds) if folder.is_dir() else []
+        places = find_places(folder, called, kinds, folders=[folder] if folder in inner else inner or [folder], key=key)
+    names, notes = dict(zip(ids, called, strict=True)), list(places.notes)
+    if options.prefix is None:
+        names, change = same_names(ids, places.names())
+        notes += [f"names of features begin with {PREFIX!r}"] if change == "added" else []
+        notes += [f"names of features are the ids without {PREFIX!r}"] if change == "removed" else []
+    return places, names, notes + places.unlisted(names.values())
 
 
-def _feature_files(folder: Path, kinds: Sequence[str]) -> tuple[str, dict[str, Path]]:
-    """The one suffix of the feature files in a folder, and the files by name without it. `folder` may be one file."""
-    files = [path for path in visible(folder, "*") if path.suffix in kinds] if folder.is_dir() else [folder]
-    suffixes = [kind for kind in kinds if any(path.suffix == kind for path in files)]
-    if len(suffixes) > 1:
-        raise ValueError(f"{folder}: holds files of several kinds, {shortened(suffixes)}; expected one")
-    return (suffixes or list(kinds))[0], {path.stem: path for path in files}
-
-
-def _videos_in_hdf5(files: Sequence[Path], key: str | None) -> tuple[dict[str, Path], Callable[[Path], FeatureFile]]:
-    """What the files hold, name -> <file>/<name>, and a function that inspects one of these.
-
-    A name may stand for an array, or for a group of one array or of several, of which `key` is taken, or the one with a
-    usual name. ValueError where a file cannot be read, or two files hold the same name.
-    """
-    places: dict[str, Path] = {}
-    arrays: dict[Path, list[str]] = {}
-    for file in files:
-        members: dict[str, list[str]] = {}
-        for full in array_names(file):
-            members.setdefault(full.partition("/")[0], []).append(full)
-        for name, own in members.items():
-            if name in places:
-                raise ValueError(f"{file}: {name!r} is also in {places[name].parent}")
-            places[name] = file / name
-            arrays[file / name] = own
-
-    def inspect(path: Path) -> FeatureFile:
-        short = {name.partition("/")[2]: name for name in arrays[path]}
-        chosen = short[""] if list(short) == [""] else short[choose_key(short, key, path)]
-        return FeatureFile.inspect(path.parent, key=chosen)
-
-    return places, inspect
+def _with_rates(
+    opened: Sequence[OpenedVideo], places: Mapping[str, Mapping[str, Path]]
+) -> tuple[list[OpenedVideo], list[str]]:
+    """The videos with the frame rates that <id>_fps.npy beside their features give to entries without one."""
+    videos, rated = [], []
+    for video in opened:
+        entry = video.entry
+        stream, place = next(iter(places[video.id].items()))
+        file = place.with_name(f"{place.stem.removesuffix(f'_{stream}')}_fps.npy")
+        if entry.fps is None and entry.frames is None and file.is_file():
+            rate = np.asarray(read_array(file))
+            if rate.size != 1 or rate.dtype.kind not in "iuf" or not rate.item() > 0:
+                raise ValueError(f"{file}: expected one positive number of frames per second, got {rate!r}")
+            entry = replace(entry, fps=float(rate.item()))
+            rated.append(video.id)
+        videos.append(replace(video, entry=entry))
+    note = f"frame rates of {len(rated)} videos from the files _fps.npy beside their features: {shortened(rated)}"
+    return videos, [note] if rated else []

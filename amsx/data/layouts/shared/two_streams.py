@@ -17,15 +17,21 @@ TWO_STREAM = 2048  # channels of I3D features with rgb in the first half and flo
 def split_streams(opened: Sequence[OpenedVideo], split: bool | None) -> tuple[list[OpenedVideo], list[str]]:
     """The videos with their one array split into rgb and flow where it holds both, and notes.
 
-    `split` is the reader's option: None splits where all arrays have 2048 channels.
+    `split` is the reader's option: None splits where all arrays have 2048 channels and no name says a stream's.
     """
-    widths = {v.streams["features"].shape[1] for v in opened}
-    if split is False or (split is None and widths != {TWO_STREAM}):
+    names = sorted({name for video in opened for name in video.streams})
+    if split is False or not names or (split is None and names != ["features"]):
+        return list(opened), []
+    if len(names) > 1:
+        raise ValueError(f"split: the features are apart already, as {' and '.join(names)}; expected one array a video")
+    name = names[0]
+    widths = {v.streams[name].shape[1] for v in opened}
+    if split is None and widths != {TWO_STREAM}:
         return list(opened), []
     odd = sorted(width for width in widths if width % 2)
     if odd:
         raise ValueError(f"split: features of {odd[0]} channels have no two halves")
-    halves = [replace(video, streams=two_halves(video.streams["features"])) for video in opened]
+    halves = [replace(video, streams=two_halves(video.streams[name])) for video in opened]
     width = max(widths)
     return halves, [f"{width} channels taken as two streams: rgb the first {width // 2}, flow the rest"]
 
