@@ -6,7 +6,9 @@ import io
 import os
 import select
 import sys
+import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 import amsx
@@ -26,11 +28,15 @@ ID_OPTIONS = ("--exclude", "--video")  # whose value is the id of a video
 USER_ERRORS = (ValueError, TypeError, OSError, RuntimeError, ArithmeticError, ImportError, MemoryError)
 
 
+_SHOWN_BY_PYTHON = warnings.formatwarning
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status. Errors that a user can mend are printed without a traceback."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # what a console cannot show is escaped, and no error
             stream.reconfigure(errors="backslashreplace")
+    warnings.formatwarning = _warning
     arguments = _with_ids_joined(sys.argv[1:] if arguments is None else arguments)
     options = parser(next((a for a in arguments if not a.startswith("-")), None)).parse_args(arguments)
     try:
@@ -60,6 +66,15 @@ def _nobody_reads() -> bool:
     if closed:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return closed
+
+
+def _warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """A warning as a line of its own where amsx gives it, else as Python shows it."""
+    if Path(filename).is_relative_to(Path(amsx.__file__).parent):
+        return f"amsx: warning: {message}\n"
+    return _SHOWN_BY_PYTHON(message, category, filename, lineno, line)
 
 
 def _with_ids_joined(arguments: Sequence[str]) -> list[str]:

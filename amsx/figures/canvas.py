@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from amsx.figures.lettering import as_spelt
 from amsx.files import written_whole
 
 FORMATS = ("png", "svg")
@@ -47,7 +48,8 @@ def save(figure: Figure, path: Path | str, formats: Sequence[str] = FORMATS) -> 
     Each file appears whole or not at all.
     """
     written = [Path(f"{path}.{format}") for format in formats]
-    for file in written:
-        with written_whole(file) as temporary:
-            figure.savefig(temporary, dpi=DPI)
+    with as_spelt(figure):
+        for file in written:
+            with written_whole(file) as temporary:
+                figure.savefig(temporary, dpi=DPI)
     return written

@@ -14,6 +14,7 @@ from amsx.evaluation.explain import Explanation
 from amsx.evaluation.precision import Curve
 from amsx.evaluation.sensitivity import Bucket
 from amsx.figures.canvas import BLUE, ERRORS, FORMATS, GREY, GRID, INK, VERMILLION, new_figure, plain, save
+from amsx.figures.lettering import one_line
 
 _UNITS = {
     "length": "in the ground truth's unit of time",
@@ -74,7 +75,7 @@ def _precision_recall(explanation: Explanation) -> Figure:
             _curve(axes, points, "precision", color=BLUE, linewidth=0.7, alpha=0.55, label="precision")
             _curve(axes, points, "envelope", color=BLUE, linewidth=1.7, label="interpolated")
             _percent_square(axes)
-            axes.set_title(f"{_short(label, 17)}, AP {ap[label]:.1f}", fontsize=9)
+            axes.set_title(f"{one_line(label, 17)}, AP {ap[label]:.1f}", fontsize=9)
         for axes in panels[len(labels) :]:
             axes.set_visible(False)
         for axes in panels[max(0, len(labels) - columns) : len(labels)]:  # the lowest of each column
@@ -160,7 +161,7 @@ def _sensitivity(explanation: Explanation) -> Figure:
         ticks = [f"{bucket.name}\n{_range(bucket)}\nn={bucket.n_instances}" for bucket in buckets]
         panels[1, column].set_xticks(place, ticks, fontsize=8)
         panels[0, column].set_title(f"{name} ({_UNITS[name]})", fontsize=10)
-    panels[0, 0].set_ylabel(r"mAP$_N$ (%)")
+    panels[0, 0].set_ylabel("mAP_N (%)")
     panels[1, 0].set_ylabel("instances missed (%)")
     for axes in panels[:, 0]:
         axes.set_ylim(0, 1.12 * max(axes.get_ylim()[1], 1.0))
@@ -213,10 +214,6 @@ def _range(bucket: Bucket) -> str:
     if to is not None:
         return f"≤ {to:.3g}"
     return "any" if above is None else f"> {above:.3g}"
-
-
-def _short(label: str, most: int) -> str:
-    return label if len(label) <= most else label[: most - 1] + "…"
 
 
 def _percent_square(axes: Axes) -> None:

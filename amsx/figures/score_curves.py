@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amsx.figures import canvas
+from amsx.figures.lettering import one_line, short
 
 STYLES = {  # name of a curve -> colour and marker
     "both branches": (canvas.BOTH_BRANCHES, "o"),
@@ -42,7 +43,7 @@ def draw_score_curves(
             color, marker = STYLES[curve.name]
             style = {"color": color, "marker": marker, "markersize": 4, "linewidth": 1.3, "capsize": 2.5}
             axes.errorbar(curve.x, curve.mean, curve.deviation, label=curve.name, **style)
-        axes.set_title(name, fontsize=10)
+        axes.set_title(one_line(name, 40), fontsize=10)
         canvas.plain(axes)
         axes.grid(axis="y", color=canvas.GRID, linewidth=0.6)
         axes.set_xlabel(x_label)
@@ -51,5 +52,5 @@ def draw_score_curves(
         if len(curves) > 1:
             axes.legend(fontsize=8, frameon=False)
     figure.axes[0].set_ylabel("mean mAP (%)")
-    figure.suptitle(title, fontsize=9)
+    figure.suptitle(short(title, 50 + 45 * len(panels)), fontsize=9)
     return canvas.save(figure, path, formats)

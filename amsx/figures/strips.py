@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from amsx.data.videos import Timebase
 from amsx.figures import canvas
+from amsx.figures.lettering import one_line, short
 
 Intervals = Sequence[tuple[float, float]]  # (start, end) in seconds
 BARS = {  # kind of bars -> their colour
@@ -67,11 +68,11 @@ def draw_strips(
         for start, end in truth if strip.shade is None else strip.shade:
             axes.axvspan(start, end, color=canvas.TRUTH, alpha=0.10, linewidth=0)
         _draw_bars(axes, strip, _draw_curve(axes, strip, timebase))
-        axes.set_ylabel(strip.name, rotation=0, ha="right", va="center", fontsize=font_size)
+        axes.set_ylabel(short(strip.name, 40), rotation=0, ha="right", va="center", fontsize=font_size)
         canvas.plain(axes, font_size - 1)
     rows[-1].set_xlim(float(timebase.to_seconds(0)), float(timebase.to_seconds(snippets)))
     rows[-1].set_xlabel("seconds", fontsize=font_size)
-    figure.suptitle(title, fontsize=10)
+    figure.suptitle(one_line(title, 100), fontsize=10)
     return canvas.save(figure, path, formats)
 
 

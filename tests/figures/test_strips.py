@@ -1,6 +1,7 @@
 """Strips of one video: every format that is asked for, whole, and only curves of the same video."""
 
 import re
+import warnings
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -9,6 +10,7 @@ import pytest
 from figures.test_explanation import texts
 
 from amsx.data.videos import Timebase
+from amsx.figures import lettering
 from amsx.figures.strips import Strip, draw_strips, truth_strip
 
 TIMEBASE = Timebase(0.5)
@@ -60,3 +62,30 @@ def test_what_cannot_be_drawn(tmp_path: Path, drawn: list[Strip], message: str) 
     with pytest.raises(ValueError, match=message):
         draw_strips(tmp_path / "v", "t", drawn, TRUTH, TIMEBASE)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_names_are_drawn_as_they_are_spelt_and_cut_where_they_are_long(tmp_path: Path) -> None:
+    """No name is read as mathematics, none fails, and none pushes the curves out of the picture."""
+    names = ["$\\frac{a_b^", "$_$", "new\nline\x07", "\ud800", "<&>--", "l" * 300]
+    for name in names:
+        named = [Strip(f"sampling, {name}", CURVE, 0.5), truth_strip(TRUTH)]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            png, svg = draw_strips(tmp_path / "v", f"{name}: {name}", named, TRUTH, TIMEBASE)
+        assert png.stat().st_size > 5000
+        text = texts(svg)
+        assert max(len(line.strip()) for line in text.split("\n")) <= 100
+        if name.isprintable() and "--" not in name:  # a comment of XML holds no two dashes
+            assert name[:20] in text
+
+
+def test_characters_that_no_font_has_are_one_sentence_and_text_in_an_svg(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lettering, "_TOLD", [])
+    monkeypatch.setattr(lettering, "_fonts", lambda characters: (("DejaVu Sans",), "篮"))
+    with pytest.warns(UserWarning, match="no installed font has") as told:
+        for name in ("a", "b"):
+            _, svg = draw_strips(tmp_path / name, f"篮: {name}", strips(), TRUTH, TIMEBASE)
+    assert len(told) == 1
+    assert "篮: b" in svg.read_text(encoding="utf-8")
