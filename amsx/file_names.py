@@ -75,6 +75,11 @@ def video_file_fault(name: str, suffix: str = "") -> str | None:
     return f"it takes {longest} bytes, more than {LONGEST}" if longest > LONGEST else None
 
 
+def folder_name_fault(name: str) -> str | None:
+    """Why no folder can be called `name`; None if one can."""
+    return video_file_fault(name) or ("it holds a slash" if "/" in name else None)
+
+
 def _with_digest(name: str, thing: Sequence[str], taken: set[str]) -> str:
     """The beginning of `name` with a digest of the parts behind it, as long as no `taken` name needs it to be."""
     digest = hashlib.sha256("\0".join(thing).encode("utf-8", "surrogatepass")).hexdigest()

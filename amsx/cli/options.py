@@ -90,7 +90,7 @@ def dataset_of(options: argparse.Namespace) -> Dataset:
 def config_of(options: argparse.Namespace, dataset: Dataset) -> Config:
     """The configuration of a command: a preset or the file of --config, changed by --seed and --set.
 
-    What the preset decided from the data is printed.
+    What these settings make of the data is printed, unless they come from a file.
     """
     seed = getattr(options, "seed", None)  # of commands that train with one
     if getattr(options, "config", None) is not None:
@@ -101,7 +101,7 @@ def config_of(options: argparse.Namespace, dataset: Dataset) -> Config:
             values = values.get("config", values)  # a run's config.json also holds the data
         config = from_dict(values)
     else:
-        config, notes = for_dataset(dataset, options.preset)
+        config, notes = for_dataset(dataset, options.preset, options.set, streams_of(options))
         for note in notes:
             print(f"  {note}")
     return override(config, [*([] if seed is None else [f"optimization.seed={seed}"]), *options.set])

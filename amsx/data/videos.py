@@ -98,13 +98,13 @@ class Dataset:
 
     def __post_init__(self) -> None:
         if not self.videos:
-            raise ValueError(f"no videos in {self.root}")
+            raise ValueError(f"no videos in {self.origin}")
         first = self.videos[0]
         widths = {name: stream.shape[1] for name, stream in first.streams.items()}
         seen: set[str] = set()
         for video in self.videos:
             if video.id in seen:
-                raise ValueError(f"video id {video.id!r} occurs twice in {self.root}")
+                raise ValueError(f"video id {video.id!r} occurs twice in {self.origin}")
             seen.add(video.id)
             own = {name: stream.shape[1] for name, stream in video.streams.items()}
             if own != widths:
@@ -118,6 +118,11 @@ class Dataset:
         if name not in ("train", "test"):
             raise ValueError(f"expected the subset 'train' or 'test', got {name!r}")
         return tuple(video for video in self.videos if video.subset == name)
+
+    @property
+    def origin(self) -> str:
+        """What to call the data set in messages: its folder, or its layout where it was made in memory."""
+        return f"the {self.layout} set in memory" if self.root is None else str(self.root)
 
     @property
     def stream_names(self) -> tuple[str, ...]:

@@ -60,7 +60,7 @@ def reproduce(
     names = chosen_streams(dataset, streams)
     truth = ground_truth(dataset.subset("test"))
     if not any(entry["annotations"] for entry in truth["database"].values()):
-        raise ValueError(f"{dataset.root}: no annotated test video to score the rows on")
+        raise ValueError(f"{dataset.origin}: no annotated test video to score the rows on")
     # Every cell sets the seed and the row itself, so these do not tell one experiment from another.
     config = override(config, [*ALL_OF_AMS, "optimization.seed=0"])
     described = describe_run(dataset, list(dataset.stream_names), config)

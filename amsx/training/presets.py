@@ -4,11 +4,12 @@ The paper (Section IV-B) gives one set of values for all its data sets, except T
 comment behind each field in config.py names the value's source.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal, get_args
 
-from amsx.data.videos import Dataset
-from amsx.training.config import Config
+from amsx.data.videos import Dataset, Video
+from amsx.training.config import Config, override
 
 Preset = Literal["thumos14", "activitynet12", "activitynet13", "small"]
 
@@ -49,42 +50,57 @@ def preset(name: Preset) -> Config:
     )
 
 
-def for_dataset(dataset: Dataset, name: Preset | None = None) -> tuple[Config, list[str]]:
-    """A configuration for `dataset`, and notes on what was decided and why.
+def for_dataset(
+    dataset: Dataset, name: Preset | None = None, settings: Sequence[str] = (), streams: Sequence[str] | None = None
+) -> tuple[Config, list[str]]:
+    """A configuration for `dataset`, and notes on what it makes of the data and why.
 
     With `name=None` the data decides the preset: `small` where every stream has fewer than 512 columns, else that of
-    the ActivityNet release with the same number of classes (100 or 200), else `thumos14`.
+    the ActivityNet release with the same number of classes (100 or 200), else `thumos14`. T is at most the length of
+    the longest training video. `settings` ("sampling.eta=1.0") change the preset's, and `streams` are those that will
+    be trained (default: all): the notes are on what they leave.
     """
-    widths = ", ".join(f"{stream} {width}" for stream, width in dataset.dims.items())
     notes = []
     if name is None:
         if max(dataset.dims.values()) < NARROW:
             name = "small"
         else:
             name = ACTIVITYNET_CLASSES.get(len(dataset.classes), "thumos14")
+        widths = ", ".join(f"{stream} {width}" for stream, width in dataset.dims.items())
         notes.append(
             f"preset {name!r}: {len(dataset.classes)} classes, feature widths are {widths} "
             f"(narrower than {NARROW} takes 'small')"
         )
-    config = preset(name)
     training = dataset.subset("train")
     if not training:
-        raise ValueError(f"{dataset.root}: no training videos")
+        raise ValueError(f"{dataset.origin}: no training videos")
+    config = preset(name)
     longest = max(video.length for video in training)
     if longest < config.optimization.max_snippets:
-        notes.append(f"T is {longest} snippets, the longest training video; nothing is cropped")
         config = replace(config, optimization=replace(config.optimization, max_snippets=longest))
-    else:
-        longer = sum(video.length > config.optimization.max_snippets for video in training)
-        notes.append(
-            f"T is {config.optimization.max_snippets} snippets; {longer} of {len(training)} training videos "
-            "are longer and are cropped at random"
-        )
-    streams = dataset.stream_names
-    if len(streams) > 1:
-        beta = config.localization.beta
-        if "rgb" in streams:
-            notes.append(f"late fusion: rgb weighs {beta:g}, the other streams {1 - beta:g} together")
-        else:
-            notes.append(f"late fusion: {', '.join(streams)} weigh alike (no stream is called rgb)")
-    return config, notes
+    config = override(config, settings)
+    names = [stream for stream in dataset.stream_names if streams is None or stream in streams]
+    return config, [*notes, _on_lengths(config, training), *_on_fusion(config, names)]
+
+
+def _on_lengths(config: Config, training: Sequence[Video]) -> str:
+    """How many snippets of a training video a batch holds."""
+    lengths = [video.length for video in training]
+    most, sampling = config.optimization.max_snippets, config.optimization.sampling
+    longer = sum(length > most for length in lengths)
+    if not longer:
+        longest = "the longest training video" + ("" if most == max(lengths) else f" has {max(lengths)}")
+        return f"T is {most} snippets, {longest}; nothing is cropped"
+    how = "are cropped at random" if sampling == "crop" else f"are shown by {most} of their snippets ({sampling})"
+    return f"T is {most} snippets; {longer} of {len(lengths)} training videos are longer and {how}"
+
+
+def _on_fusion(config: Config, streams: Sequence[str]) -> list[str]:
+    """How much each of several streams weighs."""
+    if len(streams) < 2:
+        return []
+    beta = config.localization.beta
+    if "rgb" in streams:
+        others = "flow" if set(streams) == {"rgb", "flow"} else "the other streams together"
+        return [f"late fusion: rgb weighs {beta:g}, {others} {1 - beta:g}"]
+    return [f"late fusion: {', '.join(streams)} weigh alike (no stream is called rgb)"]

@@ -13,9 +13,10 @@ from amsx.data.summary import broken_values
 from amsx.data.videos import Dataset, Video
 from amsx.evaluation import Evaluation, evaluate
 from amsx.evaluation.predictions import write_predictions
+from amsx.file_names import folder_name_fault
 from amsx.files import read_json, write_json
 from amsx.localization.detections import detect
-from amsx.localization.fusion import Activations, fuse, stream_weights
+from amsx.localization.fusion import FUSED, Activations, fuse, stream_weights
 from amsx.training import checkpoint
 from amsx.training.activations import StreamActivations, infer, save_activations, save_input, save_snapshot
 from amsx.training.config import Config, differences, override
@@ -25,6 +26,7 @@ from amsx.training.run_directory import describe_run, ground_truth, read_activat
 from amsx.training.setup import choose_device, seeded
 from amsx.training.trainer import Trainer
 
+NO_STREAM = (FUSED, "retest")  # the view of all streams fused, and the folder of `amsx test --set` in a run
 TRAINED = ("model", "sampling", "loss", "phases", "optimization")  # sections that cannot change after the training
 
 
@@ -63,11 +65,11 @@ def train_run(
     names = chosen_streams(dataset, streams)
     train, test = dataset.subset("train"), dataset.subset("test")
     if not train:
-        raise ValueError(f"{dataset.root}: no training videos")
+        raise ValueError(f"{dataset.origin}: no training videos")
     described = describe_run(dataset, names, config)
     if (out / "config.json").exists():
         if not resume:
-            raise FileExistsError(f"{out} already holds a run; resume it or choose another folder")
+            raise FileExistsError(f"{out} already holds a run; continue it (--resume), or choose another folder")
         if changed := read_run(out).changes_to(described):
             raise ValueError(f"{out} was begun with other settings, so it cannot be resumed: " + "; ".join(changed))
     chosen_device = choose_device(device)
@@ -143,8 +145,15 @@ def fuse_streams(parts: Sequence[StreamActivations], config: Config) -> Activati
 
 
 def chosen_streams(dataset: Dataset, streams: Sequence[str] | None) -> list[str]:
-    """The names in `streams` (default: all) in their customary order; ValueError for an unknown name."""
+    """The names in `streams` (default: all) in their customary order.
+
+    ValueError for an unknown name, and for one that cannot be the name of a stream's folder in a run.
+    """
     known = dataset.stream_names
+    for name in known:
+        fault = f"{name!r} is what amsx calls another folder" if name in NO_STREAM else folder_name_fault(name)
+        if fault:
+            raise ValueError(f"stream {name!r} of {dataset.origin} cannot have a folder of its name: {fault}")
     for name in streams or ():
         if name not in known:
             raise ValueError(f"unknown stream {name!r}; the data has {', '.join(known)}")
@@ -153,10 +162,11 @@ def chosen_streams(dataset: Dataset, streams: Sequence[str] | None) -> list[str]
 
 def check_values(dataset: Dataset, streams: Sequence[str]) -> None:
     """ValueError where features hold values that cannot be used, so that no run stops at them after hours."""
-    broken = list(broken_values(dataset, streams).values())
+    broken = broken_values(dataset, streams)
     if broken:
-        more = f", and {len(broken) - 1} files more" if len(broken) > 1 else ""
-        raise ValueError(f"{broken[0]}{more} (`amsx data` lists them)")
+        where, what = next(iter(broken.items()))
+        more = f", and of {len(broken) - 1} more" if len(broken) > 1 else ""
+        raise ValueError(f"features of {where} cannot be used: {what}{more} (`amsx data` lists them)")
 
 
 def stream_activations(trainer: Trainer, videos: Sequence[Video]) -> StreamActivations:

@@ -72,3 +72,18 @@ def test_there_must_be_something_to_train_on(dataset):
     assert isinstance(alone.videos[0].streams["rgb"], FeatureArray)
     with pytest.raises(ValueError, match="no training videos"):
         for_dataset(alone)
+
+
+def test_the_notes_are_on_the_settings_that_count(dataset):
+    settings = ["optimization.max_snippets=20", "optimization.sampling=uniform", "localization.beta=0.3"]
+    config, notes = for_dataset(dataset, "small", settings)
+    training = dataset.subset("train")
+    assert config.optimization.max_snippets == 20
+    assert notes == [
+        f"T is 20 snippets; {len(training)} of {len(training)} training videos are longer and are shown by 20 of their "
+        "snippets (uniform)",
+        "late fusion: rgb weighs 0.3, flow 0.7",
+    ]
+    longest = max(video.length for video in training)
+    _, notes = for_dataset(dataset, "small", ["optimization.max_snippets=999"], ["rgb"])
+    assert notes == [f"T is 999 snippets, the longest training video has {longest}; nothing is cropped"]

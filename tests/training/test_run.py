@@ -16,6 +16,7 @@ from amsx.training import run as runs
 from amsx.training.activations import load_activations, load_input, load_snapshots
 from amsx.training.config import Config, from_dict, override
 from amsx.training.presets import for_dataset
+from amsx.training.run import chosen_streams
 from amsx.training.run_directory import read_run
 
 SETTINGS = [
@@ -240,3 +241,10 @@ def test_without_test_videos_a_run_trains_and_says_so(dataset, config, tmp_path)
     assert result.metrics is None
     assert said == ["no test videos: nothing was tested"]
     assert (tmp_path / "run" / "rgb" / "checkpoint.safetensors").is_file()
+
+
+@pytest.mark.parametrize("name", ["fused", "retest", "a/b", ".."])
+def test_a_stream_whose_name_can_be_no_folder_of_a_run_is_refused(dataset, name):
+    videos = tuple(replace(v, streams={name: v.streams["rgb"]}) for v in dataset.videos)
+    with pytest.raises(ValueError, match=f"stream '{name}' of .* cannot have a folder of its name"):
+        chosen_streams(replace(dataset, videos=videos), None)

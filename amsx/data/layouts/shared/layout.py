@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
 from amsx.data.videos import Dataset
-from amsx.file_names import shown, video_file_fault
+from amsx.file_names import folder_name_fault, shown, video_file_fault
 from amsx.files import is_hidden
 
 Policy = Literal["error", "skip"]
@@ -74,6 +74,9 @@ class Layout(Generic[OptionsT]):
                 f"the layout {self.name} lists ids one a line, so {unlisted[0]!r}, with a line end or outer spaces, "
                 "cannot be read again"
             )
+        for name in dataset.stream_names if self.separate_streams else ():
+            if fault := folder_name_fault(name):
+                raise ValueError(f"stream {shown(name)} cannot be the name of a folder: {fault}")
         others = [name for name in dataset.stream_names if name not in RGB_FLOW]
         if self.rgb_flow_only and others:
             raise ValueError(
