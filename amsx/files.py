@@ -97,8 +97,12 @@ def read_json(path: Path | str) -> Any:
     text = read_text(path)
     try:
         return parse_json(text)
-    except ValueError as error:
+    except json.JSONDecodeError as error:
         raise ValueError(f"{path} is not valid JSON: {error}") from error
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    except RecursionError:
+        raise ValueError(f"{path}: its lists and objects are nested too deeply to be read") from None
 
 
 def write_json(path: Path | str, values: Any, *, indent: int | None = 1, allow_nan: bool = True) -> None:

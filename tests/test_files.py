@@ -66,9 +66,14 @@ def test_a_key_that_occurs_twice_is_refused():
 def test_errors_of_reading_name_the_file(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"absent\.json"):
         read_json(tmp_path / "absent.json")
-    (tmp_path / "cut.json").write_text('{"a": ')
-    with pytest.raises(ValueError, match=r"cut\.json is not valid JSON"):
-        read_json(tmp_path / "cut.json")
+    for text, fault in (
+        ('{"a": ', " is not valid JSON: Expecting value"),
+        ('{"a": 1, "a": 2}', ": 'a' occurs twice in one object"),
+        ("[" * 100_000, ": its lists and objects are nested too deeply"),
+    ):
+        (tmp_path / "faulty.json").write_text(text)
+        with pytest.raises(ValueError, match=rf"faulty\.json{fault}"):
+            read_json(tmp_path / "faulty.json")
 
 
 def test_what_is_written_is_read_again_and_folders_are_made(tmp_path):

@@ -58,7 +58,12 @@ def _draw_pictures(options: argparse.Namespace, groups: "Sequence[Group]", chose
     from amsx.report.page import chosen_videos
     from amsx.report.timeline_pictures import draw_timelines
 
-    videos = chosen_videos(groups[0].runs[0].parts[0].ids, PICTURES if chosen is None else chosen)
+    ids = groups[0].runs[0].parts[0].ids
+    videos = chosen_videos(ids, PICTURES if chosen is None else chosen)
+    truth = groups[0].runs[0].truth["database"]
+    bare = [ids[i] for i in videos if not truth[ids[i]]["annotations"]]
+    if bare:
+        print(f"no picture of {len(bare)} videos, which have no annotated class to draw: {', '.join(bare[:3])}")
     if options.png is not None:
         print(f"{options.png}: {len(draw_timelines(options.png, groups, videos, 'png'))} pictures")
     if options.svg is not None:

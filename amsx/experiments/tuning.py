@@ -80,7 +80,7 @@ def tune(
         other = [key for key, value in described.items() if key != "config" and before.get(key) != value]
         other += differences(from_dict(before.get("config", {})), config)
         if other:
-            raise ValueError(f"{out} holds another search, so it cannot be continued; other are: {'; '.join(other)}")
+            raise ValueError(f"{out} holds another search, so it cannot be continued; it differs in {'; '.join(other)}")
     else:
         write_json(out / SEARCH_FILE, described)
     say(held_out.notes[-1])

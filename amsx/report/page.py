@@ -16,6 +16,7 @@ from typing import Any
 
 import amsx
 from amsx.experiments.reproduction import Reproduction
+from amsx.file_names import shown
 from amsx.files import write_text
 from amsx.report import run_sections
 from amsx.report.error_section import errors
@@ -91,7 +92,8 @@ def chosen_videos(ids: Sequence[str], videos: int | Sequence[str] | None) -> lis
         return evenly(range(len(ids)), videos)
     for name in videos:
         if name not in ids:
-            raise ValueError(f"no test video is called {name!r}; there are {', '.join(ids[:5])}, ... ({len(ids)})")
+            some = ", ".join(map(shown, ids[:5])) + (", ..." if len(ids) > 5 else "")
+            raise ValueError(f"no test video is called {name!r}; the {len(ids)} test videos are {some}")
     return [ids.index(name) for name in videos]
 
 

@@ -35,7 +35,7 @@ class Expectation:
 
 
 def expect(dataset: Dataset, config: Config, stream: str, device: torch.device) -> Expectation:
-    """Estimate the training of a stream. This takes the time of about a dozen steps and reads no features."""
+    """Estimate the training of a stream. This takes the time of at most sixteen steps and reads no features."""
     train, test = dataset.subset("train"), dataset.subset("test")
     width, classes = dataset.dims[stream], dataset.classes
     sizes = _batch_sizes(train, classes, config)
@@ -134,7 +134,7 @@ def describe(expectations: Sequence[Expectation], device: torch.device) -> str:
     ]
     lines.append(
         f"all streams, one after the other: about {_duration(sum(e.seconds for e in expectations))} on {where}; an "
-        "estimate from a dozen timed steps, good to a factor of about 1.5 on an idle machine"
+        "estimate from a few steps timed just now, while this machine did whatever else it does"
     )
     return "\n".join(lines)
 

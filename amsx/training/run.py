@@ -71,7 +71,10 @@ def train_run(
         if not resume:
             raise FileExistsError(f"{out} already holds a run; continue it (--resume), or choose another folder")
         if changed := read_run(out).changes_to(described):
-            raise ValueError(f"{out} was begun with other settings, so it cannot be resumed: " + "; ".join(changed))
+            raise ValueError(
+                f"{out} was begun with other settings, so it cannot be resumed; its own and the new ones are "
+                + "; ".join(changed)
+            )
     chosen_device = choose_device(device)
     check_values(dataset, names)
     write_json(out / "config.json", described.to_json())
@@ -101,7 +104,10 @@ def test_run(run: Path | str, overrides: Sequence[str] = (), out: Path | str | N
     config = override(trained, overrides)
     fixed = [line for line in differences(trained, config) if line.split(".")[0] in TRAINED]
     if fixed:
-        raise ValueError(f"only localization and evaluation can change after training, not {'; '.join(fixed)}")
+        raise ValueError(
+            "only the sections localization and evaluation can change after training; trained with and asked for were "
+            + "; ".join(fixed)
+        )
     truth = read_json(run / "ground_truth.json")
     if not isinstance(truth, dict) or not isinstance(truth.get("database"), dict):
         raise ValueError(f"{run}/ground_truth.json was not written by amsx train; expected an object under 'database'")

@@ -114,7 +114,7 @@ def test_a_killed_search_goes_on(searched, dataset, short, tmp_path, monkeypatch
     assert [trial.state.name for trial in trials] == ["COMPLETE", "FAIL", "COMPLETE"]
     assert trials[2].params == interrupted.params
     assert trials[0].value == trials_of(out)[0].value  # the test videos made no difference
-    with pytest.raises(ValueError, match=r"holds another search, .* other are: model.hidden: \d+, 8"):
+    with pytest.raises(ValueError, match=r"holds another search, .* it differs in model.hidden: \d+, 8"):
         tune(dataset, override(short, ["model.hidden=8"]), tmp_path, trials=2, **QUIET)
 
 

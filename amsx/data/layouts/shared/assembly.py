@@ -161,6 +161,10 @@ def assemble(
     unseen = sorted({label for video in videos for label in video.labels} - classes)
     if unseen:
         notes.append(f"{len(unseen)} labels occur in no training video and cannot be predicted: {shortened(unseen)}")
+    tested = {label for video in videos if video.subset == "test" for label in video.labels}
+    untested = sorted(classes - tested) if training and tested else []
+    if untested:
+        notes.append(f"{len(untested)} classes have no test video, so no score shows them: {shortened(untested)}")
     if not training:
         notes.append("there are no training videos; the classes are the labels of the test videos")
     empty = sum(v.entry.empty_segments for v in opened)
