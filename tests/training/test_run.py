@@ -158,7 +158,7 @@ def test_training_settings_cannot_be_overridden_after_training(trained):
 def test_an_existing_run_is_not_overwritten(trained, dataset, config):
     with pytest.raises(FileExistsError, match="already holds a run"):
         runs.train_run(dataset, config, trained.out, progress=False)
-    with pytest.raises(ValueError, match=r"cannot be resumed: optimization\.seed: 0, 1"):
+    with pytest.raises(ValueError, match=r"cannot be resumed; its own and the new ones are optimization\.seed: 0, 1"):
         other = override(config, ["optimization.seed=1"])
         runs.train_run(dataset, other, trained.out, resume=True, progress=False)
     with pytest.raises(ValueError, match=r"data.streams: \['rgb', 'flow'\], \['rgb'\]"):
