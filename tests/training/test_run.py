@@ -151,7 +151,7 @@ def test_postprocessing_can_be_another(trained, tmp_path):
 
 
 def test_training_settings_cannot_be_overridden_after_training(trained):
-    with pytest.raises(ValueError, match=r"only localization and evaluation .* model.hidden: 256, 8"):
+    with pytest.raises(ValueError, match=r"only the sections localization and evaluation .* model.hidden: 256, 8"):
         runs.test_run(trained.out, ["model.hidden=8"])
 
 
