@@ -91,7 +91,7 @@ def read(root: Path, options: Options) -> Dataset:
             raise FileNotFoundError(f"no features {path}")
         return FeatureArray.inspect(arrays[path], str(path))
 
-    opened, opening_notes = open_features(listed, options.missing, options.broken, inspect)
+    opened, opening_notes = open_features(listed, options.missing, options.broken, inspect, transpose=options.transpose)
     opened, split_notes = split_streams(opened, options.split)
     snippet_seconds = options.snippet_seconds
     if snippet_seconds is None:

@@ -49,7 +49,7 @@ def read(root: Path, options: Options) -> Dataset:
     ]
     files = (path for subset in SUBSETS for path in visible(root / subset, "*.npy"))
     notes += unlisted_features(files, (path for video in listed for path in video.paths.values()))
-    opened, opening_notes = open_features(listed, options.missing, options.broken)
+    opened, opening_notes = open_features(listed, options.missing, options.broken, transpose=options.transpose)
     opened, split_notes = split_streams(opened, options.split)
     notes += opening_notes + split_notes
     timebase, timebase_notes = usual_timebase(root, opened, options.snippet_seconds)

@@ -63,7 +63,7 @@ def read(root: Path, options: Options) -> Dataset:
         path for subset in SUBSETS for name in names for path in visible(root / "features" / subset / name, "**/*.npy")
     )
     notes += unlisted_features(files, (path for video in listed for path in video.paths.values()))
-    opened, opening_notes = open_features(listed, options.missing, options.broken)
+    opened, opening_notes = open_features(listed, options.missing, options.broken, transpose=options.transpose)
     notes += opening_notes
     timebase, timebase_notes = usual_timebase(root, opened, options.snippet_seconds)
     notes += timebase_notes

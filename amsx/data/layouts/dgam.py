@@ -78,7 +78,7 @@ def read(root: Path, options: Options) -> Dataset:
     places = [root / f"{subset}_data" / f"{stream}_features" for subset in labels for stream in streams]
     files = (path for place in places for path in visible(place, "*.npy"))
     notes += unlisted_features(files, (path for video in listed for path in video.paths.values()))
-    opened, opening_notes = open_features(listed, options.missing, options.broken)
+    opened, opening_notes = open_features(listed, options.missing, options.broken, transpose=options.transpose)
     notes += opening_notes
     timebase = Timebase(options.snippet_seconds)
     return assemble(root, LAYOUT.name, opened, lambda _: timebase, unlabelled=options.unlabelled, notes=notes)

@@ -28,7 +28,14 @@ from numpy.typing import NDArray
 from amsx.data.arrays import as_bytes, write_array, write_list
 from amsx.data.features import FeatureArray
 from amsx.data.layouts.shared.annotation_json import Entry, SubsetNames, all_labels, subset_roles
-from amsx.data.layouts.shared.assembly import OpenedVideo, assemble, check_policy, only_candidate, shortened
+from amsx.data.layouts.shared.assembly import (
+    ListedVideo,
+    OpenedVideo,
+    assemble,
+    only_candidate,
+    open_features,
+    shortened,
+)
 from amsx.data.layouts.shared.layout import BundlePolicies, Layout
 from amsx.data.layouts.shared.snippet_time import SNIPPET_SECONDS, median_snippet
 from amsx.data.layouts.shared.two_streams import joined, split_option, split_streams
@@ -74,25 +81,27 @@ def read(root: Path, options: Options) -> Dataset:
     roles, role_notes = subset_roles(entries, options.subsets)
     notes += label_notes + role_notes
     arrays = load_npy(path)
-    if arrays.dtype.kind != "O" or arrays.shape != (len(names),):
+    bundled = arrays.dtype.kind == "O" or arrays.ndim > 2  # videos of one length stack to one array
+    if not bundled or not arrays.ndim or len(arrays) != len(names):
         raise ValueError(
             f"{path}: {arrays.dtype} of shape {arrays.shape}, expected one array for each of {len(names)} videos"
         )
-    check_policy("broken", options.broken)
-    opened, unusable = [], []
-    for (name, entry), array in zip(entries.items(), arrays, strict=True):
-        try:
-            stream = FeatureArray.inspect(array, f"video {name!r}")
-        except ValueError as error:
-            unusable.append(str(error))
-            continue
-        if entry.subset in roles:
-            opened.append(OpenedVideo(name, roles[entry.subset], entry, {"features": stream}))
-    if unusable:
-        text = f"{len(unusable)} of {len(names)} videos have broken features: {shortened(unusable)}"
-        if options.broken == "error":
-            raise ValueError(f"{path}: {text} (the option broken=skip leaves such videos out)")
-        notes.append(f"left out: {text}")
+    bundle = {path / name: (name, array) for name, array in zip(names, arrays, strict=True)}
+    listed = [
+        ListedVideo(name, roles[entry.subset], entry, {"features": path / name})
+        for name, entry in entries.items()
+        if entry.subset in roles
+    ]
+
+    def inspect(place: Path) -> FeatureArray:
+        name, array = bundle[place]
+        return FeatureArray.inspect(array, f"video {name!r}")
+
+    try:
+        opened, opening_notes = open_features(listed, "error", options.broken, inspect, options.transpose)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    notes += opening_notes
     opened, split_notes = split_streams(opened, options.split)
     notes += split_notes
     given = options.snippet_seconds

@@ -7,10 +7,12 @@ from pathlib import Path
 from amsx.data.features import FeatureArray, FeatureFile
 from amsx.data.layouts.shared.annotation_json import Entry
 from amsx.data.layouts.shared.layout import Policy
+from amsx.data.layouts.shared.orientation import lying_otherwise, oriented
 from amsx.data.videos import Dataset, Subset, Timebase, Video
 from amsx.records import AMBIGUOUS
 
 CUT = 2  # snippets by which a video's streams may differ in length: flow has a frame less than rgb
+LONG = 5.0  # seconds that a video lasts whose one row of features is worth a word
 BEYOND = 2  # snippets by which a segment may pass the features' end unmentioned: the last clip is often cut
 
 
@@ -44,13 +46,15 @@ def open_features(
     missing: Policy,
     broken: Policy = "error",
     inspect: Callable[[Path], FeatureFile | FeatureArray] = FeatureFile.inspect,
+    transpose: bool | None = None,
 ) -> tuple[list[OpenedVideo], list[str]]:
     """The listed videos with their features opened by `inspect`, which reads headers alone, and notes.
 
     Where one file holds many videos, a path is <file>/<id>, and `inspect` knows what that means. Missing features, for
     which `inspect` raises FileNotFoundError, are one, or with `missing="skip"` the video is left out and counted. Files
     that cannot be read, and streams that differ by more than 2 snippets, are a ValueError, or with `broken="skip"` the
-    video is left out and counted. Streams that differ by at most 2 snippets are cut to the shortest and counted.
+    video is left out and counted. Streams that differ by at most 2 snippets are cut to the shortest and counted. With
+    `transpose`, arrays are (channels, snippets); None asks where they seem so, see `oriented`.
     """
     check_policy("missing", missing)
     check_policy("broken", broken)
@@ -78,9 +82,13 @@ def open_features(
         if len(absent) == len(listed):
             raise FileNotFoundError(text)
         notes.append(f"left out: {text}")
+    found = oriented(found, {video.id: video.entry for video in listed}, transpose)
+    notes += ["features are (channels, snippets), as transpose=true says"] if transpose else []
+    odd = lying_otherwise(found)
+    unusable += odd.values()
     opened = []
     for video in listed:
-        if video.id in absent or video.id not in found:
+        if video.id in absent or video.id in odd or video.id not in found:
             continue
         streams = found[video.id]
         lengths = {name: stream.shape[0] for name, stream in streams.items()}
@@ -176,6 +184,12 @@ def assemble(
     outside = [video.id for video in videos if _outside(video)]
     if outside:
         notes.append(f"segments pass the ends of {len(outside)} videos (kept as annotated): {shortened(outside)}")
+    single = [video.id for video in videos if video.length == 1 and _lasts(video) > LONG]
+    if single:
+        notes.append(
+            f"{len(single)} videos of more than {LONG:g} s have one row of features, which cannot tell when an action "
+            f"happens (features of whole clips?): {shortened(single)}"
+        )
     quiet = [video.id for video in videos if not video.labels]
     if quiet:
         notes.append(f"{len(quiet)} test videos have no annotated action: {shortened(quiet)}")
@@ -206,6 +220,11 @@ def check_policy(name: str, value: str) -> None:
     """Raise ValueError unless `value`, given for the policy `name`, is "error" or "skip"."""
     if value not in ("error", "skip"):
         raise ValueError(f"{name} must be 'error' or 'skip', got {value!r}")
+
+
+def _lasts(video: Video) -> float:
+    """Seconds that the video lasts at least, to judge by its duration and its segments."""
+    return max([video.duration or 0.0, *(segment.end for segment in video.segments)])
 
 
 def _outside(video: Video) -> bool:

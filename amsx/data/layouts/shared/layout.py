@@ -20,6 +20,8 @@ class BundlePolicies:
 
     broken: Policy = "error"  # videos whose features are of the wrong kind or shape, or cannot be read
     unlabelled: Policy = "error"  # training videos without a label
+    # Whether arrays of features are (channels, snippets); None: they are not, and the reader asks where they seem so.
+    transpose: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

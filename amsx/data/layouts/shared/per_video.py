@@ -80,7 +80,9 @@ def read_per_video(
     places, names, place_notes = _places(root, list(entries), kinds, options, key)
     notes += place_notes
     listed = [ListedVideo(name, subset, entries[name], places.of(names[name])) for name, subset in chosen.items()]
-    opened, opening_notes = open_features(listed, options.missing, options.broken, places.inspect)
+    opened, opening_notes = open_features(
+        listed, options.missing, options.broken, places.inspect, transpose=options.transpose
+    )
     opened, rate_notes = _with_rates(opened, {video.id: places.of(names[video.id]) for video in opened})
     try:
         timebases, time_notes = timebases_from_frames(opened, options.stride, num_frames, options.fps)
