@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from amsx.evaluation.columns import Columns, Source, listing
+from amsx.evaluation.columns import WARNING, Columns, Source, listing
 from amsx.evaluation.ground_truth import GroundTruth
 from amsx.evaluation.inputs import Inputs, read_inputs
 from amsx.evaluation.matching import Matches, class_precisions, match_detections
@@ -66,6 +66,11 @@ class Evaluation:
     counts: Counts
     form: str  # how the predictions were read, in words
     notes: list[str]  # a sentence on whatever was decided or left out
+
+    @property
+    def warnings(self) -> list[str]:
+        """Those of the notes that tell of what the author of the predictions hardly meant, as sentences alone."""
+        return [note.removeprefix(WARNING) for note in self.notes if note.startswith(WARNING)]
 
     def to_json(self) -> dict[str, Any]:
         """The dictionary that metrics.json and `--json` hold."""

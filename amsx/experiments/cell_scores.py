@@ -25,7 +25,15 @@ class Scorer:
         self.streams = tuple(streams)
         self.seeds = seeds
         self.truth = truth
+        self.warnings: dict[str, list[str]] = {}  # warning of an evaluation -> the scores that it was given for
         self._scored: dict[tuple[tuple[Path, ...], int, str | None], tuple[float, list[float]]] = {}
+
+    def summarized_warnings(self) -> list[str]:
+        """A sentence for every warning that the evaluation gave: how many scores it is about, and the first of them."""
+        return [
+            f"warning of {len(scores)} of {len(self._scored)} scores, e.g. that of {scores[0]}: {warning}"
+            for warning, scores in self.warnings.items()
+        ]
 
     @property
     def views(self) -> dict[str, tuple[str, ...]]:
@@ -85,4 +93,7 @@ class Scorer:
             metrics = score(parts, config, self.truth)
             assert metrics is not None  # `reproduce` asks for annotated test videos
             self._scored[key] = metrics.average, metrics.mean_ap
+            of = f"{' and '.join(map(str, folders))}, iteration {iteration}" + (f", {branch} branch" if branch else "")
+            for warning in metrics.warnings:
+                self.warnings.setdefault(warning, []).append(of)
         return self._scored[key]

@@ -104,6 +104,8 @@ def reproduce(
         _draw(out, result)
         say("\n" + as_text(result))
         results[plan.key] = result
+    for warning in scorer.summarized_warnings():
+        say(f"\n{warning}")
     return results
 
 

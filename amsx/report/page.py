@@ -21,7 +21,7 @@ from amsx.files import write_text
 from amsx.report import run_sections
 from amsx.report.error_section import errors
 from amsx.report.experiment_section import experiments
-from amsx.report.markup import by_protocol, facts
+from amsx.report.markup import by_protocol, explanation_of, facts
 from amsx.report.run_groups import Group, views_of
 from amsx.report.thumbnails import check_frames, thumbnails
 from amsx.report.timelines import Timelines
@@ -183,12 +183,18 @@ def _warnings(groups: Sequence[Group]) -> str:
     scored = by_protocol(groups)
     if not scored:
         return '<p class="warning">No test video is annotated: there is nothing to score.</p>'
+    sentences = []
     if len(scored) > 1:
-        return (
-            '<p class="warning">The runs were scored under different rules, so their figures cannot be compared; '
-            "each set of rules has its own tables.</p>"
+        sentences.append(
+            "The runs were scored under different rules, so their figures cannot be compared; each set of rules has "
+            "its own tables."
         )
-    return ""
+    given: dict[str, list[str]] = {}
+    for run in (run for group in groups if group.scored for run in group.runs):
+        for warning in explanation_of(run).evaluation.warnings:
+            given.setdefault(warning, []).append(str(run.folder))
+    sentences += [f"The evaluation of {' and of '.join(runs)} warns: {warning}." for warning, runs in given.items()]
+    return "".join(f'<p class="warning">{escape(sentence)}</p>' for sentence in sentences)
 
 
 def _fill(template: str, filled: Mapping[str, str]) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -129,3 +130,16 @@ def test_command(runs, tmp_path, capsys):
     assert "one file" in capsys.readouterr().out
     assert len(videos_in(out.read_text())) == 2
     assert len(list(png.glob("*.png"))) >= 2
+
+
+def test_warnings_of_the_evaluation_stand_above_the_figures(groups):
+    run = groups[-1].runs[0]
+    warned = {
+        view: replace(
+            explanation,
+            evaluation=replace(explanation.evaluation, notes=["a note", "warning: <nothing> was detected"]),
+        )
+        for view, explanation in run.explanations.items()
+    }
+    text = page.render([replace(groups[-1], runs=(replace(run, explanations=warned),))], "", ())
+    assert f"The evaluation of {run.folder} warns: &lt;nothing&gt; was detected." in text and "a note" not in text

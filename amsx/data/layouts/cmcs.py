@@ -13,7 +13,7 @@ that THUMOS14's text files do not have, file names that begin with v_, and one v
 videos to have 25 frames per second: snippets of 0.64 s are written so.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -70,15 +70,15 @@ def read(root: Path, options: Options) -> Dataset:
     entries, notes = _annotation(root, given, options.fps)
     roles, role_notes = subset_roles(entries, options.subsets)
     notes += role_notes
-    files: dict[str, Path] = {}
-    for path in visible(root, "**/*.npz"):
-        if files.setdefault(path.name, path) != path:
-            raise ValueError(f"{path}: a file of this name is also {files[path.name]}")
+    files = _files(root, entries)
     streams = [stream for stream in RGB_FLOW if any(name.endswith(f"-{stream}.npz") for name in files)]
     places: dict[str, dict[str, Path]] = {}
     for name in entries:
-        usual = {stream: f"{name}-{stream}.npz" for stream in streams}
-        places[name] = {s: files.get(n, files.get(USUAL_PREFIX + n, root / n)) for s, n in usual.items()}
+        usual = {stream: f"-{stream}.npz" for stream in streams}
+        places[name] = {
+            stream: files.get(name + end) or files.get(USUAL_PREFIX + name + end) or video_file(root, name, end)
+            for stream, end in usual.items()
+        }
     notes += unlisted_features(files.values(), (path for paths in places.values() for path in paths.values()))
     listed = [
         ListedVideo(name, roles[entry.subset], entry, places[name])
@@ -125,6 +125,19 @@ def _annotation(root: Path, given: Path | None, fps: float | None) -> tuple[dict
     meta = visible(root, "**/*-meta.mat") if fps is None else []
     rated, meta_notes = with_meta(entries, meta) if meta else (entries, [])
     return rated, notes + meta_notes
+
+
+def _files(root: Path, ids: Iterable[str]) -> dict[str, Path]:
+    """The files of features by their names, which begin with folders where an id has a slash."""
+    asked = {f"{p}{name}-{stream}.npz" for name in ids for p in ("", USUAL_PREFIX) for stream in RGB_FLOW}
+    files: dict[str, Path] = {}
+    for path in visible(root, "**/*.npz"):
+        parts = path.relative_to(root).parts
+        ends = ["/".join(parts[i:]) for i in range(len(parts))]
+        name = next((end for end in ends if end in asked), path.name)
+        if files.setdefault(name, path) != path:
+            raise ValueError(f"{path}: a file of this name is also {files[name]}")
+    return files
 
 
 def _inspect(path: Path) -> FeatureFile:

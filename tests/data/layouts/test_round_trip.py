@@ -1,5 +1,7 @@
 """Every layout written and read again: what comes back is what went in, or it is said what is lost, and no more is."""
 
+import json
+import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -254,3 +256,33 @@ def test_a_grid_that_begins_long_before_the_video_is_lost_and_that_is_said(tmp_p
     data = made_up.usual(TWO, Timebase(0.64, -1.0))
     for to in ("action_former", "opentad", "cmcs", "activity_net"):
         assert kinds(convert(data, tmp_path / to, to).lost) == {TIMES}
+
+
+ODD_IDS = ("a/b", "a/c/b", "-abc", "a b, 'c' #1 50%", "A", "篮球", "v_x")
+
+
+@pytest.mark.parametrize("to", [layout.name for layout in LAYOUTS])
+def test_ids_of_every_kind_survive_and_a_slash_is_a_folder(tmp_path, to):
+    data = made_up.dataset(*(made_up.video(name, dims=TWO, n=60, duration=38.4) for name in ODD_IDS))
+    made = convert(data, tmp_path / "to", to)
+    assert made.lost == ()
+    assert_same(data, read_dataset(tmp_path / "to", to, **made.options))
+    assert [path.name for path in tmp_path.iterdir()] == ["to"]
+
+
+@pytest.mark.parametrize("to", ["action_former", "activity_net", "cmcs", "bas_net"])
+def test_all_ids_may_have_a_slash_and_none_leads_out_of_the_folder(tmp_path, to):
+    data = made_up.dataset(*(made_up.video(f"s{i % 2}/{i}", dims=TWO, n=60, duration=38.4) for i in range(4)))
+    made = convert(data, tmp_path / "to", to)
+    assert made.lost == ()
+    secret = next((tmp_path / "to").rglob("*.np[yz]"))
+    (tmp_path / "outside").mkdir()
+    shutil.copy(secret, tmp_path / "outside" / secret.name)
+    annotation = next((tmp_path / "to").glob("*.json"))
+    outside = f"../outside/{secret.name.partition('-')[0].partition('.')[0].removeprefix('v_')}"
+    text = annotation.read_text().replace('"s0/0"', json.dumps(outside))
+    annotation.write_text(text)
+    for split in (tmp_path / "to").glob("*.txt"):
+        split.write_text(split.read_text().replace("s0/0", outside))
+    with pytest.raises((ValueError, FileNotFoundError)):
+        read_dataset(tmp_path / "to", to, **made.options)

@@ -109,14 +109,22 @@ def find_places(
     `key` names the array in files that hold several. ValueError where more than one place may be meant, and where a
     file that may hold many videos cannot be read.
     """
-    group = _group(root, feature_folders(root, kinds) if folders is None else folders, ids, kinds)
-    files = {path: stream for folder, stream in group.items() for path in _files(folder, kinds)}
+    if folders is None:
+        folders = feature_folders(root, kinds) or _with_slashes(root, ids, kinds)
+    group = _group(root, folders, ids, kinds)
+    files: dict[Path, str | None] = {}
+    called: dict[Path, str] = {}  # file -> what it is called, without its suffix; for ids with a slash, with folders
+    for folder, stream in group.items():
+        names = {path: path.stem for path in _files(folder, kinds)} | _of_ids_with_slashes(folder, ids, kinds)
+        called |= names
+        files |= dict.fromkeys(names, stream)
     places = Places(next(iter(group)), key)
-    apart = {path: without_stream(path.stem) for path in files}
-    bare = _matched(ids, [path.stem for path in files])
-    affixed = _matched(ids, [name for path, (name, stream) in apart.items() if stream and path.stem not in bare])
+    apart = {path: without_stream(name) for path, name in called.items()}
+    bare = _matched(ids, called.values())
+    affixed = _matched(ids, [name for path, (name, stream) in apart.items() if stream and called[path] not in bare])
     if affixed and bare and not any(files.values()):
-        examples = [str(p) for p in files if p.stem in bare][:1] + [str(p) for p in files if apart[p][0] in affixed][:1]
+        examples = [str(p) for p in files if called[p] in bare][:1]
+        examples += [str(p) for p in files if apart[p][0] in affixed][:1]
         raise ValueError(
             f"{places.empty}: holds features with and without a stream in their names ({' and '.join(examples)}); "
             "say where each stream is with the option streams"
@@ -124,8 +132,8 @@ def find_places(
     if not bare and not affixed and _add_containers(places, files, ids):
         return places
     for path, stream in files.items():
-        name, own = (path.stem, None) if bare else apart[path]
-        if path.stem.endswith(BESIDE) and path.stem not in bare:
+        name, own = (called[path], None) if bare else apart[path]
+        if called[path].endswith(BESIDE) and called[path] not in bare:
             continue
         if affixed and not bare and own is None:
             places.others.append(path)
@@ -134,6 +142,21 @@ def find_places(
     if bare and key is None:
         _split_by_key(places, bare)
     return places
+
+
+def _of_ids_with_slashes(folder: Path, ids: Sequence[str], kinds: Collection[str]) -> dict[Path, str]:
+    """The files further down in a folder that ids with a slash name, each with its name in the folder."""
+    if not any("/" in name for name in ids) or not folder.is_dir():
+        return {}
+    below = visible(folder, *(f"*/**/*{kind}" for kind in kinds))
+    names = {path: (path.relative_to(folder).parent / path.stem).as_posix() for path in below}
+    known = _matched(ids, [name for whole in names.values() for name in (whole, without_stream(whole)[0])])
+    return {path: name for path, name in names.items() if known & {name, without_stream(name)[0]}}
+
+
+def _with_slashes(root: Path, ids: Sequence[str], kinds: Collection[str]) -> list[Path]:
+    """The folders in `root` of which all features lie further down, because their ids have a slash."""
+    return [folder for folder in visible(root, "*") if _of_ids_with_slashes(folder, ids, kinds)]
 
 
 def _files(folder: Path, kinds: Collection[str]) -> list[Path]:
