@@ -140,9 +140,9 @@ def test_late_settings_may_change_and_others_not(everything, dataset, short):
 
 def test_warnings_of_the_evaluation_are_said_once_with_how_many_scores_they_are_of(everything, dataset, short):
     out, _ = everything
-    nothing, said = override(short, ["localization.threshold=1e9"]), []
-    asked = {"tables": [5], "seeds": 2, "streams": ["rgb"], "jobs": 2, "quiet": True}
-    reproduce(dataset, nothing, out, **asked, say=said.append)
+    nothing = override(short, ["localization.threshold=1e9"])
+    said: list[str] = []
+    reproduce(dataset, nothing, out, tables=[5], seeds=2, streams=["rgb"], **{**QUIET, "say": said.append})
     warned = [text.strip() for text in said if "warning" in text]
     assert len(warned) == 1 and warned[0].startswith("warning of 18 of 18 scores, e.g. that of cells/rgb/seed0/whole-")
     assert "there is no detection to score" in warned[0]

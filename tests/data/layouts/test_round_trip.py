@@ -191,9 +191,11 @@ def test_hidden_files_are_no_candidates(tmp_path, to):
     options = convert(made_up.dataset(video), tmp_path / "to", to).options
     for path in [path for path in (tmp_path / "to").rglob("*") if path.is_file()]:
         path.with_name("._" + path.name).write_bytes(b"\0\5\x16\7")
-        below = tmp_path / "to" / "__MACOSX" / path.name
-        below.parent.mkdir(exist_ok=True)
-        below.write_bytes(b"\0\5\x16\7")
+        path.with_name(path.name + "~").write_bytes(b"\0\5\x16\7")
+        for folder in ("__MACOSX", ".ipynb_checkpoints"):
+            below = tmp_path / "to" / folder / path.name
+            below.parent.mkdir(exist_ok=True)
+            below.write_bytes(b"\0\5\x16\7")
     assert to in [layout.name for layout in matching_layouts(tmp_path / "to")]
     data = read_dataset(tmp_path / "to", to, **options)
     assert len(data.videos) == 1
