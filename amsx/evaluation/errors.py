@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from amsx.evaluation.matching import Matches, overlapping_any_class
+from amsx.evaluation.matching import Matches, pieces_of_any_class
 from amsx.evaluation.precision import average_precision
 from amsx.evaluation.protocols import Protocol
 from amsx.evaluation.scoring import MatchedInputs
@@ -98,11 +98,11 @@ def find_errors(matched: MatchedInputs) -> Errors:
 def error_types(matches: Matches, protocol: Protocol, thresholds: list[float]) -> NDArray[np.int64]:
     """(K, N) int: index into TYPES of each detection at K thresholds, -1 where it is spared as ambiguous."""
     detections, instances = matches.times, matches.instances
-    pairs = overlapping_any_class(detections, instances)
-    own = detections.label[pairs.detection] == instances.label[pairs.instance]
     most, most_own = np.zeros(len(detections)), np.zeros(len(detections))
-    np.maximum.at(most, pairs.detection, pairs.tiou)
-    np.maximum.at(most_own, pairs.detection[own], pairs.tiou[own])
+    for pairs in pieces_of_any_class(detections, instances):
+        own = detections.label[pairs.detection] == instances.label[pairs.instance]
+        np.maximum.at(most, pairs.detection, pairs.tiou)
+        np.maximum.at(most_own, pairs.detection[own], pairs.tiou[own])
     other_class = most_own < most
 
     kinds = np.empty((len(thresholds), len(detections)), dtype=np.int64)

@@ -67,7 +67,7 @@ def read_ground_truth(
     n_empty = int((instances.start == instances.end).sum())
     if n_empty:
         notes.append(f"{n_empty} instances of zero length: nothing can find them")
-    marked = columns.rows(np.flatnonzero(label < 0))
+    marked = replace(columns, labels=(AMBIGUOUS,), label=np.zeros_like(label)).rows(np.flatnonzero(label < 0))
     ambiguous, elsewhere, on_spans = read_spans(selection.ambiguous, marked, set(database), order_ends=order_ends)
     excluded, on_excluded = spelt_as(list(selection.exclude), database, "the ids to exclude")
     return GroundTruth(

@@ -7,7 +7,9 @@ there (Gale and Shapley 1962): in each round everyone without a partner proposes
 and each of those asked keeps the earliest in turn. A few rounds of whole-array operations do.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,7 @@ from amsx.evaluation.columns import Columns
 from amsx.evaluation.precision import average_precision
 from amsx.evaluation.protocols import Protocol
 
+_PIECE = 1 << 19  # pairs of a detection and an instance that are looked at together, which bounds the memory
 _SNAP = 1e-3  # snippets; a time as near as this to a snippet's edge is that edge, in seconds of few decimals
 
 
@@ -29,6 +32,8 @@ class Matches:
     n_dropped: int  # detections dropped beforehand as ambiguous
     times: Columns  # `detections` in the unit of matching: the file's, or snippets
     instances: Columns  # of the ground truth, in that unit, too
+    pairs: "Pairs"  # of `detections` and `instances`, those that reach the lowest threshold
+    ambiguous: NDArray[np.bool_]  # (N,) touches an ambiguous span, so that it is no false positive
 
 
 def match_detections(
@@ -53,9 +58,9 @@ def match_detections(
         n_dropped, kept = int(ambiguous.sum()), np.flatnonzero(~ambiguous)
         ranked, times, ambiguous = ranked.rows(kept), times.rows(kept), ambiguous[kept]
 
-    pairs = overlapping_pairs(times, instances)
+    pairs = overlapping_pairs(times, instances, min(thresholds))
     instance = match(pairs, len(times), len(instances), thresholds, protocol)
-    return Matches(ranked, instance, (instance >= 0) | ~ambiguous, n_dropped, times, instances)
+    return Matches(ranked, instance, (instance >= 0) | ~ambiguous, n_dropped, times, instances, pairs, ambiguous)
 
 
 def class_precisions(matches: Matches, instances: Columns, interpolated: bool) -> NDArray[np.float64]:
@@ -80,33 +85,76 @@ class Pairs:
     tiou: NDArray[np.float64]  # (P,) above 0
 
 
-def overlapping_pairs(detections: Columns, instances: Columns) -> Pairs:
-    """All pairs with tIoU > 0; `video` and `label` index the same videos and classes on both sides."""
-    n_labels = len(instances.labels)
+def overlapping_pairs(detections: Columns, instances: Columns, at_least: float = 0.0) -> Pairs:
+    """All pairs with tIoU > 0 and at or above `at_least`; `video` and `label` index the same names on both sides."""
+    pieces = list(pieces_of_pairs(detections, instances, at_least))
+    if not pieces:
+        return Pairs(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0))
+    return Pairs(*(np.concatenate([getattr(p, name) for p in pieces]) for name in ("detection", "instance", "tiou")))
+
+
+def pieces_of_pairs(detections: Columns, instances: Columns, at_least: float = 0.0) -> Iterator[Pairs]:
+    """What `overlapping_pairs` returns, in pieces of few enough pairs for any number of detections in one video.
+
+    The instances of one video and class are sorted by start. Those that may overlap a detection are a run of them: from
+    the first that, or one before which, ends after the detection starts, up to the last that starts before it ends.
+    Starts and ends are compared as ranks, so that one search serves all videos and classes.
+    """
+    n, n_labels = len(instances), len(instances.labels)
+    if not n or not len(detections):
+        return
     key = instances.video * n_labels + instances.label
-    by_key = np.argsort(key, kind="stable")
-    keys, firsts, counts = np.unique(key[by_key], return_index=True, return_counts=True)
+    start_rank, end_rank = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
+    start_rank[np.argsort(instances.start, kind="stable")] = np.arange(n)
+    end_rank[np.argsort(instances.end, kind="stable")] = np.arange(n)
+    order = np.lexsort((start_rank, key))
+    keys, group = np.unique(key[order], return_inverse=True)
+    first_ranks = group * (n + 1)  # ranks of different videos and classes never mix
+    starts = first_ranks + start_rank[order]
+    latest_ends = np.maximum.accumulate(first_ranks + end_rank[order])
+
     sought = detections.video * n_labels + detections.label
-    place = np.searchsorted(keys[:-1], sought)
-    count = np.where(keys[place] == sought, counts[place], 0) if len(keys) else np.zeros_like(sought)
+    place = np.minimum(np.searchsorted(keys, sought), len(keys) - 1)
+    n_started = np.searchsorted(np.sort(instances.start), detections.end, side="left")
+    n_ended = np.searchsorted(np.sort(instances.end), detections.start, side="right")
+    first = np.searchsorted(latest_ends, place * (n + 1) + n_ended)
+    count = np.maximum(np.searchsorted(starts, place * (n + 1) + n_started) - first, 0)
+    count[keys[place] != sought] = 0
 
-    # The candidates of a detection are a run of `by_key`; what is wanted of it is repeated once for each.
-    run = np.repeat(np.arange(len(sought)), count)
     stop = np.cumsum(count)
-    candidate = np.arange(len(run))
-    if len(run):
-        candidate += np.repeat(firsts[place] - (stop - count), count)
-    shared = np.minimum(np.repeat(detections.end, count), instances.end[by_key][candidate])
-    shared -= np.maximum(np.repeat(detections.start, count), instances.start[by_key][candidate])
+    cuts = np.searchsorted(stop, np.arange(_PIECE, stop[-1] + _PIECE, _PIECE), side="right")
+    for a, b in pairwise([0, *cuts]):
+        detection = np.repeat(np.arange(a, b), count[a:b])
+        candidate = np.arange(len(detection)) + np.repeat(
+            first[a:b] - (stop[a:b] - count[a:b] - stop[a] + count[a]), count[a:b]
+        )
+        pairs = _pairs_of(detections, instances, detection, order[candidate], at_least)
+        if len(pairs.detection):
+            yield pairs
+
+
+def _pairs_of(
+    detections: Columns,
+    instances: Columns,
+    detection: NDArray[np.int64],
+    instance: NDArray[np.int64],
+    at_least: float,
+) -> Pairs:
+    """Of these candidates, (P,) each, those that overlap enough, sorted by detection and instance."""
+    shared = np.minimum(detections.end[detection], instances.end[instance])
+    shared -= np.maximum(detections.start[detection], instances.start[instance])
     touch = np.flatnonzero(shared > 0)
-    detection, instance, shared = run[touch], by_key[candidate[touch]], shared[touch]
+    detection, instance, shared = detection[touch], instance[touch], shared[touch]
     union = (instances.end - instances.start)[instance] + (detections.end - detections.start)[detection] - shared
-    return Pairs(detection, instance, shared / union)
+    tiou = shared / union
+    enough = np.flatnonzero(tiou >= at_least)
+    enough = enough[np.argsort(detection[enough] * len(instances) + instance[enough], kind="stable")]
+    return Pairs(detection[enough], instance[enough], tiou[enough])
 
 
-def overlapping_any_class(detections: Columns, instances: Columns) -> Pairs:
-    """All pairs of the same video with tIoU > 0, whatever their classes."""
-    return overlapping_pairs(_one_class(detections), _one_class(instances))
+def pieces_of_any_class(detections: Columns, instances: Columns, at_least: float = 0.0) -> Iterator[Pairs]:
+    """All pairs of the same video with tIoU > 0 and at or above `at_least`, whatever their classes, in pieces."""
+    return pieces_of_pairs(_one_class(detections), _one_class(instances), at_least)
 
 
 def _one_class(columns: Columns) -> Columns:
@@ -207,5 +255,6 @@ def _touching(detections: Columns, spans: Columns, whole: bool) -> NDArray[np.bo
     start, end = (np.trunc(t) if whole else t for t in (detections.start, detections.end))
     any_class = replace(detections, label=np.zeros_like(detections.label), start=start, end=end)
     touching = np.zeros(len(detections), dtype=bool)
-    touching[overlapping_pairs(any_class, spans).detection] = True
+    for pairs in pieces_of_pairs(any_class, spans):
+        touching[pairs.detection] = True
     return touching

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amsx.evaluation.columns import Columns
-from amsx.evaluation.matching import overlapping_any_class
+from amsx.evaluation.matching import pieces_of_any_class
 from amsx.evaluation.protocols import parse_tiou
 
 THRESHOLDS = parse_tiou("0.5:0.05:0.95")
@@ -60,17 +60,18 @@ def proposal_recall(detections: Columns, instances: Columns) -> ProposalRecall:
     total, n_videos = int(n_proposals[annotated].sum()), len(annotated)
     recall = np.zeros((len(THRESHOLDS), MOST))
     if total:
-        pairs = overlapping_any_class(ranked, instances)
         rank = np.arange(len(ranked)) - np.searchsorted(ranked.video, ranked.video)
         # In whole numbers: floor(proposals of the video * AN / available), no more than there are.
         number = np.arange(1, MOST + 1)
         kept = np.minimum(n_proposals[:, None] * number * n_videos // total, n_proposals[:, None])  # (V, MOST)
         kept_around = kept[instances.video]  # (M, MOST)
-        for k, threshold in enumerate(THRESHOLDS):
-            reach = pairs.tiou >= threshold
-            first = np.full(len(instances), np.iinfo(np.int64).max)
-            np.minimum.at(first, pairs.instance[reach], rank[pairs.detection[reach]])
-            recall[k] = (first[:, None] < kept_around).mean(axis=0)
+        first = np.full((len(THRESHOLDS), len(instances)), np.iinfo(np.int64).max)
+        for pairs in pieces_of_any_class(ranked, instances, THRESHOLDS[0]):
+            for k, threshold in enumerate(THRESHOLDS):
+                reach = pairs.tiou >= threshold
+                np.minimum.at(first[k], pairs.instance[reach], rank[pairs.detection[reach]])
+        for k, of_threshold in enumerate(first):
+            recall[k] = (of_threshold[:, None] < kept_around).mean(axis=0)
     average = recall.mean(axis=0)
     area = float(((average[1:] + average[:-1]) / 2).sum() / MOST)
     return ProposalRecall(100 * recall, 100 * average, 100 * area, total / n_videos, n_videos)

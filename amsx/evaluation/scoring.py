@@ -208,9 +208,7 @@ def score_matches(matched: MatchedInputs) -> Evaluation:
     n_instances = np.bincount(truth.instances.label, minlength=len(classes))
     n_detections = np.bincount(matches.detections.label, minlength=len(classes))
     ap = 100 * class_precisions(matches, truth.instances, matched.protocol.interpolated)
-    ties = note_on_ties(
-        matched.inputs.detections, truth.instances, matched.spans, matched.protocol, matched.thresholds, ap
-    )
+    ties = note_on_ties(matches, matched.protocol, matched.thresholds, ap)
     return Evaluation(
         protocol=matched.protocol.name,
         subset=truth.subset,

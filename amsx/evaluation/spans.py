@@ -34,7 +34,7 @@ def read_spans(
         read.append(columns)
     if n_reversed:
         notes.append(f"{n_reversed} spans of {name} end before they start; their two ends were exchanged")
-    return read[0].joined(marked), read[1], notes
+    return marked.joined(read[0]), read[1], notes
 
 
 def _spans(listed: Mapping[str, Sequence[Any]], name: str, order_ends: bool) -> Columns:

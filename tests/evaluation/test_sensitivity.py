@@ -66,7 +66,7 @@ def test_buckets_by_hand() -> None:
 
 def test_instances_without_a_duration_have_no_coverage_and_are_counted() -> None:
     instances = {"a": [(0.0, 3.0)], "b": [(0.0, 3.5)], "c": [(1.0, 2.0)]}
-    for unknown in ({}, {"b": 0, "c": "long"}):
+    for unknown in ({}, {"b": None, "c": None}):
         predictions, truth = case(instances, {"a": [(0, 3, 0.9)]}, {"a": 10, **unknown})
         result = explain(predictions, truth, tiou=0.5)
         coverage = result.sensitivity.characteristics["coverage"]

@@ -1,10 +1,18 @@
 """What the evaluators' rules say where scores or overlaps are equal, and about intervals the wrong way round."""
 
+from itertools import permutations
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from amsx.evaluation import Selection, compare, evaluate
+from amsx.evaluation import Selection, compare, evaluate, ties
+from amsx.evaluation.inputs import read_inputs
+from amsx.evaluation.matching import class_precisions
+from amsx.evaluation.protocols import protocol_of
+from amsx.evaluation.scoring import match_inputs
 
 TRUTH = {"database": {"v": {"subset": "test", "annotations": [{"label": "run", "segment": [10, 20]}]}}}
 
@@ -77,3 +85,86 @@ def test_a_video_that_only_the_predictions_hold_can_be_excluded() -> None:
     assert (both.a.average.mean, both.b.average.mean) == (100.0, 100.0)
     with pytest.raises(ValueError, match="there is no video 'u' to exclude"):
         evaluate(results(RIGHT), TRUTH, selection=selection)
+
+
+def spread(rows: list[Any], truth: dict[str, Any], protocol: str) -> ties.Range:
+    """What is found for the orders of equal scores, at tIoU 0.3 and 0.6."""
+    matched = match_inputs(read_inputs(results(*rows), truth), protocol_of(protocol), [0.3, 0.6])
+    ap = 100 * class_precisions(matched.matches, matched.truth.instances, matched.protocol.interpolated)
+    found = ties.range_over_orders(matched.matches, matched.protocol, matched.thresholds, ap)
+    assert found is not None
+    return found
+
+
+def by_force(rows: list[Any], truth: dict[str, Any], protocol: str) -> np.ndarray:
+    """(R, 2) mAP of all orders of the rows, each evaluated as a file of its own."""
+    orders = permutations(rows[1:])  # the first row has a score of its own
+    return np.array([evaluate(results(rows[0], *order), truth, protocol, [0.3, 0.6]).mean_ap for order in orders])
+
+
+def detections(places: list[tuple[int, int]]) -> st.SearchStrategy[list[tuple[str, float, float, float]]]:
+    row = st.tuples(st.sampled_from("vwu"), st.sampled_from(places), st.sampled_from([0.5, 0.5, 0.75]))
+    equal = st.lists(row, min_size=2, max_size=4).filter(lambda rows: len({score for *_, score in rows}) < len(rows))
+    return equal.map(lambda rows: [(video, float(s), float(e), score) for video, (s, e), score in rows])
+
+
+APART = [(0, 6), (1, 5), (0, 10), (12, 18), (30, 40)]  # each overlaps one instance at most, or none
+AMONG = [(0, 6), (2, 9), (4, 12), (8, 13), (30, 40)]  # some overlap several
+INSTANCES = {APART[0]: [(0, 8), (12, 20)], AMONG[1]: [(0, 6), (3, 10), (7, 13)]}
+
+
+def truth_of(segments: list[tuple[int, int]]) -> dict[str, Any]:
+    annotations = [{"label": "run", "segment": list(segment)} for segment in segments]
+    return {"database": {video: {"annotations": annotations} for video in "vw"}}
+
+
+@pytest.mark.parametrize("protocol", ["activitynet", "thumos14-official"])
+@settings(max_examples=8)
+@given(rows=detections(AMONG))
+def test_few_orders_are_all_tried(protocol: str, rows: list[Any]) -> None:
+    rows = [("v", 0.0, 5.0, 0.1), *rows]  # one detection at least in a video of the ground truth
+    truth = truth_of(INSTANCES[AMONG[1]])
+    found, expected = spread(rows, truth, protocol), by_force(rows, truth, protocol)
+    assert found.n_random == 0
+    for ours, theirs in ((found.low, expected.min(0)), (found.high, expected.max(0)), (found.mean, expected.mean(0))):
+        np.testing.assert_allclose(ours, theirs, atol=1e-9)
+
+
+@pytest.mark.parametrize("protocol", ["activitynet", "thumos14-official"])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(apart=detections(APART), among=detections(AMONG))
+def test_of_many_orders_the_extremes_are_found_where_no_detection_has_a_choice(
+    protocol: str, apart: list[Any], among: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ties, "_ALL_ORDERS", 0)
+    monkeypatch.setattr(ties, "_RANDOM", range(2, 3))
+    for rows, truth in ((apart, truth_of([(0, 8), (12, 20)])), (among, truth_of(INSTANCES[AMONG[1]]))):
+        rows = [("v", 0.0, 5.0, 0.1), *rows]
+        found, expected = spread(rows, truth, protocol), by_force(rows, truth, protocol)
+        assert found.n_random > 0
+        if rows[1:] == apart:
+            np.testing.assert_allclose(found.low, expected.min(0), atol=1e-9)
+            np.testing.assert_allclose(found.high, expected.max(0), atol=1e-9)
+        assert (found.low >= expected.min(0) - 1e-9).all()
+        assert (found.high <= expected.max(0) + 1e-9).all()
+
+
+def test_classes_count_apart() -> None:
+    """Each class at its worst, then each at its best: no one order of the file has to give both."""
+    segments = {"run": (10, 20), "jump": (30, 40)}
+    truth = {"database": {"v": {"annotations": [{"label": la, "segment": s} for la, s in segments.items()]}}}
+    records = [
+        {"label": label, "segment": [s + 100 * wrong, e + 100 * wrong], "score": 0.5}
+        for (label, (s, e)), wrong in zip([*segments.items()] * 2, (0, 1, 1, 0), strict=True)
+    ]
+    result = evaluate({"results": {"v": records}}, truth, tiou=0.5)
+    assert result.average == 75.0
+    assert any("gave 50.0 to 100.0 (mean 75.0; all of them were tried)" in note for note in result.notes)
+
+
+def test_all_tied_detections_of_many_videos() -> None:
+    truth = {"database": {f"v{i}": {"annotations": [{"label": "run", "segment": [10, 20]}]} for i in range(10)}}
+    rows = [(f"v{i}", start, start + 10.0, 1.0) for i in range(10) for start in (10.0, 40.0, 60.0, 80.0)]
+    (note,) = (note for note in evaluate(results(*rows), truth, tiou=0.5).notes if "share their score" in note)
+    # The worst: 30 wrong ones, then the 10 right ones, at precisions that rise to 1/4.
+    assert "gave 25.0 to 100.0" in note
