@@ -2,7 +2,8 @@
 
     gt.json                          {"database": {id: {"subset", "annotations": [...]}}}; may list more videos
     split_train.txt, split_test.txt  one video id per line
-    {train,test}/<id>.npy            (n, 2048), rgb the first half, flow the second
+    {train,test}/<id>.npy            (n, 2048), rgb the first half, flow the second; or two streams in another of the
+                                     ways of `amsx.data.layouts.shared.feature_places`
 
 The split files decide which videos there are and in which subset; where both are absent, `gt.json` does.
 """
@@ -10,16 +11,17 @@ The split files decide which videos there are and in which subset; where both ar
 from dataclasses import dataclass
 from pathlib import Path
 
-from amsx.data.arrays import write_array
+from amsx.data.arrays import SUFFIXES, write_array
 from amsx.data.layouts.shared.annotation_json import read_database
-from amsx.data.layouts.shared.assembly import ListedVideo, assemble, open_features, unlisted_features
+from amsx.data.layouts.shared.assembly import ListedVideo, assemble, open_features
+from amsx.data.layouts.shared.feature_places import feature_folders
 from amsx.data.layouts.shared.layout import FilePolicies, Layout
 from amsx.data.layouts.shared.snippet_time import median_snippet, usual_timebase
 from amsx.data.layouts.shared.split_files import SUBSETS, split_subsets, write_splits
+from amsx.data.layouts.shared.split_places import split_places
 from amsx.data.layouts.shared.two_streams import joined, split_option, split_streams
 from amsx.data.videos import Dataset
 from amsx.file_names import video_file
-from amsx.files import visible
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +36,7 @@ def detect(root: Path) -> bool:
     """Whether `root` looks like this layout."""
     if not (root / "gt.json").is_file():
         return False
-    return any(visible(root / subset, "*.npy") for subset in SUBSETS)
+    return any(feature_folders(root / subset, SUFFIXES) for subset in SUBSETS)
 
 
 def read(root: Path, options: Options) -> Dataset:
@@ -43,13 +45,10 @@ def read(root: Path, options: Options) -> Dataset:
     entries = database.entries
     subsets, subset_notes = split_subsets(root, entries)
     notes = [*database.notes, *subset_notes]
-    listed = [
-        ListedVideo(name, subset, entries[name], {"features": video_file(root / subset, name, ".npy")})
-        for name, subset in subsets.items()
-    ]
-    files = (path for subset in SUBSETS for path in visible(root / subset, "*.npy"))
-    notes += unlisted_features(files, (path for video in listed for path in video.paths.values()))
-    opened, opening_notes = open_features(listed, options.missing, options.broken, transpose=options.transpose)
+    paths, inspect, place_notes = split_places({subset: root / subset for subset in SUBSETS}, subsets, SUFFIXES)
+    notes += place_notes
+    listed = [ListedVideo(name, subset, entries[name], paths[name]) for name, subset in subsets.items()]
+    opened, opening_notes = open_features(listed, options.missing, options.broken, inspect, options.transpose)
     opened, split_notes = split_streams(opened, options.split)
     notes += opening_notes + split_notes
     timebase, timebase_notes = usual_timebase(root, opened, options.snippet_seconds)

@@ -2,24 +2,29 @@
 
     gt.json                          {"database": {id: {"subset": "train" or "test", "annotations": [...]}}}
     split_train.txt, split_test.txt            one video id per line
-    features/{train,test}/<stream>/<id>.npy    (n, D); streams are usually rgb and flow
+    features/{train,test}/<stream>/<id>.npy    (n, D); streams are usually rgb and flow; or features/ in another of the
+                                               ways of `amsx.data.layouts.shared.feature_places`
 
 The split files decide which videos there are and in which subset; where both are absent, `gt.json` does. They may name
 no video twice and none that `gt.json` lacks; videos of `gt.json` in neither of them are left out and noted. Nothing in
 the files says how long a snippet is. These projects' features have 16 frames at 25 fps: 0.64 s.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from amsx.data.arrays import write_array
+from amsx.data.arrays import SUFFIXES, write_array
+from amsx.data.features import FeatureFile
 from amsx.data.layouts.shared.annotation_json import read_database
 from amsx.data.layouts.shared.assembly import ListedVideo, assemble, open_features, unlisted_features
+from amsx.data.layouts.shared.feature_places import Stream, feature_folders
 from amsx.data.layouts.shared.layout import FilePolicies, Layout
 from amsx.data.layouts.shared.snippet_time import median_snippet, usual_timebase
-from amsx.data.layouts.shared.split_files import SUBSETS, split_subsets, write_splits
-from amsx.data.videos import Dataset, stream_order
+from amsx.data.layouts.shared.split_files import SUBSETS, has_splits, split_subsets, write_splits
+from amsx.data.layouts.shared.split_places import split_places
+from amsx.data.layouts.shared.two_streams import split_streams
+from amsx.data.videos import Dataset, Subset, stream_order
 from amsx.file_names import video_file
 from amsx.files import visible
 
@@ -30,6 +35,7 @@ class Options(FilePolicies):
 
     streams: Sequence[str] | None = None  # the stream folders to read; None: all there are
     snippet_seconds: float | None = None  # from one snippet to the next; None: 0.64, unless the annotation contradicts
+    split: bool | None = None  # without stream folders: the halves of the columns are rgb and flow; None: of 2048
 
 
 def detect(root: Path) -> bool:
@@ -40,7 +46,7 @@ def detect(root: Path) -> bool:
         return True
     # ACM-Net's layout has splits, too, but <subset>/<id>.npy
     arrays_by_subset = any((root / subset).is_dir() for subset in SUBSETS)
-    return not arrays_by_subset and any((root / f"split_{subset}.txt").is_file() for subset in SUBSETS)
+    return not arrays_by_subset and has_splits(root)
 
 
 def read(root: Path, options: Options) -> Dataset:
@@ -50,20 +56,16 @@ def read(root: Path, options: Options) -> Dataset:
     subsets, subset_notes = split_subsets(root, entries)
     notes = [*database.notes, *subset_notes]
     names = _streams(root, options.streams)
-    listed = [
-        ListedVideo(
-            name,
-            subset,
-            entries[name],
-            {stream: video_file(root / "features" / subset / stream, name, ".npy") for stream in names},
-        )
-        for name, subset in subsets.items()
-    ]
-    files = (
-        path for subset in SUBSETS for name in names for path in visible(root / "features" / subset / name, "**/*.npy")
-    )
-    notes += unlisted_features(files, (path for video in listed for path in video.paths.values()))
-    opened, opening_notes = open_features(listed, options.missing, options.broken, transpose=options.transpose)
+    if names:
+        paths, inspect, place_notes = _in_stream_folders(root, names, subsets)
+    else:
+        paths, inspect, place_notes = split_places(_folders(root), subsets, SUFFIXES)
+    notes += place_notes
+    listed = [ListedVideo(name, subset, entries[name], paths[name]) for name, subset in subsets.items()]
+    opened, opening_notes = open_features(listed, options.missing, options.broken, inspect, options.transpose)
+    if not names:
+        opened, split_notes = split_streams(opened, options.split)
+        notes += split_notes
     notes += opening_notes
     timebase, timebase_notes = usual_timebase(root, opened, options.snippet_seconds)
     notes += timebase_notes
@@ -80,18 +82,38 @@ def write(dataset: Dataset, root: Path) -> Options:
 
 
 def _streams(root: Path, wanted: Sequence[str] | None) -> tuple[str, ...]:
-    """The names of the stream folders to read."""
+    """The names of the stream folders to read; none where features lie otherwise."""
     folders = [path for subset in SUBSETS for path in visible(root / "features" / subset, "*") if path.is_dir()]
     known = stream_order({path.name for path in folders})
-    if not known:
-        expected = root / "features" / "{train,test}" / "{rgb,flow}" / "<id>.npy"
-        raise FileNotFoundError(f"no features under {root / 'features'}, expected {expected}")
     if wanted is None:
         return known
     unknown = sorted(set(wanted) - set(known))
     if unknown or not wanted or len(set(wanted)) < len(wanted):
         raise ValueError(f"streams {list(wanted)}: expected one or more of {list(known)}, each once")
     return tuple(wanted)
+
+
+def _in_stream_folders(
+    root: Path, streams: Sequence[str], subsets: Mapping[str, Subset]
+) -> tuple[dict[str, dict[str, Path]], Callable[[Path], Stream], list[str]]:
+    """The places of features in folders for streams, as `split_places` returns them."""
+    paths = {
+        name: {stream: video_file(root / "features" / subset / stream, name, ".npy") for stream in streams}
+        for name, subset in subsets.items()
+    }
+    folders = [root / "features" / subset / stream for subset in SUBSETS for stream in streams]
+    files = (path for folder in folders for path in visible(folder, "**/*.npy"))
+    return paths, FeatureFile.inspect, unlisted_features(files, (p for own in paths.values() for p in own.values()))
+
+
+def _folders(root: Path) -> dict[Subset, Path]:
+    """The folder of features of each subset, which may be one for both; FileNotFoundError where there are none."""
+    features = root / "features"
+    folders = {subset: features / subset if (features / subset).is_dir() else features for subset in SUBSETS}
+    if not any(feature_folders(folder, SUFFIXES) for folder in folders.values()):
+        expected = features / "{train,test}" / "{rgb,flow}" / "<id>.npy"
+        raise FileNotFoundError(f"no features under {features}, expected {expected}")
+    return folders
 
 
 LAYOUT = Layout(

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from amsx.data.arrays import read_array, write_arrays
+from amsx.data.arrays import array_names, read_array, write_arrays
 from amsx.data.features import FeatureFile
 from amsx.data.layouts.shared.annotation_json import (
     ACTIVITY_NET,
@@ -46,6 +46,7 @@ from amsx.file_names import video_file
 from amsx.files import visible
 
 USUAL_PREFIX = "v_"
+FEW = 5  # files, the first by name, of which one must count frames: other layouts have such names, too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +62,8 @@ class Options(FilePolicies):
 
 def detect(root: Path) -> bool:
     """Whether `root` looks like this layout."""
-    return bool(visible(root, *(f"**/*-{stream}.npz" for stream in RGB_FLOW)))
+    files = visible(root, *(f"**/*-{stream}.npz" for stream in RGB_FLOW))
+    return bool(files) and any(map(_may_count_frames, files[:FEW]))
 
 
 def read(root: Path, options: Options) -> Dataset:
@@ -143,6 +145,14 @@ def _files(root: Path, ids: Iterable[str]) -> dict[str, Path]:
 def _inspect(path: Path) -> FeatureFile:
     _frames(path)
     return FeatureFile.inspect(path, key="feature", variants=True)
+
+
+def _may_count_frames(path: Path) -> bool:
+    """Whether the file has the array `frame_cnt`, or cannot be read."""
+    try:
+        return "frame_cnt" in array_names(path)
+    except ValueError:
+        return True
 
 
 def _frames(path: Path) -> float:

@@ -143,6 +143,63 @@ def test_two_streams_are_found_in_every_way(videos, tmp_path, way, counts):
         assert_apart(read_dataset(ours.out, **ours.options), videos)
 
 
+def with_splits(root, videos):
+    made_up.write_json(root / "gt.json", made_up.database(videos))
+    made_up.write_splits(root, videos)
+
+
+@pytest.mark.parametrize(
+    ("layout", "way"),
+    [
+        ("acm_net", (in_files, "{2}/{0}/{1}")),
+        ("acm_net", (in_files, "{2}/{1}_{0}")),
+        ("acm_net", (in_files, "{2}/v_{1}-{0}", ".pt")),
+        ("acm_net", (in_one_h5, "{2}/{0}.h5", "{1}")),
+        ("bas_net", (in_files, "features/{0}/{1}")),
+        ("bas_net", (in_files, "features/{0}/{2}/{1}")),
+        ("bas_net", (in_files, "features/{2}/{1}_{0}")),
+        ("bas_net", (in_one_h5, "features/{0}_{2}.h5", "{1}")),
+        ("bas_net", (in_dicts, ".npz")),
+    ],
+)
+def test_layouts_with_split_files_find_them_too(tmp_path, layout, way):
+    videos = made_up.make(width=2, train=3, test=2)
+    make, *arguments = way
+    if make is in_one_h5:
+        for place in ("train", "test") if layout == "acm_net" else ("features",):
+            (tmp_path / place).mkdir()
+    with_splits(tmp_path, videos)
+    make(tmp_path, videos, *arguments)
+    data = read_dataset(tmp_path)
+    assert data.layout == layout
+    assert_apart(data, videos)
+    files = sorted(path for path in tmp_path.glob("**/*") if videos[1].id in path.name)
+    if files:
+        files[0].unlink()
+        with pytest.raises(FileNotFoundError, match="1 of 5 listed videos lack features"):
+            read_dataset(tmp_path)
+        assert len(read_dataset(tmp_path, missing="skip").videos) == 4
+
+
+def test_bas_net_reads_one_array_of_both(tmp_path):
+    videos = made_up.make(width=1024, train=2, test=1)
+    with_splits(tmp_path, videos)
+    for v in videos:
+        made_up.save(tmp_path / "features" / v.subset / f"{v.id}.npy", v.joint)
+    data = read_dataset(tmp_path)
+    assert data.layout == "bas_net"
+    assert_apart(data, videos)
+    assert read_dataset(tmp_path, split=False).dims == {"features": 2048}
+
+
+def test_names_of_cmcs_without_its_count_of_frames_are_of_another_layout(videos, tmp_path):
+    annotate(tmp_path, videos)
+    in_files(tmp_path, videos, "features/{1}-{0}", ".npz")
+    data = read_dataset(tmp_path)
+    assert data.layout == "activity_net"
+    assert_apart(data, videos)
+
+
 @pytest.mark.parametrize("way", ["folders", "suffixes", "npz", "pkl", "a group for each video"])
 def test_a_video_of_one_stream_lacks_features(videos, tmp_path, way):
     make, *arguments = WAYS[way]

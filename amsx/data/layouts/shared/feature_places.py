@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from amsx.annotations import same_names
+from amsx.annotations import PREFIX, same_names
 from amsx.data.arrays import HDF5, USUAL_KEYS, array_names, choose_key, load_values
 from amsx.data.features import FeatureArray, FeatureFile
 from amsx.data.layouts.shared.assembly import candidates_error, shortened, unlisted_features
@@ -57,6 +57,15 @@ class Places:
     def names(self) -> set[str]:
         """What the videos are called that have a place."""
         return {name for places in self.streams.values() for name in places}
+
+    def called(self, ids: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+        """What each of `ids` is called here, with v_ or without, and a note where that is not the id."""
+        names, change = same_names(ids, self.names())
+        notes = {
+            "added": [f"names of features begin with {PREFIX!r}"],
+            "removed": [f"names of features are the ids without {PREFIX!r}"],
+        }
+        return names, notes.get(change, [])
 
     def of(self, name: str) -> dict[str, Path]:
         """The places of a video in every stream, also those where nothing is."""

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-from amsx.annotations import PREFIX, same_names
 from amsx.data.arrays import read_array
 from amsx.data.layouts.shared.annotation_json import annotation_files, read_database, subset_roles
 from amsx.data.layouts.shared.assembly import (
@@ -28,6 +27,7 @@ from amsx.data.layouts.shared.feature_places import Places, feature_folders, fin
 from amsx.data.layouts.shared.frame_grid import timebases_from_frames
 from amsx.data.layouts.shared.given_streams import given_places
 from amsx.data.layouts.shared.layout import FilePolicies
+from amsx.data.layouts.shared.split_files import has_splits
 from amsx.data.layouts.shared.two_streams import split_streams
 from amsx.data.videos import Dataset, Subset
 
@@ -47,7 +47,12 @@ class PerVideoOptions(FilePolicies):
 
 
 def has_json_and_features(root: Path, kinds: Sequence[str]) -> bool:
-    """Whether there is a JSON file, and a folder with files of one of `kinds`, which are suffixes."""
+    """Whether there is a JSON file, and a folder with files of one of `kinds`, which are suffixes.
+
+    Split files beside gt.json are of other layouts, which these would not read.
+    """
+    if (root / "gt.json").is_file() and has_splits(root):
+        return False
     return bool(annotation_files(root)) and bool(feature_folders(root, kinds))
 
 
@@ -108,9 +113,8 @@ def _places(
         places = find_places(folder, called, kinds, folders=[folder] if folder in inner else inner or [folder], key=key)
     names, notes = dict(zip(ids, called, strict=True)), list(places.notes)
     if options.prefix is None:
-        names, change = same_names(ids, places.names())
-        notes += [f"names of features begin with {PREFIX!r}"] if change == "added" else []
-        notes += [f"names of features are the ids without {PREFIX!r}"] if change == "removed" else []
+        names, name_notes = places.called(ids)
+        notes += name_notes
     return places, names, notes + places.unlisted(names.values())
 
 

@@ -12,13 +12,18 @@ from amsx.files import read_names, write_text
 SUBSETS: tuple[Subset, ...] = get_args(Subset)
 
 
+def has_splits(root: Path) -> bool:
+    """Whether there is a split file."""
+    return any((root / f"split_{subset}.txt").is_file() for subset in SUBSETS)
+
+
 def split_subsets(root: Path, entries: Mapping[str, Entry]) -> tuple[dict[str, Subset], list[str]]:
     """The subset of every video that the split files list (where both are absent, `gt.json`), and notes.
 
     ValueError where the split files list a video twice, list one that `gt.json` lacks, or list none.
     """
     files = {subset: root / f"split_{subset}.txt" for subset in SUBSETS}
-    if not any(path.is_file() for path in files.values()):
+    if not has_splits(root):
         odd = [
             f"{name} ({entry.subset or 'no subset'})" for name, entry in entries.items() if entry.subset not in SUBSETS
         ]
