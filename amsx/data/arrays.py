@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from amsx.data.csv_features import read_csv
 from amsx.data.numbers import EXPECTED, as_numbers, axes_of, flat_names
+from amsx.files import as_text
 from amsx.unpickling import load_npy, load_pickle, read_pickle
 
 USUAL_KEYS = ("feats", "features", "feature")  # OpenTAD; others; CMCS
@@ -331,6 +332,21 @@ def write_list(path: Path, values: Sequence[Any]) -> None:
 def write_dict(path: Path, values: Mapping[str, Any]) -> None:
     """Write a dict to a .npy file, as an object array without an axis that is pickled as by `write_list`."""
     np.save(path, np.array(values, dtype=object), allow_pickle=True)
+
+
+def read_name_array(path: Path) -> list[str]:
+    """The names in a .npy file, which are text or, as Python 2 wrote them, bytes; errors of both name the file."""
+    return [decoded(name, str(path)) for name in load_npy(path).ravel().tolist()]
+
+
+def decoded(value: Any, where: str) -> str:
+    """A name that may be bytes as text; ValueError, which begins with `where`, for bytes that are not UTF-8."""
+    if not isinstance(value, bytes):
+        return str(value)
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return as_text(value, where)  # says where the first such byte is
 
 
 def as_bytes(names: Iterable[str]) -> NDArray[np.bytes_]:

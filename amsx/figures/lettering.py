@@ -53,8 +53,8 @@ def as_spelt(figure: Figure) -> Iterator[None]:
     if lacking and not _TOLD:
         _TOLD.append(lacking)
         warnings.warn(
-            f"no installed font has {lacking[0]!r} and perhaps other characters of names in pictures: PNG files show "
-            "boxes in their place; a font such as Noto Sans CJK has them",
+            f"no installed font has {lacking[0]!r} and perhaps other characters of names in pictures, so PNG files "
+            "show boxes in their place (fonts such as Noto Sans CJK have those of Chinese, Japanese and Korean)",
             stacklevel=1,
         )
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from amsx.data.arrays import as_bytes, write_array
+from amsx.data.arrays import as_bytes, read_name_array, write_array
 from amsx.data.layouts.shared.annotation_json import Entry, all_labels, annotation, read_database, write_database
 from amsx.data.layouts.shared.assembly import ListedVideo, assemble, open_features, shortened, unlisted_features
 from amsx.data.layouts.shared.layout import RGB_FLOW, FilePolicies, Layout
@@ -119,8 +119,7 @@ def _classes(root: Path, count: int, truth: dict[str, Entry]) -> tuple[list[str]
     """The names of the classes in the order of the labels' columns, and notes."""
     notes: list[str] = []
     if (root / "classlist.npy").is_file():
-        listed = load_npy(root / "classlist.npy").ravel().tolist()
-        names = [name.decode("utf-8") if isinstance(name, bytes) else str(name) for name in listed]
+        names = read_name_array(root / "classlist.npy")
     elif (root / "classlist.txt").is_file():
         names = read_names(root / "classlist.txt")
     elif len(names := sorted({label for entry in truth.values() for label in entry.labels})) == count:

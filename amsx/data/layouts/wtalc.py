@@ -25,7 +25,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from amsx.data.arrays import as_bytes, write_array, write_list
+from amsx.data.arrays import as_bytes, decoded, read_name_array, write_array, write_list
 from amsx.data.features import FeatureArray
 from amsx.data.layouts.shared.annotation_json import Entry, SubsetNames, all_labels, subset_roles
 from amsx.data.layouts.shared.assembly import (
@@ -150,13 +150,13 @@ def _bundles(folder: Path) -> list[Path]:
 
 def _names(folder: Path) -> tuple[list[str], list[str]]:
     """The videos' ids, and notes."""
-    names = [_text(name) for name in load_npy(folder / "videoname.npy").ravel().tolist()]
+    names = read_name_array(folder / "videoname.npy")
     notes = []
     if all(re.fullmatch(r"video_\d+", name) for name in names):
         if not (folder / "url.npy").is_file():
             notes.append(f"anonymous video names ({shortened(names)}) and no url.npy to tell the ids")
         else:
-            urls = [_text(url) for url in load_npy(folder / "url.npy").ravel().tolist()]
+            urls = read_name_array(folder / "url.npy")
             if len(urls) != len(names):
                 raise ValueError(f"{folder / 'url.npy'}: {len(urls)} addresses for {len(names)} videos")
             names = [url[-YOUTUBE_ID:] for url in urls]
@@ -182,7 +182,7 @@ def _entries(
         raise FileNotFoundError(f"no file {folder / 'labels_all.npy'}, which labels='all' needs")
     known = None
     if (folder / "classlist.npy").is_file():
-        known = {_text(name) for name in load_npy(folder / "classlist.npy").ravel().tolist()}
+        known = set(read_name_array(folder / "classlist.npy"))
     entries: dict[str, Entry] = {}
     differing: dict[str, list[str]] = {}
     for i, name in enumerate(names):
@@ -191,7 +191,7 @@ def _entries(
         if len(spans) != len(own):
             raise ValueError(f"{where}: {len(spans)} segments and {len(own)} labels, expected a label for each")
         segments = [_segment(span, label, where) for span, label in zip(spans, own, strict=True)]
-        stated, subset = set(own), _text(columns["subset"][i])
+        stated, subset = set(own), decoded(columns["subset"][i], f"{where}, subset")
         if optional["labels_all"] is not None:
             every = {_label(label, where) for label in _items(optional["labels_all"][i])}
             if every - {AMBIGUOUS} != stated - {AMBIGUOUS}:
@@ -225,13 +225,9 @@ def _items(value: Any) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
-def _text(value: Any) -> str:
-    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
-
-
 def _label(value: Any, where: str) -> str:
     """A label as text; ValueError where it is none."""
-    label = value.decode("utf-8") if isinstance(value, bytes) else value
+    label = decoded(value, f"{where}, label") if isinstance(value, bytes) else value
     fault = label_fault(label)
     if fault:
         raise ValueError(f"{where} has the label {fault}")

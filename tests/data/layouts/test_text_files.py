@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from data.layouts import made_up
 
@@ -49,3 +50,15 @@ def test_the_evaluation_reads_every_form_of_its_text_files(tmp_path, form):
     for found in ("found.json", "lines.txt"):
         score = evaluate(tmp_path / found, tmp_path / "truth.json", tiou=0.5, selection=read)
         assert list(score.per_class) == ["Würfe"] and score.average == pytest.approx(50, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("layout", "file"), [("wtalc", "videoname"), ("wtalc", "classlist"), ("wtalc", "subset"), ("dgam", "classlist")]
+)
+def test_names_in_arrays_that_are_not_utf8_are_refused_by_file(tmp_path, layout, file):
+    getattr(made_up, layout)(tmp_path, made_up.make(width=2))
+    path = next(tmp_path.rglob(f"{file}.npy"), tmp_path / f"{file}.npy")
+    np.save(path, np.array(["é".encode("latin-1")] * 10))
+    where = "subset" if file == "subset" else f"{file}.npy"
+    with pytest.raises(ValueError, match=rf"{where}, line 1, column 1: the byte 0xe9 is not UTF-8"):
+        read_dataset(tmp_path)
