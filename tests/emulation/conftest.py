@@ -36,11 +36,11 @@ def _driver(folder: Path, flags: tuple[str, ...]) -> Path:
 
 @pytest.fixture(scope="session")
 def address_driver(build_folder: Path) -> Path:
-    """The driver under AddressSanitizer and UndefinedBehaviorSanitizer; CUDA threads are fibers."""
+    """The driver under AddressSanitizer and UndefinedBehaviorSanitizer."""
     return _driver(build_folder / "address", toolchain.ADDRESS)
 
 
 @pytest.fixture(scope="session")
 def thread_driver(build_folder: Path) -> Path:
-    """The driver under ThreadSanitizer: a std::thread per CUDA thread, and per OpenMP thread of the CPU kernels."""
+    """The driver under ThreadSanitizer: every CUDA thread is a fiber, every OpenMP thread of the CPU a std::thread."""
     return _driver(build_folder / "thread", toolchain.THREAD)

@@ -1,7 +1,8 @@
 """Every kernel of both devices over awkward shapes and hostile values, in one process without Python, under sanitizers.
 
-The shapes and values are driver.cpp's. CUDA threads are fibers under AddressSanitizer, and a std::thread each under
-ThreadSanitizer, where barriers order memory and shuffles do not.
+The shapes and values are driver.cpp's. CUDA threads are fibers, which ThreadSanitizer takes for threads of their own: a
+barrier orders the memory of its block, a shuffle orders none, and nothing but atomics with fences orders that of two
+blocks of one launch.
 """
 
 from pathlib import Path

@@ -1,6 +1,7 @@
 """Compiles the native sources for the tests: the CUDA files as C++, against the emulation header beside this file."""
 
 import os
+import re
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ TWINS = sorted((CSRC / "cpu").glob("*.cpp"))
 # As the extension is built: neither side may contract a * b + c.
 FLAGS = ("-std=c++17", "-O1", "-ffp-contract=off", f"-I{CSRC}", "-pthread")
 ADDRESS = ("-O0", "-g1", "-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover=all")
-THREAD = ("-O0", "-g1", "-fsanitize=thread", "-DEMULATION_THREADS")
+THREAD = ("-O0", "-g1", "-fsanitize=thread")
 
 # No search for leaks: it takes ptrace, which containers often forbid, and the kernels allocate nothing by hand.
 OPTIONS = {
@@ -38,7 +39,7 @@ class Unit:
 DRIVER = [
     *map(Unit, KERNELS),
     *(Unit(twin, ("-fopenmp",)) for twin in TWINS),
-    Unit(HERE / "driver.cpp"),
+    Unit(HERE / "driver.cpp", (f"-I{HERE}",)),
     Unit(HERE / "openmp.cpp"),
 ]
 
@@ -48,11 +49,47 @@ def run(*command: str | Path, env: dict[str, str] | None = None) -> subprocess.C
     return subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=300, env=environment)
 
 
+# `__shared__ T x[n];`, with `extern` before it or `alignas(..)` behind it, and the head of a kernel with launch bounds.
+_SHARED = re.compile(
+    r"(extern )?__shared__ (?:alignas\(([^()]+)\) )?((?:[^;=,\[\]<>]|<[^;=<>]*>)+?) (\w+)((?:\[[^\]]*\])*);"
+)
+_BOUNDS = re.compile(r"__launch_bounds__\(((?:[^()]|\([^()]*\))*)\)(\s+\w+\([^()]*\)\s*\{)")
+
+
+def translated(text: str, path: Path) -> str:
+    """CUDA source as C++ for the emulation, of the same lines. RuntimeError where it would not understand."""
+
+    def shared(match: re.Match[str]) -> str:
+        dynamic, alignment, kind, name, bounds = match.groups()
+        if dynamic:
+            return f"{kind}* const {name} = emulation::dynamic_shared<{kind}>({alignment or ''});"
+        return f"auto& {name} = emulation::shared<{kind}{bounds}>([] {{}}{', ' + alignment if alignment else ''});"
+
+    text = _SHARED.sub(shared, text)
+    text = _BOUNDS.sub(r"\2 emulation::launch_bounds(\1);", text)
+    for number, line in enumerate(text.splitlines(), 1):
+        if "__shared__" in line or "__launch_bounds__" in line:
+            raise RuntimeError(f"{path}:{number}: the emulation does not understand {line.strip()!r}")
+    return f'#line 1 "{path}"\n{text}'
+
+
+def emulated(source: Path, folder: Path) -> tuple[Path, tuple[str, ...]]:
+    """The translation of a .cu file with the .cuh files beside it, and the flags to compile it with."""
+    folder.mkdir(exist_ok=True)
+    for path in (source, *source.parent.glob("*.cuh")):
+        (folder / path.name).write_text(translated(path.read_text(), path))
+    # "../rows_at.h" and "launch.h" are found beside the original.
+    return folder / source.name, ("-x", "c++", f"-I{source.parent}", f"-I{HERE}", "-include", "cuda_runtime.h")
+
+
 def compiled(unit: Unit, folder: Path, flags: tuple[str, ...] = ()) -> Path:
     """The object file of one source."""
     out = folder / f"{unit.source.parent.name}_{unit.source.stem}.o"
-    emulated = ("-x", "c++", f"-I{HERE}", "-include", "cuda_runtime.h") if unit.source.suffix == ".cu" else ()
-    done = run(str(COMPILER), *FLAGS, *flags, *unit.flags, *emulated, "-c", unit.source, "-o", out)
+    source, own = unit.source, unit.flags
+    if source.suffix == ".cu":
+        source, translation = emulated(source, out.with_suffix(""))
+        own = (*translation, *own)
+    done = run(str(COMPILER), *own, *FLAGS, *flags, "-c", source, "-o", out)
     if done.returncode != 0:
         raise RuntimeError(f"{unit.source} does not compile:\n{done.stderr[-4000:]}")
     return out
