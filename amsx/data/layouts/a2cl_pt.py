@@ -32,8 +32,9 @@ from amsx.data.layouts.shared.annotation_json import (
 )
 from amsx.data.layouts.shared.assembly import ListedVideo, assemble, open_features, shortened, unlisted_features
 from amsx.data.layouts.shared.layout import FilePolicies, Layout
-from amsx.data.layouts.shared.snippet_time import CLIP, SNIPPET_SECONDS, median_snippet
+from amsx.data.layouts.shared.snippet_time import SNIPPET_SECONDS, median_snippet
 from amsx.data.layouts.shared.two_streams import joined, split_option, split_streams
+from amsx.data.layouts.shared.windows import CLIP
 from amsx.data.videos import Dataset, Subset, Timebase
 from amsx.unpickling import load_npy
 

@@ -56,7 +56,7 @@ class Options(FilePolicies):
     annotation: Path | str | None = None  # a JSON file, where there are several, or a folder of text files
     stride: float | None = None  # frames from one snippet to the next; None: derived from `frame_cnt` and rows
     num_frames: float | None = None  # frames that a snippet spans; None: derived likewise
-    fps: float | None = None  # for entries without fps and duration; text files without meta files need it
+    fps: float | None = None  # of all videos; None: what the annotation or the meta files say
     subsets: Mapping[str, Subset] | None = None  # subset as written -> "train" or "test"; None: see `subset_roles`
 
 

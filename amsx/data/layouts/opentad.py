@@ -49,7 +49,9 @@ def read(root: Path, options: Options) -> Dataset:
     if options.offset is not None and not options.offset > 0:
         raise ValueError(f"{root}: offset must be positive, got {options.offset}")
     num_frames = None if options.offset is None else 2 * options.offset
-    return read_per_video(root, LAYOUT.name, KINDS, options, key=options.key, num_frames=num_frames)
+    return read_per_video(
+        root, LAYOUT.name, KINDS, options, key=options.key, num_frames=num_frames, window_option="offset"
+    )
 
 
 def write(dataset: Dataset, root: Path) -> Options:
@@ -62,7 +64,7 @@ def write(dataset: Dataset, root: Path) -> Options:
     write_database(root / "annotation.json", entries)
     return Options(
         stride=grid.stride,
-        offset=None if grid.num_frames is None else grid.num_frames / 2,
+        offset=grid.num_frames / 2,
         split=split_option(dataset),
         subsets=subsets_option(dataset, ACTIVITY_NET),
     )

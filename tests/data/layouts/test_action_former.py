@@ -97,6 +97,86 @@ def test_without_fps_snippets_share_the_duration(tmp_path):
     assert data.videos[0].timebase == Timebase(0.5)
     assert any("no fps" in note for note in data.notes)
     assert read_dataset(tmp_path, fps=10).videos[0].timebase == Timebase(0.5)
+    for name in ("stride", "num_frames"):
+        option: dict[str, Any] = {name: 4}
+        with pytest.raises(ValueError, match=f"{name} is in frames; give fps, too"):
+            read_dataset(tmp_path, **option)
+
+
+def test_rows_that_do_not_grow_with_the_durations_are_asked_about(tmp_path):
+    seconds, rows = {"a": 50.0, "b": 80.0, "c": 200.0}, {"a": 100, "b": 163, "c": 396}
+    entries = {v: ({"subset": "training", "duration": s}, [("run", 1, 2)]) for v, s in seconds.items()}
+    data = read_dataset(make(tmp_path / "near", entries, rows))
+    assert [v.end for v in data.videos] == pytest.approx([50, 80, 200])
+    with pytest.raises(ValueError, match=r"rows and durations do not go together .* give fps and stride"):
+        read_dataset(make(tmp_path / "far", entries, {"a": 100, "b": 90, "c": 110}))
+
+
+def test_fps_given_holds_for_every_video_and_that_is_said(tmp_path):
+    root = make(tmp_path, *thumos_like())
+    entries, rows = thumos_like()
+    data = read_dataset(make(tmp_path, entries, {v: int(n) // 1 for v, n in rows.items()}), fps=30)
+    assert not any("fps" in note for note in data.notes)
+    data = read_dataset(root, fps=15, stride=2, num_frames=8)
+    assert data.videos[0].timebase == Timebase(2 / 15, 3 / 15)
+    assert any(
+        note.startswith("fps = 15, given; the annotation of 4 videos says otherwise: a, b, c") for note in data.notes
+    )
+
+
+def test_fps_that_contradict_frames_and_durations_are_asked_about(tmp_path):
+    entries, rows = thumos_like(frame=0)
+    for given, _ in entries.values():
+        given["frames"] = round(given["duration"] * 30)
+        given["fps"] = 25
+        del given["frame"]
+    root = make(tmp_path, entries, rows)
+    with pytest.raises(
+        ValueError, match=r"of 4 of 4 videos contradict .*: a has 1200 frames in 40 s, and fps 25; give fps"
+    ):
+        read_dataset(root)
+    assert read_dataset(root, fps=30).videos[0].timebase == Timebase(4 / 30, 6 / 30)
+
+
+def test_windows_that_nothing_explains_or_several_are_asked_about(tmp_path):
+    def data(window, every, count, **options):
+        frames = {f"v{i}": 2403 + 611 * i for i in range(count)}
+        entries = {v: ({"subset": "training", "fps": 50, "frames": n}, [("run", 1, 2)]) for v, n in frames.items()}
+        folder = tmp_path / f"{window}_{every}_{count}"
+        make(folder, entries, {v: (n - window) // every + 1 for v, n in frames.items()})
+        return read_dataset(folder, **options)
+
+    with pytest.raises(ValueError, match=r"no one stride explains .*frames per row: .*; give stride and num_frames"):
+        data(22, 4, 12)
+    with pytest.raises(
+        ValueError, match=r"no usual window .* at stride = 4: .* 22 to 25 frames before the end; give num_frames"
+    ):
+        data(22, 4, 12, stride=4)
+    assert data(22, 4, 12, num_frames=22).videos[0].timebase == Timebase(4 / 50, 9 / 50)
+    several = r"of 2 videos fit windows of 8 frames every 8 \(num_frames = 8\) and of 16 frames .*; give num_frames"
+    with pytest.raises(ValueError, match=several):
+        data(8, 8, 2)
+    note = "stride = 8, num_frames = 16, given, although frames and rows do not fit them"
+    assert any(n.startswith(note) for n in data(22, 4, 12, stride=8, num_frames=16).notes)
+
+
+def test_num_frames_of_rescaled_features_is_no_window(tmp_path):
+    entries, rows = thumos_like()
+    with pytest.raises(ValueError, match=r"every video has 100 rows, .* leave num_frames out"):
+        read_dataset(make(tmp_path, entries, dict.fromkeys(rows, 100)), num_frames=16)
+
+
+def test_rescaled_features_cover_the_frames_that_the_annotation_says_they_do(tmp_path):
+    """BSN's video_info: the features end before the video does."""
+    entries = {
+        v: (
+            {"subset": "training", "duration_second": n / 30, "duration_frame": n, "feature_frame": n // 16 * 16},
+            [("a", 1, 2)],
+        )
+        for v, n in {"a": 1207, "b": 3009}.items()
+    }
+    data = read_dataset(make(tmp_path, entries, {"a": 100, "b": 100}))
+    assert [v.end for v in data.videos] == pytest.approx([1200 / 30, 3008 / 30])
 
 
 def test_fps_that_some_videos_lack_must_be_given(tmp_path):

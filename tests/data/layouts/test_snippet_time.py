@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amsx.data.layouts.shared.annotation_json import read_database
-from amsx.data.layouts.shared.frame_grid import frame_stride, spanned_frames
 from amsx.data.layouts.shared.snippet_time import seconds_per_snippet
 
 USUAL = 16 / 25
@@ -77,45 +76,3 @@ def test_short_or_few_videos_prove_nothing():
     assert seconds_per_snippet([100] * 9, [40.0] * 9, USUAL) == (USUAL, None)
     assert seconds_per_snippet([], [], USUAL) == (USUAL, None)
     assert seconds_per_snippet([100] * 10, [40.0] * 10, USUAL)[0] == 0.4
-
-
-@given(
-    st.integers(1, 16),
-    st.lists(st.integers(1100, 4000), min_size=1, max_size=40),
-    st.sampled_from([1.0, 0.999]),
-)
-def test_padded_features_tell_their_stride(stride, frames, rate):
-    """Frames come from a duration times rounded fps, up to 0.1 % off."""
-    f = np.array(frames, dtype=np.float64)
-    strides, span = frame_stride(f / rate, np.ceil(f / stride), None)
-    assert (strides == stride).all() and span == stride
-
-
-@given(st.integers(1, 8), st.lists(st.integers(200, 9000), min_size=1, max_size=40))
-def test_sliding_windows_tell_their_stride_and_width(stride, frames):
-    f = np.array(frames, dtype=np.float64)
-    strides, span = frame_stride(f, (f - 16) // stride + 1, None)
-    assert (strides == stride).all() and span == 16
-
-
-def test_features_rescaled_to_one_length_have_strides_of_their_own():
-    frames = np.array([300.0, 900.0, 4500.0])
-    strides, span = frame_stride(frames, np.full(3, 100.0), None)
-    assert strides.tolist() == [3, 9, 45] and span is None
-
-
-def test_rows_that_no_stride_explains_are_refused():
-    with pytest.raises(ValueError, match=r"no one stride explains .* give stride"):
-        frame_stride(np.array([300.0, 900.0, 4500.0]), np.array([100.0, 110.0, 120.0]), None)
-
-
-def test_num_frames_given_is_num_frames_taken():
-    assert spanned_frames(np.array([400.0]), np.array([100.0]), 4.0, 32) == 32
-    assert spanned_frames(np.array([400.0]), np.array([100.0]), 4.0, None) == 4
-    assert spanned_frames(np.array([412.0]), np.array([100.0]), 4.0, None) == 16
-
-
-def test_rounded_fps_do_not_hide_how_many_frames_a_snippet_spans():
-    frames = np.array([900.0, 1200.0, 30_000.0, 60_000.0, 90_000.0, 100_000.0])
-    assert frame_stride(frames * 1.001, np.ceil(frames / 4), None)[1] == 4
-    assert frame_stride(frames * 0.999, (frames - 16) // 4 + 1, None)[1] == 16

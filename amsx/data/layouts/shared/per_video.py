@@ -41,7 +41,7 @@ class PerVideoOptions(FilePolicies):
     streams: Mapping[str, str] | None = None  # where each stream is: name -> place, see `given_streams`; None: found
     prefix: str | None = None  # precedes the id in the names of features; None: nothing, or "v_" where only that occurs
     stride: float | None = None  # frames from one snippet to the next; None: derived from frames and rows
-    fps: float | None = None  # frames per second, for entries of the annotation that say neither it nor frames
+    fps: float | None = None  # frames per second of all videos; None: what the annotation says
     split: bool | None = None  # take the halves of the columns as rgb and flow; None: where there are 2048
     subsets: Mapping[str, Subset] | None = None  # subset as written -> "train" or "test"; None: see `subset_roles`
 
@@ -70,10 +70,12 @@ def read_per_video(
     *,
     key: str | None = None,
     num_frames: float | None = None,
+    window_option: str = "num_frames",
 ) -> Dataset:
     """Read such a folder.
 
-    `key` names the array in files that hold several; a snippet spans `num_frames` frames, which are derived by default.
+    `key` names the array in files that hold several; a snippet spans `num_frames` frames, which are derived by default;
+    `window_option` is what the layout calls that, see `timebases_from_frames`.
     """
     given = None if options.annotation is None else Path(options.annotation)
     path = given or only_candidate(annotation_files(root), root, "annotation")
@@ -90,7 +92,7 @@ def read_per_video(
     )
     opened, rate_notes = _with_rates(opened, {video.id: places.of(names[video.id]) for video in opened})
     try:
-        timebases, time_notes = timebases_from_frames(opened, options.stride, num_frames, options.fps)
+        timebases, time_notes = timebases_from_frames(opened, options.stride, num_frames, options.fps, window_option)
     except ValueError as error:
         raise ValueError(f"{root}: {error}") from error
     opened, split_notes = split_streams(opened, options.split)

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from amsx.data.layouts.shared.assembly import OpenedVideo
+from amsx.data.layouts.shared.windows import CLIP
 from amsx.data.videos import Dataset, Timebase
 
-CLIP = 16  # frames of an I3D clip
 SNIPPET_SECONDS = CLIP / 25  # side by side, at 25 frames per second
 
 # The rule of `seconds_per_snippet`
