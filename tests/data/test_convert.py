@@ -11,7 +11,7 @@ from amsx.data.features import FeatureArray
 from amsx.data.layouts import layout_names, read_dataset
 from amsx.data.videos import Dataset, Segment, Timebase, Video
 
-TARGETS = layout_names()
+TARGETS = tuple(name for name in layout_names() if name != "ms_tcn")  # cannot hold two labels at once; see its test
 
 
 def assert_same(a, b):

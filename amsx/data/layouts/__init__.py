@@ -41,7 +41,18 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
-from amsx.data.layouts import a2cl_pt, acm_net, action_former, activity_net, bas_net, cmcs, dgam, opentad, wtalc
+from amsx.data.layouts import (
+    a2cl_pt,
+    acm_net,
+    action_former,
+    activity_net,
+    bas_net,
+    cmcs,
+    dgam,
+    ms_tcn,
+    opentad,
+    wtalc,
+)
 from amsx.data.layouts.shared.layout import POLICIES, Layout
 from amsx.data.videos import Dataset
 
@@ -54,6 +65,7 @@ LAYOUTS: tuple[Layout[Any], ...] = (
     a2cl_pt.LAYOUT,
     cmcs.LAYOUT,
     dgam.LAYOUT,
+    ms_tcn.LAYOUT,
     opentad.LAYOUT,
     activity_net.LAYOUT,
 )

@@ -47,6 +47,7 @@ def open_features(
     broken: Policy = "error",
     inspect: Callable[[Path], FeatureFile | FeatureArray] = FeatureFile.inspect,
     transpose: bool | None = None,
+    turned_because: str = "as transpose=true says",
 ) -> tuple[list[OpenedVideo], list[str]]:
     """The listed videos with their features opened by `inspect`, which reads headers alone, and notes.
 
@@ -83,7 +84,7 @@ def open_features(
             raise FileNotFoundError(text)
         notes.append(f"left out: {text}")
     found = oriented(found, {video.id: video.entry for video in listed}, transpose)
-    notes += ["features are (channels, snippets), as transpose=true says"] if transpose else []
+    notes += [f"features are (channels, snippets), {turned_because}"] if transpose else []
     odd = lying_otherwise(found)
     unusable += odd.values()
     opened = []

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
-from amsx.data.videos import Dataset
+from amsx.data.videos import Dataset, Video
 from amsx.file_names import folder_name_fault, shown, video_file_fault
 from amsx.files import is_hidden
 
@@ -60,6 +60,7 @@ class Layout(Generic[OptionsT]):
     labels_apart: bool = False  # video-level labels are written apart from segments and may be fewer than theirs
     drops_unlabelled_tests: bool = False  # its readers leave out test videos without a label
     one_snippet_duration: bool = False  # one time per snippet for all videos, and no offset
+    one_label_a_frame: bool = False  # a label for each frame: no two at once, and none of a video without a segment
 
     def check(self, dataset: Dataset) -> None:
         """Raise ValueError where this layout cannot hold the data set at all."""
@@ -85,5 +86,21 @@ class Layout(Generic[OptionsT]):
                 f"the layout {self.name} holds the streams {' and '.join(RGB_FLOW)} alone, got {others[0]!r}; "
                 "where that is both side by side, read it with split=true"
             )
+        for video in dataset.videos if self.one_label_a_frame else ():
+            if fault := _frame_label_fault(video):
+                raise ValueError(f"the layout {self.name} has one label a frame, and a line for it: {fault}")
         if self.needs_labels and not any(video.labels for video in dataset.videos):
             raise ValueError(f"the layout {self.name} needs labels, and no video has one")
+
+
+def _frame_label_fault(video: Video) -> str | None:
+    """Why frames of a video cannot have one label each."""
+    segments = sorted(video.segments, key=lambda segment: segment.start)
+    until = None
+    for segment in segments:
+        if segment.label.strip() != segment.label or "\n" in segment.label or "\r" in segment.label:
+            return f"video {video.id!r} has the label {segment.label!r}, with a line end or outer spaces"
+        if until is not None and segment.start < until.end and segment.label != until.label:
+            return f"video {video.id!r} has {until.label!r} and {segment.label!r} at {segment.start:g} s"
+        until = segment if until is None or segment.end > until.end else until
+    return None
