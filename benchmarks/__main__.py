@@ -14,6 +14,7 @@ import torch
 from benchmarks import (
     alignment,
     evaluation,
+    kernels,
     launches,
     memory,
     overhead,
@@ -21,12 +22,13 @@ from benchmarks import (
     record,
     sampler,
     scaling,
+    shapes,
     training,
 )
 from benchmarks.goals import Goal, goals
 from benchmarks.rows import Row
 from benchmarks.settings import Settings
-from benchmarks.timing import keep_freed_memory
+from benchmarks.timing import keep_freed_memory, warm_up
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ GROUPS = (
     Group(overhead.GROUP, overhead.run, "a call on tiny inputs"),
     Group(memory.GROUP, memory.run, "peak memory beyond inputs and outputs"),
     Group(launches.GROUP, launches.run, "kernel launches of a call (CUDA)"),
+    Group(kernels.GROUP, kernels.run, "duration of every kernel of a call apart (CUDA)"),
+    Group(shapes.GROUP, shapes.run, "long videos, many classes, spikes and continuous mode"),
     Group(scaling.GROUP, scaling.run, "growth in B, T, D and H"),
     Group(training.GROUP, training.run, "a whole AMS training step and the sampler's share of it"),
     Group(evaluation.GROUP, evaluation.run, "scoring 31 thousand detections"),
@@ -100,6 +104,8 @@ def run(settings: Settings, names: Sequence[str], json: Path | None = None, plot
     torch.set_num_threads(settings.threads)
     environment = record.environment(settings, keep_freed_memory())
     record.describe(environment, settings)
+    if settings.cuda:
+        warm_up(settings.device)
     groups = {group.name: group for group in GROUPS}
     rows: list[Row] = []  # of the groups that are done
     rows_of_group: list[Row] = []  # of the group that runs, as far as it has come

@@ -57,7 +57,7 @@ def forward(workload: Workload, settings: Settings) -> list[Contender]:
         Contender("compiled searchsorted", lambda: bound(rivals.aligned, cas, timestamps), bytes=moved),
     ]
     if settings.cuda:
-        contenders.insert(2, Contender("amsx, CUDA graph", lambda: graph_of(align), bytes=moved))
+        contenders.insert(2, Contender("amsx, CUDA graph", lambda: graph_of(ready(align)), bytes=moved))
     elif workload.C <= 20:
         literal = ready(lambda: reference.align_cas(cas, timestamps))
         contenders.append(Contender("reference", literal, bytes=moved, limit=2))
@@ -84,5 +84,5 @@ def backward(workload: Workload, settings: Settings) -> list[Contender]:
         ),
     ]
     if settings.cuda:
-        contenders.insert(3, Contender("amsx, CUDA graph", lambda: graph_of(adjoint), bytes=moved))
+        contenders.insert(3, Contender("amsx, CUDA graph", lambda: graph_of(ready(adjoint)), bytes=moved))
     return contenders

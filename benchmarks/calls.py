@@ -55,16 +55,25 @@ def compiled_gradient(
     return call
 
 
-def graph_of(call: Call) -> Call:
-    """`call` captured in a CUDA graph; the result is its replay."""
+def graph_of(prepare: Callable[[], Call]) -> Call:
+    """The call that `prepare` makes, captured in a CUDA graph; the result is its replay.
+
+    It is also made on the stream of the capture, because a gradient runs on the stream of its forward. UnavailableError
+    where it cannot be captured.
+    """
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
-        call()
-    torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        result = call()
+    try:
+        with torch.cuda.stream(side):
+            call = prepare()
+            call()
+        torch.cuda.synchronize()
+        with torch.cuda.graph(graph, stream=side):
+            result = call()
+    except RuntimeError as error:
+        torch.cuda.synchronize()
+        raise UnavailableError(f"cannot be captured: {str(error).splitlines()[0][:120]}") from error
 
     def replay(kept: object = result) -> None:  # the graph writes into its outputs, which must stay alive
         graph.replay()

@@ -7,14 +7,30 @@ import subprocess
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 
 class FailedError(Exception):
     """A command, or what it left, is not as it should be. The message holds the end of its output."""
 
+    def __init__(self, message: str, details: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.details = details or {}  # for a record: what is as it should be
+        self.log = ""  # all that a command printed
+
 
 class TimedOutError(FailedError):
     """A command was stopped at its time limit."""
+
+
+_running: set[subprocess.Popen[str]] = set()
+
+
+def stop() -> None:
+    """End all commands that run, in whatever thread."""
+    for process in list(_running):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def environment_with(site: Path) -> dict[str, str]:
@@ -23,8 +39,8 @@ def environment_with(site: Path) -> dict[str, str]:
     return dict(os.environ) | {"PYTHONPATH": os.pathsep.join([str(site), *([inherited] if inherited else [])])}
 
 
-def run(command: Sequence[str], folder: Path, environment: dict[str, str], limit: float) -> str:
-    """Run a command in `folder`, show what it prints, and return that.
+def run(command: Sequence[str], folder: Path, environment: dict[str, str], limit: float, label: str = "") -> str:
+    """Run a command in `folder`, show what it prints, each line after the label, and return that.
 
     FailedError where its exit status is not 0, TimedOutError where it takes more than `limit` seconds.
     """
@@ -39,12 +55,13 @@ def run(command: Sequence[str], folder: Path, environment: dict[str, str], limit
         errors="replace",
         start_new_session=True,  # so that its children are in a group that can be ended
     )
+    _running.add(process)
     lines: list[str] = []
 
     def show() -> None:
         for line in process.stdout or ():
             lines.append(line)
-            print("  " + line, end="", flush=True)
+            print(f"  {label}{line}", end="", flush=True)
 
     reader = threading.Thread(target=show, daemon=True)
     reader.start()
@@ -57,10 +74,12 @@ def run(command: Sequence[str], folder: Path, environment: dict[str, str], limit
         with contextlib.suppress(ProcessLookupError):  # ends workers that outlive it, too
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        _running.discard(process)
         reader.join(10)  # no longer: a grandchild in a session of its own may still hold the pipe
     log = "".join(lines)
-    if stopped:
-        raise TimedOutError(f"stopped after {limit:.0f} s: {' '.join(command)}\n{log[-6000:]}")
-    if process.returncode != 0:
-        raise FailedError(f"exit status {process.returncode}: {' '.join(command)}\n{log[-6000:]}")
-    return log
+    if not stopped and process.returncode == 0:
+        return log
+    why = f"stopped after {limit:.0f} s" if stopped else f"exit status {process.returncode}"
+    error = (TimedOutError if stopped else FailedError)(f"{why}: {' '.join(command)}\n{log[-6000:]}")
+    error.log = log
+    raise error

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from benchmarks.rows import Row, find
+from benchmarks.rows import Row, Value, find
 from benchmarks.sampler import CPU_HEADLINE
 from benchmarks.workloads import DIRECTIONS
 
@@ -147,17 +147,17 @@ def exponent(points: Sequence[tuple[int, float]]) -> float | None:
     return covariance / sum((a - mean_x) ** 2 for a in x)
 
 
-def _ratio(rows: Sequence[Row], group: str, rival: str, **parameters: int | str) -> float | None:
+def _ratio(rows: Sequence[Row], group: str, rival: str, **parameters: Value) -> float | None:
     row = find(rows, group, rival, "wall", **parameters)
     return row.ratio if row else None
 
 
-def _seconds(rows: Sequence[Row], group: str, rival: str, clock: str = "wall", **parameters: int | str) -> float | None:
+def _seconds(rows: Sequence[Row], group: str, rival: str, clock: str = "wall", **parameters: Value) -> float | None:
     row = find(rows, group, rival, clock, **parameters)
     return row.spread.median if row and row.spread else None
 
 
-def _speedup(rows: Sequence[Row], group: str, rival: str, clock: str = "wall", **parameters: int | str) -> float | None:
+def _speedup(rows: Sequence[Row], group: str, rival: str, clock: str = "wall", **parameters: Value) -> float | None:
     """How many times as long as amsx the rival takes."""
     return _quotient(
         _seconds(rows, group, rival, clock, **parameters), _seconds(rows, group, "amsx", clock, **parameters)

@@ -1,15 +1,16 @@
-"""`python -m benchmarks.gpu_check`: builds amsx for the GPU at hand, tests it there and measures it, in five minutes.
+"""`python -m benchmarks.gpu_check`: builds amsx for the GPU at hand, checks it there and measures it, in eight minutes.
 
 It needs no network, only what a CUDA and PyTorch image has: torch, pip, pybind11, scikit-build-core, ninja or make,
-nvcc, pytest, hypothesis. amsx is built into a temporary directory; nothing is installed. A record of what was measured
-goes to benchmarks/records/<device>-<date>.json, or to --out, which is written anew after every section and so is there
-whatever happens later. If a section fails, the exit status is 1, and the record, marked as failed, is written only if
---out asks for it. Without a GPU nothing is done and the exit status is 2.
+nvcc, pytest, hypothesis. amsx is built into a temporary directory; nothing is installed. Stages run in the order of
+their worth, each within a time budget, and none ends the others. A record of what was checked and measured goes to
+benchmarks/records/<device>-<date>.json, or to --out, which is written anew, whole or not at all, after every stage.
+The exit status is 1 if a stage failed; then the record, marked as failed, is written only if --out asks for it. A stage
+that cannot run here, or for which no time was left, says why and fails nothing. Without a GPU nothing is done and the
+exit status is 2.
 """
 
 import argparse
 import datetime
-import functools
 import importlib.util
 import json
 import os
@@ -18,35 +19,23 @@ import shutil
 import signal
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from benchmarks import ROOT, sanitizer
+from benchmarks import ROOT, commands, counters, device_checks, device_state, sanitizer
 from benchmarks.commands import FailedError, TimedOutError, environment_with, run
+from benchmarks.stages import CutShortError, Result, Stage, Work, run_stages, side_by_side
 
 NEEDED = ("torch", "numpy", "pip", "pybind11", "scikit_build_core", "pytest", "hypothesis")
-# The benchmarks, the most important first in case the time runs out.
-MEASURED = ("launches", "sampler", "training", "scaling", "overhead", "alignment", "memory")
+# The benchmarks that the goals are about, and the others, the most important first in case the time runs out.
+HEADLINES = ("kernels", "launches", "sampler")
+OTHERS = ("shapes", "training", "alignment", "overhead", "scaling", "memory")
 ALLOWED_SKIPS = ("one CUDA device",)  # what the reason of a skip may say; any other means that it was not tested
-TOTAL = 300  # seconds for all sections together
-LIMITS = {"build": 100, "tests": 120}  # seconds of it that these sections may take
-FOR_TOOL = 30  # seconds kept for each of the sanitizer's tools
-FOR_BENCHMARKS = 60  # seconds that the benchmarks get at least; they get all that the others leave
-FOR_LAST_CASE = 30  # seconds before their limit from which on the benchmarks start no further case
-
-
-@dataclass
-class Section:
-    """The result of one part of the check."""
-
-    name: str
-    outcome: str  # passed, failed, "absent: why", or "cut short: why"
-    seconds: float  # that it took
-    details: dict[str, Any] = field(default_factory=dict)  # for the record, JSON as they are
+TOTAL = 480.0  # seconds for all stages together
+FOR_LAST_CASE = 15.0  # seconds before their limit from which on benchmarks start no further case
+AT_ONCE = 4  # processes of the checks and of the sanitizer's tools, which measure nothing
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,16 +47,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="the record (default: benchmarks/records/<device>-<date>.json)")
     parser.add_argument("--plots", type=Path, metavar="DIR", help="where scaling.png and roofline.png go")
     parser.add_argument("--scale-limits", type=float, default=1.0, help="all time limits times this (default: 1)")
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="keep the build there (default: a temporary folder)")
+    parser.add_argument(
+        "--resume", action="store_true", help="run only the stages that have not passed in the record at --out"
+    )
     options = parser.parse_args(arguments)
+    if options.resume and (options.out is None or options.folder is None):
+        parser.error("--resume needs --out, the record to go on with, and --folder, where that run kept its build")
     toolkit_on_path()
     missing = missing_requirement()
     if missing is not None:
         print(f"gpu_check: nothing was checked: {missing}", file=sys.stderr)
         return 2
-    # Exiting in the normal way stops the running command and removes the folder.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    with tempfile.TemporaryDirectory(prefix="amsx-gpu-check-", ignore_cleanup_errors=True) as folder:
-        return check(Path(folder), options.out, options.plots, options.scale_limits)
+    # Exiting in the normal way removes the folder.
+    signal.signal(signal.SIGTERM, on_stop)
+    with tempfile.TemporaryDirectory(prefix="amsx-gpu-check-", ignore_cleanup_errors=True) as temporary:
+        folder = Path(temporary) if options.folder is None else options.folder.resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        before = passed_in(options.out) if options.resume else {}
+        return check(folder, options.out, options.plots, options.scale_limits, before)
+
+
+def on_stop(*_: object) -> None:
+    commands.stop()
+    sys.exit(1)
 
 
 def toolkit_on_path() -> None:
@@ -95,52 +98,71 @@ def missing_requirement() -> str | None:
     return None
 
 
-def check(folder: Path, out: Path | None, plots: Path | None, scale: float) -> int:
-    """Run all sections one after the other, with their files in `folder`; return the exit status."""
+def check(
+    folder: Path, out: Path | None, plots: Path | None, scale: float, before: dict[str, Result] | None = None
+) -> int:
+    """Run all stages one after the other, with their files in `folder`; return the exit status."""
     import torch
 
     major, minor = torch.cuda.get_device_capability()
     device = torch.cuda.get_device_name(0)
     print(f"gpu_check: {device}, compute capability {major}.{minor}, torch {torch.__version__}", flush=True)
-    site, figures = folder / "site", folder / "figures.json"
-    limits = {name: seconds * scale for name, seconds in LIMITS.items()}
-    sections: list[Section] = []
-    started = time.monotonic()
 
-    def section(name: str, work: Callable[[], dict[str, Any]]) -> bool:
-        print(f"\n=== {name}", flush=True)
-        began = time.monotonic()
-        outcome, details = "passed", {}
-        try:
-            details = work()
-            for other in ("absent", "cut short"):
-                if other in details:
-                    outcome = f"{other}: {details.pop(other)}"
-        except FailedError as error:
-            outcome, details = "failed", {"log": str(error)}
-            print(error, file=sys.stderr)
-        sections.append(Section(name, outcome, round(time.monotonic() - began, 1), details))
-        print(f"=== {name}: {outcome.upper() if outcome == 'failed' else outcome} after {sections[-1].seconds} s")
+    def keep(results: list[Result]) -> None:
         if out is not None:
-            write_record(out, record_of(sections, figures, finished=False))
-        return outcome != "failed"
+            write_record(out, record_of(results, folder, finished=False))
 
-    def left(kept: float) -> float:
-        return TOTAL * scale - (time.monotonic() - started) - kept * scale
-
-    # Without a build nothing else can run; every later section is worth running whatever became of the others.
-    if section("build", lambda: build(f"{major}{minor}", folder, site, limits["build"])):
-        section("tests", lambda: run_tests(site, folder, limits["tests"]))
-        limit = max(left(len(sanitizer.TOOLS) * FOR_TOOL), FOR_BENCHMARKS * scale)
-        section("benchmarks", lambda: run_benchmarks(site, figures, plots, limit))
-        for i, tool in enumerate(sanitizer.TOOLS):
-            limit = max(left(0) / (len(sanitizer.TOOLS) - i), FOR_TOOL * scale)
-            section(tool, functools.partial(sanitizer.sanitize, tool, site, limit))
-    failed = [s.name for s in sections if s.outcome == "failed"]
-    finish(sections, failed, figures, out, device)
-    print("\n" + "\n".join(f"{s.name:<12}{s.outcome} ({s.seconds} s)" for s in sections))
-    print(f"gpu_check: FAILED in {', '.join(failed)}" if failed else "gpu_check: passed")
+    results = run_stages(stages(f"{major}{minor}", folder, plots, scale), TOTAL * scale, keep, before)
+    failed = [result.name for result in results if result.outcome == "failed"]
+    finish(results, failed, folder, out, device)
+    print("\n" + "\n".join(map(str, results)))
+    print(f"gpu_check: FAILED in {', '.join(failed)}" if failed else "gpu_check: all that ran passed")
     return 1 if failed else 0
+
+
+def stages(architecture: str, folder: Path, plots: Path | None, scale: float) -> list[Stage]:
+    """All stages, the most valuable first. Without a build nothing can run; none of the others depends on another."""
+    site = folder / "site"
+
+    def checks(limit: float) -> dict[str, Any]:
+        return side_by_side(device_checks.works(site, folder), limit, AT_ONCE)
+
+    def sanitizers(limit: float) -> dict[str, Any]:
+        return side_by_side(sanitizer.works(site), limit, AT_ONCE)
+
+    def measure(names: Sequence[str]) -> Work:
+        figures = folder / f"{names[0]}.json"
+        return lambda limit: run_benchmarks(names, site, figures, plots if names is OTHERS else None, limit)
+
+    plan: list[tuple[str, float, Work]] = [
+        ("build", 100, lambda limit: build(architecture, folder, site, limit)),
+        ("checks", 70, checks),
+        ("headlines", 90, measure(HEADLINES)),
+        ("tests", 90, lambda limit: run_tests(site, folder, limit)),
+        ("sanitizers", 90, sanitizers),
+        ("counters", 40, lambda limit: counters.count(site, limit)),
+        ("other benchmarks", float("inf"), measure(OTHERS)),
+    ]
+    return [
+        Stage(name, budget * scale, with_device_state(work), () if name == "build" else ("build",))
+        for name, budget, work in plan
+    ]
+
+
+def with_device_state(work: Work) -> Work:
+    """The same work; its details also tell the GPU's clocks meanwhile, and whether something slowed it down."""
+
+    def watched_work(limit: float) -> dict[str, Any]:
+        state: dict[str, Any] = {}
+        try:
+            with device_state.watched(state):
+                details = work(limit)
+        except (FailedError, CutShortError) as error:
+            error.details["device"] = state
+            raise
+        return {**details, "device": state}
+
+    return watched_work
 
 
 def build(architecture: str, folder: Path, site: Path, limit: float) -> dict[str, Any]:
@@ -161,12 +183,23 @@ def build_command(architecture: str, folder: Path, site: Path) -> list[str]:
 
 
 def run_tests(site: Path, folder: Path, limit: float, path: str = "tests/gpu") -> dict[str, Any]:
-    """Run tests/gpu against the amsx in `site`. A test that is skipped for a reason not allowed counts as failed."""
+    """Run tests/gpu against the amsx in `site`. A test that is skipped for a reason not allowed counts as failed.
+
+    CutShortError where none had failed when the time was over.
+    """
     report = folder / "tests.xml"
-    command = [sys.executable, "-m", "pytest", "-q", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)]
+    command = [sys.executable, "-m", "pytest", "-v", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)]
     command += ["-p", "no:cacheprovider", f"--junitxml={report}", "--durations=5", str(ROOT / path)]
     command += ["-W", "default::FutureWarning"]  # the packages of an image may warn, for which amsx is not to blame
-    run(command, folder, environment_with(site), limit)
+    try:
+        run(command, folder, environment_with(site), limit)
+    except TimedOutError as error:
+        if re.search(r" (FAILED|ERROR)\b", error.log):
+            raise
+        passed = len(re.findall(r" PASSED\b", error.log))
+        raise CutShortError(
+            f"stopped after {limit:.0f} s, when {passed} tests had passed", {"passed": passed}
+        ) from None
     return test_counts(report)
 
 
@@ -185,10 +218,10 @@ def test_counts(report: Path) -> dict[str, Any]:
     return counts | {"skip_reasons": sorted(set(reasons))}
 
 
-def run_benchmarks(site: Path, figures: Path, plots: Path | None, limit: float) -> dict[str, Any]:
-    """Run the CUDA benchmarks, which start no new case in the last seconds before the limit."""
-    command = [sys.executable, "-m", "benchmarks", "run", *MEASURED, "--device", "cuda", "--json", str(figures)]
-    command += ["--case-seconds", "5", "--time-limit", f"{limit - FOR_LAST_CASE:.0f}"]
+def run_benchmarks(names: Sequence[str], site: Path, figures: Path, plots: Path | None, limit: float) -> dict[str, Any]:
+    """Run CUDA benchmarks, which start no new case in the last seconds before the limit."""
+    command = [sys.executable, "-m", "benchmarks", "run", *names, "--device", "cuda", "--json", str(figures)]
+    command += ["--case-seconds", "3", "--time-limit", f"{max(limit - FOR_LAST_CASE, 1):.0f}"]
     if plots is not None and importlib.util.find_spec("matplotlib") is None:
         print("no matplotlib: no pictures", file=sys.stderr)
     elif plots is not None:
@@ -199,7 +232,9 @@ def run_benchmarks(site: Path, figures: Path, plots: Path | None, limit: float) 
     except TimedOutError:
         if not figures.exists():
             raise
-        details["cut short"] = f"stopped after {limit:.0f} s; what was measured by then is in the record"
+        raise CutShortError(
+            f"stopped after {limit:.0f} s; what was measured by then is in the record", details
+        ) from None
     return details
 
 
@@ -210,23 +245,50 @@ def write_record(path: Path, record: dict[str, Any]) -> None:
     write_json(path, record, allow_nan=False)
 
 
-def record_of(sections: Sequence[Section], figures: Path, finished: bool) -> dict[str, Any]:
+def record_of(results: Sequence[Result], folder: Path, finished: bool) -> dict[str, Any]:
     """The record of what has been done so far."""
-    passed = finished and not any(s.outcome == "failed" for s in sections)
-    measured = json.loads(figures.read_text()) if figures.exists() else {}
-    return {"passed": passed, "finished": finished, "sections": [vars(s) for s in sections], **measured}
+    failed = any(result.outcome == "failed" for result in results)
+    record: dict[str, Any] = {
+        "passed": finished and not failed,
+        "finished": finished,
+        "stages": [result.to_json() for result in results],
+    }
+    figures = [folder / f"{names[0]}.json" for names in (HEADLINES, OTHERS)]
+    runs = [json.loads(path.read_text()) for path in figures if path.exists()]
+    if not runs:
+        return record
+    goals: dict[str, dict[str, Any]] = {}
+    for goal in (goal for one in runs for goal in one["goals"]):
+        if goal["goal"] not in goals or goals[goal["goal"]]["measured"] is None:
+            goals[goal["goal"]] = goal
+    return {
+        **record,
+        "environments": [one["environment"] for one in runs],
+        "settings": runs[0]["settings"],
+        "rows": [row for one in runs for row in one["rows"]],
+        "goals": list(goals.values()),
+    }
 
 
-def finish(sections: Sequence[Section], failed: Sequence[str], figures: Path, out: Path | None, device: str) -> None:
-    """Write the final record, unless a section failed and nobody asked for the record."""
+def passed_in(path: Path) -> dict[str, Result]:
+    """The stages that passed in an earlier run, by name, from its record; none where there is no record yet."""
+    if not path.exists():
+        return {}
+    found = [Result(**stage) for stage in json.loads(path.read_text())["stages"]]
+    return {result.name: result for result in found if result.outcome == "passed"}
+
+
+def finish(results: Sequence[Result], failed: Sequence[str], folder: Path, out: Path | None, device: str) -> None:
+    """Write the final record, unless a stage failed and nobody asked for the record."""
     if out is None and failed:
-        print("a section failed: the record is not kept (--out FILE keeps it, marked as failed)", file=sys.stderr)
+        print("a stage failed: the record is not kept (--out FILE keeps it, marked as failed)", file=sys.stderr)
         return
-    if out is None and not figures.exists():
+    record = record_of(results, folder, finished=True)
+    if out is None and "rows" not in record:
         print("no figures were measured, so no record is written", file=sys.stderr)
         return
     path = out or default_record(device)
-    write_record(path, record_of(sections, figures, finished=True))
+    write_record(path, record)
     print(f"record: {path}")
 
 

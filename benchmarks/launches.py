@@ -48,11 +48,16 @@ def _counted(row: Row, prepare: Callable[[], Call], settings: Settings) -> Row:
 
 def launches_of(call: Call) -> list[str]:
     """The names of all that one call puts on the device, in order."""
+    return [name for name, _ in on_the_device(call)]
+
+
+def on_the_device(call: Call) -> list[tuple[str, float]]:
+    """The name and the seconds of all that one call puts on the device, in order; the call is made twice before."""
     for _ in range(2):
         call()
     torch.cuda.synchronize()
     with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiler:
         call()
         torch.cuda.synchronize()
-    on_device = [e for e in profiler.events() if e.device_type == torch.autograd.DeviceType.CUDA]
-    return [e.name for e in on_device if not getattr(e, "is_user_annotation", False)]
+    events = [e for e in profiler.events() if e.device_type == torch.autograd.DeviceType.CUDA]
+    return [(e.name, e.time_range.elapsed_us() * 1e-6) for e in events if not getattr(e, "is_user_annotation", False)]

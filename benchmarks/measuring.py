@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from benchmarks.rows import Row, print_table
+from benchmarks.rows import Row, Value, print_table
 from benchmarks.settings import Settings
 from benchmarks.timing import Clock, Contender, Spread, compare
 
@@ -14,7 +14,7 @@ OUT_OF_TIME = "not measured: the time limit was reached"
 def measure(
     group: str,
     case: str,
-    parameters: Mapping[str, int | str],
+    parameters: Mapping[str, Value],
     contenders: Sequence[Contender],
     settings: Settings,
     clock: Clock = "wall",

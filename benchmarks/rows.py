@@ -7,6 +7,8 @@ from typing import Any
 
 from benchmarks.timing import Spread
 
+Value = int | float | str  # of a parameter
+
 
 @dataclass(frozen=True)
 class Row:
@@ -15,7 +17,7 @@ class Row:
     group: str  # the name of the benchmark
     case: str  # what was done, in words
     rival: str  # the name of the contender that did it
-    parameters: Mapping[str, int | str]  # direction, dtype, B, T, D, H, C: whichever of them the case has
+    parameters: Mapping[str, Value]  # direction, dtype, B, T, D, H, C: whichever of them the case has
     unit: str = "s"  # s, B (bytes), launches or % (of a whole)
     clock: str | None = None  # wall or cold, where the unit is s
     spread: Spread | None = None  # the samples, summarized; None: nothing was measured, and `note` says why
@@ -29,7 +31,7 @@ class Row:
         return dataclasses.asdict(self)
 
 
-def find(rows: Iterable[Row], group: str, rival: str, clock: str | None = None, **parameters: int | str) -> Row | None:
+def find(rows: Iterable[Row], group: str, rival: str, clock: str | None = None, **parameters: Value) -> Row | None:
     """The first row of that group and rival that has a figure and these parameters."""
     for row in rows:
         if row.group != group or row.rival != rival or row.spread is None or (clock and row.clock != clock):

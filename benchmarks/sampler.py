@@ -1,6 +1,6 @@
 """The sampler forward and backward, over sizes, dtypes and H, beside a copy and beside its rivals."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -8,6 +8,7 @@ from torch import Tensor
 
 import amsx
 from amsx.ops import reference
+from amsx.ops.sampling import Sampled
 from benchmarks import binary_search, rivals
 from benchmarks.calls import bound, compiled_gradient, gradient, graph_of
 from benchmarks.measuring import measure
@@ -24,6 +25,7 @@ CUDA_HEADLINES = tuple(Workload(B=16, T=2000, D=1024, dtype=dtype) for dtype in 
 
 ALL = ("reference", "literal float32", "eager gather", "compiled gather", "binary search")
 GATHERS = ("eager gather", "compiled gather")
+CAPTURED = (*GATHERS, "binary search")
 
 
 def run(settings: Settings) -> list[Row]:
@@ -78,14 +80,14 @@ def forward(workload: Workload, settings: Settings, others: Sequence[str]) -> li
     moved = declared_bytes(feats, cas, feats) + 4 * workload.B * workload.T  # in, in, out, timestamps out
 
     def sample() -> object:
-        return amsx.adaptive_sample(feats, cas, interp_factor=workload.H)
+        return sample_of(workload, feats, cas)
 
     contenders = [
         Contender("clone", ready(feats.clone), bytes=declared_bytes(feats, feats)),
         Contender("amsx", ready(sample), bytes=moved),
     ]
     if settings.cuda:
-        contenders.append(Contender("amsx, CUDA graph", lambda: graph_of(sample), bytes=moved))
+        contenders.append(Contender("amsx, CUDA graph", lambda: graph_of(ready(sample)), bytes=moved))
     possible = [
         Contender("eager gather", ready(lambda: rivals.gathered(feats, cas)), bytes=moved),
         Contender("compiled gather", lambda: bound(rivals.gathered, feats, cas), bytes=moved),
@@ -96,16 +98,23 @@ def forward(workload: Workload, settings: Settings, others: Sequence[str]) -> li
     return contenders + _wanted(possible, others, settings)
 
 
+def sample_of(workload: Workload, feats: Tensor, cas: Tensor) -> Sampled:
+    """amsx's own call for this workload."""
+    if workload.H == 0:
+        return amsx.adaptive_sample(feats, cas, eta=workload.eta, mode="continuous")
+    return amsx.adaptive_sample(feats, cas, eta=workload.eta, interp_factor=workload.H)
+
+
 def backward(workload: Workload, settings: Settings, others: Sequence[str]) -> list[Contender]:
     """The gradient with respect to the features: autograd.grad through a graph built before."""
     feats, cas = workload.inputs(settings.device)
     grad = torch.randn_like(feats)
-    timestamps = amsx.adaptive_sample(feats, cas, interp_factor=workload.H).timestamps
+    timestamps = sample_of(workload, feats, cas).timestamps
     cumulated = rivals.weights(cas).cumsum(dim=1)
     moved = declared_bytes(grad, timestamps, feats)
 
     def sample(x: Tensor) -> Tensor:
-        return amsx.adaptive_sample(x, cas, interp_factor=workload.H).feats
+        return sample_of(workload, x, cas).feats
 
     def adjoint() -> Tensor:
         return torch.ops.amsx.gather_backward(grad, timestamps, None)
@@ -116,7 +125,7 @@ def backward(workload: Workload, settings: Settings, others: Sequence[str]) -> l
         Contender("amsx, bare adjoint", ready(adjoint), bytes=moved),
     ]
     if settings.cuda:
-        contenders.append(Contender("amsx, CUDA graph", lambda: graph_of(adjoint), bytes=moved))
+        contenders.append(Contender("amsx, CUDA graph", lambda: graph_of(ready(adjoint)), bytes=moved))
     possible = [
         Contender("eager gather", lambda: gradient(lambda x: rivals.gathered(x, cas), feats, grad), bytes=moved),
         Contender("compiled gather", lambda: compiled_gradient(rivals.gathered, feats, cas, grad), bytes=moved),
@@ -133,7 +142,19 @@ CONTENDERS = {"forward": forward, "backward": backward}
 
 
 def _wanted(possible: Sequence[Contender], others: Sequence[str], settings: Settings) -> list[Contender]:
-    return [c for c in possible if c.name in others and (settings.cuda or c.name != "binary search")]
+    """Those of the others that can run here; on CUDA those that can be captured also in a CUDA graph, for fairness."""
+    wanted = []
+    for contender in possible:
+        if contender.name not in others or (contender.name == "binary search" and not settings.cuda):
+            continue
+        wanted.append(contender)
+        if settings.cuda and contender.name in CAPTURED:
+            wanted.append(replace(contender, name=f"{contender.name}, CUDA graph", prepare=_captured(contender)))
+    return wanted
+
+
+def _captured(contender: Contender) -> Callable[[], Call]:
+    return lambda: graph_of(contender.prepare)
 
 
 def _reference(workload: Workload, feats: Tensor, cas: Tensor) -> Tensor:

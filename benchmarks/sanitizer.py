@@ -1,5 +1,6 @@
 """Runs every op under NVIDIA's compute-sanitizer, which finds invalid accesses and races on the device."""
 
+import functools
 import re
 import shutil
 import sys
@@ -8,27 +9,41 @@ from typing import Any
 
 from benchmarks import ROOT
 from benchmarks.commands import FailedError, TimedOutError, environment_with, run
+from benchmarks.stages import AbsentError, CutShortError, Work
 
-TOOLS = ("memcheck", "racecheck")
+SUMMARIES = {  # by tool, the most important first: what its last line says, with the number of what it found
+    "memcheck": r"ERROR SUMMARY: (\d+) error",
+    "racecheck": r"RACECHECK SUMMARY: (\d+) hazard",
+    "initcheck": r"ERROR SUMMARY: (\d+) error",
+    "synccheck": r"ERROR SUMMARY: (\d+) error",
+}
+
+
+def works(site: Path) -> dict[str, Work]:
+    """Each tool as work of a process of its own, with the amsx in `site`."""
+    return {tool: functools.partial(sanitize, tool, site) for tool in SUMMARIES}
 
 
 def sanitize(tool: str, site: Path, limit: float) -> dict[str, Any]:
     """Run one tool of compute-sanitizer over every op at awkward sizes, every tensor in an allocation of its own.
 
-    Returns the tool's counts, or {"absent": why} where it cannot run. FailedError where it reports anything.
+    Returns the tool's counts. AbsentError where it cannot run here, FailedError where it reports anything, and
+    CutShortError where it had reported nothing when its time was over.
     """
     program = find_program()
     if program is None:
-        return {"absent": "no compute-sanitizer on PATH or beside nvcc"}
+        raise AbsentError("no compute-sanitizer on PATH or beside nvcc")
     command = command_of(program, tool)
     environment = environment_with(site) | {"PYTORCH_NO_CUDA_MEMORY_CACHING": "1"}
     try:
-        log = run(command, ROOT, environment, limit)
-    except TimedOutError:
-        return {"absent": f"not done within {limit:.0f} s (--scale-limits gives it more)"}
+        log = run(command, ROOT, environment, limit, f"{tool}: ")
+    except TimedOutError as error:
+        if re.search(r"^=+ (Invalid|Error: Race|Uninitialized|Barrier error)", error.log, re.M):
+            raise
+        raise CutShortError(f"not done within {limit:.0f} s (--scale-limits gives it more)") from None
     except FailedError as error:
         if unsupported := re.search(r".*Device not supported.*", str(error)):
-            return {"absent": f"compute-sanitizer cannot work here: {unsupported[0].strip()}"}
+            raise AbsentError(f"compute-sanitizer cannot work here: {unsupported[0].strip()}") from None
         raise
     return counts_in(tool, log)
 
@@ -52,8 +67,7 @@ def command_of(program: str, tool: str) -> list[str]:
 
 def counts_in(tool: str, log: str) -> dict[str, Any]:
     """The counts in the tool's own summary. FailedError where it has none, reports anything, or the ops did not run."""
-    pattern = {"memcheck": r"ERROR SUMMARY: (\d+) error", "racecheck": r"RACECHECK SUMMARY: (\d+) hazard"}[tool]
-    reported = re.search(pattern, log)
+    reported = re.search(SUMMARIES[tool], log)
     results = re.search(r"all ops: (\d+) results on cuda, 0 not", log)
     if reported is None or results is None or int(reported[1]) != 0:
         raise FailedError(f"{tool} does not say that all is well:\n{log}")

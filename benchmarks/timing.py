@@ -99,6 +99,17 @@ def compare(
     return {contender.name: results[contender.name] for contender in contenders}
 
 
+def warm_up(device: str, seconds: float = 1.0) -> None:
+    """Keep the device busy with copies for a while, so that its clocks have risen before anything is measured."""
+    source = torch.empty(1 << 26, device=device)
+    began = time.monotonic()
+    while time.monotonic() - began < seconds:
+        for _ in range(10):
+            source.clone()
+        if device == "cuda":
+            torch.cuda.synchronize()
+
+
 def keep_freed_memory() -> str:
     """Make glibc reuse freed memory instead of returning it to the system; return what allocates, in words.
 
@@ -131,13 +142,28 @@ def _wall(device: str) -> Callable[[Call, int], float]:
     return sample
 
 
-def _cold(device: str) -> Callable[[Call, int], float]:
-    if device != "cuda":
-        raise ValueError(f"the cold clock needs CUDA events, the device is {device!r}")
+def flushed(call: Call, device: str) -> Call:
+    """The call behind a write of so much memory that nothing of its inputs is left in the L2 cache (CUDA)."""
+    flush = _flush(device)
+
+    def cold_call() -> object:
+        flush.zero_()
+        return call()
+
+    return cold_call
+
+
+def _flush(device: str) -> torch.Tensor:
     cache = getattr(torch.cuda.get_device_properties(0), "L2_cache_size", 64 << 20)
     # So large that the host has enqueued the call before the flush is over: the host's overhead is not measured.
     size = min(max(1 << 30, 8 * cache), torch.cuda.mem_get_info()[0] // 4)
-    flush = torch.empty(size, dtype=torch.int8, device=device)
+    return torch.empty(size, dtype=torch.int8, device=device)
+
+
+def _cold(device: str) -> Callable[[Call, int], float]:
+    if device != "cuda":
+        raise ValueError(f"the cold clock needs CUDA events, the device is {device!r}")
+    flush = _flush(device)
 
     def sample(call: Call, inner: int) -> float:
         begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))

@@ -17,7 +17,12 @@ from benchmarks.settings import Settings
 
 QUICK = Settings(threads=1, repeats=2, quick=True)
 # rival -> where a missing figure is right, a part of the reason
-EXCUSED = {"launches": "CUDA alone", "memory": "cannot be reset here", "evaluation": "pip install pandas"}
+EXCUSED = {
+    "launches": "CUDA alone",
+    "kernels": "CUDA alone",
+    "memory": "cannot be reset here",
+    "evaluation": "pip install pandas",
+}
 
 
 @functools.cache
