@@ -7,7 +7,7 @@ from pathlib import Path
 
 from amsx.cli.options import Commands, dataset_of, layout_options, read_data
 from amsx.data.convert import convert
-from amsx.data.layouts import layout_names, read_leniently
+from amsx.data.layouts import layout_names, matching_layouts, read_leniently
 from amsx.data.summary import format_summary, summarize
 
 
@@ -37,6 +37,8 @@ def _convert(options: argparse.Namespace) -> None:
     print(f"\nwritten: {made.out}, layout {made.layout}, read again and compared")
     for what in made.lost or ("nothing",):
         print(f"  lost: {what}")
-    if made.options:
-        given = [f"--data-option {shlex.quote(f'{key}={json.dumps(value)}')}" for key, value in made.options.items()]
+    known = [layout.name for layout in matching_layouts(made.out)] == [made.layout]
+    given = [] if known else [f"--layout {made.layout}"]
+    given += [f"--data-option {shlex.quote(f'{key}={json.dumps(value)}')}" for key, value in made.options.items()]
+    if given:
         print("  read it with " + " ".join(given))

@@ -42,6 +42,10 @@ def carve(dataset: Dataset, *, share: float = 0.3, group: str | None = None, see
         )
     videos = tuple(replace(video, subset="test") if i in held else video for i, video in enumerate(training))
     note = f"validation: {len(held)} of {len(training)} training videos held out (seed {seed}, group {group!r})"
+    lacking = sorted(set(dataset.classes) - {label for i in held for label in training[i].labels})
+    if lacking:
+        some = ", ".join(lacking[:3]) + (", ..." if len(lacking) > 3 else "")
+        note += f"; {len(lacking)} classes have no video among them, so the scores do not show them: {some}"
     return Dataset(dataset.root, dataset.layout, dataset.classes, videos, (*dataset.notes, note))
 
 

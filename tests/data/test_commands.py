@@ -58,7 +58,7 @@ def test_convert_writes_and_says_what_is_lost_and_how_to_read_it(root, tmp_path,
     out = tmp_path / "out"
     assert main(["convert", str(root), str(out), "--to", "acm_net"]) == 0
     text = capsys.readouterr().out
-    assert "layout acm_net, read again and compared" in text and "lost: nothing" in text
+    assert "layout acm_net, read again and compared" in text and "lost: nothing" in text and "--layout" not in text
     assert "--data-option split=true" in text
     assert read_dataset(out, split=True).dims == {"rgb": 2, "flow": 2}
     assert main(["convert", str(root), str(out), "--to", "acm_net"]) == 1
@@ -77,6 +77,14 @@ def test_convert_tells_options_as_a_shell_takes_them(tmp_path, capsys):
     assert "--data-option" in told and 'subsets={"validation": "test"}' in told
     assert main(["data", str(tmp_path / "out"), *told]) == 0
     assert "test: 1 videos" in capsys.readouterr().out
+
+
+def test_convert_tells_the_layout_where_the_files_do_not(tmp_path, capsys):
+    convert(made_up.dataset(made_up.video("s/v", dims={"rgb": 2, "flow": 2})), tmp_path / "set", "bas_net")
+    assert main(["convert", str(tmp_path / "set"), str(tmp_path / "out"), "--to", "action_former"]) == 0
+    told = shlex.split(next(line for line in capsys.readouterr().out.splitlines() if "read it with" in line))[3:]
+    assert told[:2] == ["--layout", "action_former"]
+    assert main(["data", str(tmp_path / "out"), *told]) == 0
 
 
 @pytest.mark.parametrize("to", ["cmcs", "dgam"])

@@ -35,6 +35,8 @@ def test_every_class_keeps_a_training_video(dataset, seed):
     carved = carve(dataset, share=0.9, seed=seed)
     counts = [sum(label in video.labels for video in carved.subset("train")) for label in carved.classes]
     assert np.min(counts) >= 1
+    lacking = set(carved.classes) - {label for video in carved.subset("test") for label in video.labels}
+    assert (f"{len(lacking)} classes have no video among them" in carved.notes[-1]) == bool(lacking)
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,7 @@ def test_frames_that_are_not_there(groups, tmp_path):
         write_report(groups, tmp_path / "r.html", frames=tmp_path, say=lambda _: None)
     assert not (tmp_path / "r.html").exists()
     Image.new("RGB", (30, 20)).save(tmp_path / ids[1] / "0.png")
+    (tmp_path / ids[1] / "._0.png").write_bytes(b"of macOS")
     said: list[str] = []
     out = write_report(groups, tmp_path / "r.html", frames=tmp_path, say=said.append)
     assert said == [f"{tmp_path} has frames of 1 of 12 videos"]

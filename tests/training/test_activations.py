@@ -18,5 +18,7 @@ def test_feature_change_by_hand():
 
 
 def test_a_run_that_kept_nothing(tmp_path):
+    (tmp_path / "iterations").mkdir()
+    (tmp_path / "iterations" / "._0.safetensors").write_bytes(b"of macOS")
     assert load_snapshots(tmp_path) == {}
     assert load_input(tmp_path / "input.safetensors") is None

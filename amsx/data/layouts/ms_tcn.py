@@ -33,6 +33,7 @@ from amsx.data.layouts.shared.snippet_time import median_snippet
 from amsx.data.layouts.shared.split_files import SUBSETS
 from amsx.data.layouts.shared.two_streams import joined, split_option, split_streams
 from amsx.data.videos import Dataset, Segment, Subset, Video
+from amsx.file_names import video_file
 from amsx.files import read_names, read_text, visible, write_text
 
 BACKGROUND = ("background", "bg", "sil")  # labels that are no action wherever they occur, in lower case
@@ -104,8 +105,10 @@ def write(dataset: Dataset, root: Path) -> Options:
     background = next(word for word in (*BACKGROUND, "no action", "-") if word not in names)
     rows = {video.id: _frame_labels(video, fps, video.length * stride, background) for video in dataset.videos}
     for video in dataset.videos:
-        write_array(root / "features" / f"{video.id}.npy", joined(dataset, video).T)
-        write_text(root / "groundTruth" / f"{video.id}.txt", "".join(f"{label}\n" for label in rows[video.id]))
+        write_array(video_file(root / "features", video.id, ".npy"), joined(dataset, video).T)
+        write_text(
+            video_file(root / "groundTruth", video.id, ".txt"), "".join(f"{label}\n" for label in rows[video.id])
+        )
     for subset in SUBSETS:
         ids = "".join(f"{video.id}.txt\n" for video in dataset.subset(subset))
         write_text(root / "splits" / f"{subset}.split1.bundle", ids)
@@ -135,7 +138,7 @@ def _subsets(root: Path, fold: int | None) -> dict[str, Subset]:
             name = line.removesuffix(".txt")
             if name in subsets:
                 raise ValueError(f"{path}: video {name!r} is listed twice (here or in the other subset)")
-            if not (root / "groundTruth" / f"{name}.txt").is_file():
+            if not video_file(root / "groundTruth", name, ".txt").is_file():
                 raise ValueError(f"{path}: video {name!r} has no groundTruth/{name}.txt")
             subsets[name] = subset
     if not subsets:

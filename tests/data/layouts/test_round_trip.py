@@ -178,6 +178,12 @@ def test_ids_that_lines_cannot_hold_are_refused_where_they_are_listed(tmp_path, 
     assert convert(made_up.dataset(made_up.video(name, dims=TWO, duration=1.0)), tmp_path / "to", "wtalc").lost == ()
 
 
+def test_an_id_that_is_no_unicode_is_refused_where_it_is_listed(tmp_path):
+    odd = replace(made_up.video("a", dims=TWO), id="a\udce9")  # of a file whose name is not UTF-8
+    with pytest.raises(ValueError, match=r"the layout bas_net lists ids one a line, .* half of a surrogate pair"):
+        convert(made_up.dataset(odd), tmp_path / "to", "bas_net")
+
+
 @pytest.mark.parametrize("to", having("lists_ids"))
 def test_ids_with_spaces_are_one_a_line(tmp_path, to):
     data = made_up.dataset(*(made_up.video(f"bench press_{i}", dims=TWO) for i in range(2)))

@@ -71,11 +71,11 @@ class Layout(Generic[OptionsT]):
                 raise ValueError(
                     f"video id {name!r} would be the name of a system or backup file, which no reader takes for data"
                 )
-        unlisted = [v.id for v in dataset.videos if v.id.strip() != v.id or "\n" in v.id or "\r" in v.id]
+        unlisted = [video.id for video in dataset.videos if not _fits_a_line(video.id)]
         if self.lists_ids and unlisted:
             raise ValueError(
-                f"the layout {self.name} lists ids one a line, so {unlisted[0]!r}, with a line end or outer spaces, "
-                "cannot be read again"
+                f"the layout {self.name} lists ids one a line, so {unlisted[0]!r}, with a line end, outer spaces or "
+                "half of a surrogate pair, cannot be read again"
             )
         for name in dataset.stream_names if self.separate_streams else ():
             if fault := folder_name_fault(name):
@@ -98,9 +98,14 @@ def _frame_label_fault(video: Video) -> str | None:
     segments = sorted(video.segments, key=lambda segment: segment.start)
     until = None
     for segment in segments:
-        if segment.label.strip() != segment.label or "\n" in segment.label or "\r" in segment.label:
+        if not _fits_a_line(segment.label):
             return f"video {video.id!r} has the label {segment.label!r}, with a line end or outer spaces"
         if until is not None and segment.start < until.end and segment.label != until.label:
             return f"video {video.id!r} has {until.label!r} and {segment.label!r} at {segment.start:g} s"
         until = segment if until is None or segment.end > until.end else until
     return None
+
+
+def _fits_a_line(name: str) -> bool:
+    """Whether a text file with one name a line can hold the name, so that it is read again as it is."""
+    return name.strip() == name and not {"\n", "\r"} & set(name) and name.encode("utf-8", "ignore").decode() == name
