@@ -14,6 +14,7 @@ import torch
 from benchmarks import (
     alignment,
     evaluation,
+    evaluation_process,
     kernels,
     launches,
     memory,
@@ -51,6 +52,7 @@ GROUPS = (
     Group(scaling.GROUP, scaling.run, "growth in B, T, D and H"),
     Group(training.GROUP, training.run, "a whole AMS training step and the sampler's share of it"),
     Group(evaluation.GROUP, evaluation.run, "scoring 31 thousand detections"),
+    Group(evaluation_process.GROUP, evaluation_process.run, "`amsx evaluate` on 270,000 detections, as a process"),
     Group(postprocessing.GROUP, postprocessing.run, "from activations to detections, 210 videos"),
 )
 
@@ -59,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if options.command == "list":
         for group in GROUPS:
-            print(f"{group.name:<16}{group.about}")
+            print(f"{group.name:<20}{group.about}")
         return 0
     try:
         settings = Settings(

@@ -8,7 +8,7 @@ import numpy as np
 from amsx.evaluation.columns import Columns, Source, listing
 from amsx.evaluation.ground_truth import GroundTruth, read_ground_truth
 from amsx.evaluation.labels import resolve_labels
-from amsx.evaluation.plausibility import likely_labels, warnings_on
+from amsx.evaluation.plausibility import likely_labels, notes_on_losses
 from amsx.evaluation.predictions import Detections, read_predictions
 from amsx.evaluation.selection import DEFAULT_SELECTION, ClassList, Selection, spelt_as
 
@@ -61,7 +61,7 @@ def inputs_of(
     scored, set_apart, notes = _select(detections, read.name, truth)
     if read.n_reversed:
         notes.append(f"{read.n_reversed} detections end before they start; their two ends were exchanged")
-    notes = [*on_names, *warnings_on(scored, detections, truth), *notes]
+    notes = [*on_names, *notes_on_losses(scored, detections, truth), *notes]
     absent = truth.unknown_exclusions - set(detections.videos)
     return Inputs(truth, scored, set_apart, notes, form, absent)
 
@@ -90,12 +90,12 @@ def _select(detections: Columns, name: str, truth: GroundTruth) -> tuple[Columns
         ),
         "detections_in_unknown_videos": (
             video[rows] >= len(scored),
-            f"detections can find nothing in videos that the ground truth does not know: {listing(unknown)}",
+            "",  # `notes_on_losses` has the sentence
         ),
         "detections_of_zero_length": (empty, "detections of zero length are false positives"),
     }
     counts = {key: int(mask.sum()) for key, (mask, _) in rest.items()}
-    notes = [f"{counts[key]} {text}" for key, (_, text) in rest.items() if counts[key]]
+    notes = [f"{counts[key]} {text}" for key, (_, text) in rest.items() if counts[key] and text]
     start, end, score = detections.start[rows], detections.end[rows], detections.score[rows]
     columns = Columns((*truth.videos, *unknown), truth.classes, video[rows], label[rows], start, end, score)
     return columns, counts, notes

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from amsx.evaluation.columns import WARNING, Columns, Source, listing
 from amsx.evaluation.ground_truth import GroundTruth
@@ -48,6 +49,8 @@ class Counts:
     detections_of_zero_length: int  # false positives
     ambiguous_detections_dropped: int  # left out by a protocol that drops what touches an ambiguous span
     ambiguous_spans: int
+    videos_without_detection: int  # of those with an instance
+    classes_without_detection: int
 
     def to_json(self) -> dict[str, int]:
         return dict(vars(self))
@@ -84,6 +87,7 @@ class Evaluation:
             "counts": self.counts.to_json(),
             "dialect": self.form,
             "notes": self.notes,
+            "warnings": self.warnings,
         }
 
 
@@ -227,7 +231,13 @@ def score_matches(matched: MatchedInputs) -> Evaluation:
             **matched.inputs.set_apart,
             ambiguous_detections_dropped=matches.n_dropped,
             ambiguous_spans=len(matched.spans),
+            videos_without_detection=_n_lacking(truth.instances.video, matched.inputs.detections.video),
+            classes_without_detection=_n_lacking(truth.instances.label, matched.inputs.detections.label),
         ),
         form=matched.inputs.form,
         notes=[*truth.notes, *matched.notes, *([ties] if ties else [])],
     )
+
+
+def _n_lacking(annotated: NDArray[np.int64], detected: NDArray[np.int64]) -> int:
+    return len(np.setdiff1d(annotated, detected))

@@ -23,8 +23,8 @@ from amsx.evaluation.protocols import Protocol
 MOVED = 0.05  # points of mAP; less than this is not worth a note
 
 _ALL_ORDERS = 720  # of a class: so many are all tried
-_RANKED = 1 << 20  # detections that are ranked in all orders of a class, or in all random orders, at most
-_RANDOM = range(4, 51)  # how many random orders are tried, as fits the number of detections
+_RANKED = 1 << 19  # detections that are ranked in all orders of a class, or in all random orders, at most
+_RANDOM = range(2, 51)  # how many random orders are tried, as fits the number of detections
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,9 @@ def range_over_orders(
         affected = _Affected(matches, np.flatnonzero(np.isin(label, many)), group, protocol, thresholds)
         n_random = int(np.clip(_RANKED // len(affected.rows), _RANDOM.start, _RANDOM.stop - 1))
         total = np.zeros_like(ap)
-        for scores, best in affected.in_random_orders(n_random):
+        for scores in affected.in_random_orders(n_random):
             total += scores
-            high, low = np.maximum(high, best), np.minimum(low, scores)
+            high, low = np.maximum(high, scores), np.minimum(low, scores)
         low, high = np.minimum(low, affected.in_worst_orders()), np.maximum(high, affected.with_hits_first())
         mean[many] = total[many] / n_random
     return Range(low.mean(axis=0), high.mean(axis=0), mean.mean(axis=0), n_tied, n_random)
@@ -171,17 +171,24 @@ class _Affected:
         self.protocol = protocol
         self.thresholds = thresholds
 
-    def in_random_orders(self, n: int) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-        """(C, K) AP in percent in each of n random orders, and with the true positives of that order first."""
+    def in_random_orders(self, n: int) -> Iterator[NDArray[np.float64]]:
+        """(C, K) AP in percent in each of n random orders."""
         rng = np.random.default_rng(0)
         for _ in range(n):
             order = np.argsort(self.group + rng.random(len(self.rows)))
-            matches = self._matched(order, self.thresholds)
-            yield self._precisions(matches), self._hits_first(matches)
+            yield self._precisions(self._matched(order, self.thresholds))
 
     def with_hits_first(self) -> NDArray[np.float64]:
-        """(C, K) AP in percent with the true positives in the order of the file first among equal scores."""
-        return self._hits_first(self.matches)
+        """(C, K) AP in percent with the true positives of the file's order first among equal scores, spared ones last.
+
+        Ranked so, every one of them is still a true positive, since none that comes first takes another's instance.
+        """
+        place = np.arange(len(self.rows)) - self.first[self.group]
+        correct, counted = (
+            place < np.add.reduceat(marked, self.first, axis=1, dtype=np.int64)[:, self.group]
+            for marked in (self.matches.instance >= 0, self.matches.counted)
+        )
+        return self._precisions(replace(self.matches, instance=np.where(correct, 0, -1), counted=counted))
 
     def in_worst_orders(self) -> NDArray[np.float64]:
         """(C, K) AP in percent, at each threshold in the order that is built to be the worst for it."""
@@ -228,12 +235,3 @@ class _Affected:
 
     def _precisions(self, matches: Matches) -> NDArray[np.float64]:
         return 100 * class_precisions(matches, matches.instances, self.protocol.interpolated)
-
-    def _hits_first(self, matches: Matches) -> NDArray[np.float64]:
-        """(C, K) AP in percent with these matches, where true positives come first and spared detections last."""
-        place = np.arange(len(self.rows)) - self.first[self.group]
-        correct, counted = (
-            place < np.add.reduceat(marked, self.first, axis=1, dtype=np.int64)[:, self.group]
-            for marked in (matches.instance >= 0, matches.counted)
-        )
-        return self._precisions(replace(matches, instance=np.where(correct, 0, -1), counted=counted))

@@ -75,3 +75,54 @@ def test_instances_of_all_classes_count_as_those_of_a_video() -> None:
     together = characteristic["instances per video"]
     assert together is not None
     assert [bucket.n_instances for bucket in together.buckets] == [0, 2 * N, 0, 0]
+
+
+def many(n: int) -> dict[str, Any]:
+    annotations = [{"label": label, "segment": [10, 20]} for label in ("run", "jump")]
+    return {"database": {f"v{i}": {"duration": 40.0, "annotations": annotations} for i in range(n)}}
+
+
+def all_of(ids: list[str], labels: tuple[str, ...] = ("run", "jump")) -> dict[str, Any]:
+    records = [{"label": label, "score": 0.5, "segment": [10, 20]} for label in labels]
+    return {"results": dict.fromkeys(ids, records)}
+
+
+def test_a_video_without_detections_among_many_is_a_note_and_many_are_a_warning() -> None:
+    ids = [f"v{i}" for i in range(200)]
+    result = evaluate(all_of(ids[1:]), many(200), tiou=0.5)
+    assert result.counts.videos_without_detection == 1
+    assert result.warnings == []
+    assert "1 of 200 annotated videos are without a detection: 'v0'" in result.notes
+    (warning,) = evaluate(all_of(ids[50:]), many(200), tiou=0.5).warnings
+    assert warning.startswith("50 of 200 annotated videos are without a detection: 'v0', 'v1', 'v10', ...; are they")
+    assert evaluate(all_of(ids), many(200), tiou=0.5).notes == []
+
+
+def test_a_class_without_detections() -> None:
+    result = evaluate(all_of(["v0", "v1"], ("run",)), many(2), tiou=0.5)
+    assert result.counts.classes_without_detection == 1
+    assert result.warnings == result.to_json()["warnings"]
+    assert "1 of 2 annotated classes are without a detection: 'jump'" in result.warnings[0]
+
+
+def test_classes_that_the_ground_truth_does_not_know() -> None:
+    (warning,) = evaluate(all_of(["v0", "v1"], ("run", "jump", "dive", "fly")), many(2), tiou=0.5).warnings
+    assert warning.startswith("4 detections are of 2 classes that the ground truth does not know")
+    assert "'dive', 'fly'" in warning
+
+
+@pytest.mark.parametrize("label", ["jmp", "jumps", "JUMP_"])
+def test_a_label_that_is_nearly_another(label: str) -> None:
+    (warning,) = evaluate(all_of(["v0", "v1"], ("run", label)), many(2), tiou=0.5).warnings
+    assert f"spell {label!r} what the ground truth probably spells 'jump'; 2 detections are lost" in warning
+
+
+def test_videos_that_the_ground_truth_does_not_know() -> None:
+    ids = [f"v{i}" for i in range(40)]
+    one = evaluate(all_of([*ids, "x"]), many(40), tiou=0.5)
+    assert one.warnings == []
+    assert any(note.startswith("2 detections can find nothing in videos") for note in one.notes)
+    some = evaluate(all_of([*ids, *"wxyz"]), many(40), tiou=0.5)
+    assert some.warnings[0].endswith("'w', 'x', 'y', ...; are their ids spelt otherwise there?")
+    files = evaluate(all_of([*ids[1:], "V0.mp4"]), many(40), tiou=0.5)
+    assert "'V0.mp4' probably means 'v0'" in files.warnings[0]

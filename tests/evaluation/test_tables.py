@@ -14,6 +14,9 @@ TRUTH: dict[str, Any] = {
         "b": {"subset": "train", "annotations": [{"label": "run", "segment": [0, 10]}]},
     }
 }
+LACKING = (
+    "1 of 2 annotated classes are without a detection: 'run'; are they in the predictions under another name or number?"
+)
 FOUND: dict[str, Any] = {"results": {"a": [{"label": "HighJump", "score": 1, "segment": [0, 6]}]}}
 
 
@@ -24,6 +27,7 @@ def test_table_names_protocol_scores_and_notes() -> None:
         "tIoU       0.5   0.75  average",
         "mAP (%)   50.0    0.0     25.0",
         "note: subset 'test' chosen; the file has test (1 videos), train (1 videos)",
+        f"warning: {LACKING}",
     ]
     assert format_table(result, per_class=True).splitlines()[1:5] == [
         "tIoU        0.5   0.75  average",
@@ -48,6 +52,7 @@ def test_protocols_side_by_side() -> None:
         "thumos14-official, subset test: 1 videos, 2 classes, 2 instances, 1 detections",
         "wtalc-snippets, subset test: 1 videos, 2 classes, 2 instances, 1 detections",
         "note: subset 'test' chosen; the file has test (1 videos), train (1 videos)",
+        f"warning: {LACKING}",
         "note on thumos14-official: thumos14-official sets ambiguous spans apart, but none are given",
         "note on wtalc-snippets: wtalc-snippets sets ambiguous spans apart, but none are given",
     ]
@@ -71,6 +76,7 @@ def test_comparison_names_spread_and_interval() -> None:
         "percentiles over 20 resamples of the videos (seed 0), which lie +0.0 from the mean on average",
         "A's average is at most B's in 0.0 % of them",
         "note: subset 'test' chosen; the file has test (1 videos), train (1 videos)",
+        f"warning on A: {LACKING}",
         "warning on A: there is no detection to score, so that every score is 0",
         "warning on B: there is no detection to score, so that every score is 0",
     ]
