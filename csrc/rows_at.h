@@ -27,7 +27,8 @@ AMSX_HD Timestamps timestamps_of(const RowsParams& p, int64_t video) {
 
 // ---- Eq. 6: where a timestamp reads features
 
-// Rows `row` and `row + 1` mixed by `fraction`; `moves` tells whether the result changes with the timestamp.
+// Rows `row` and `row + 1` mixed by `fraction`; `moves` tells whether the result changes with the timestamp. Where the
+// fraction is 0 the result is the row itself, and the row after it, which may hold a NaN, is not read.
 struct Position {
     int64_t row;
     double fraction;

@@ -7,7 +7,6 @@ compared with the paper. Gradients come from autograd.
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 
 def adaptive_sample(
@@ -81,12 +80,7 @@ def gather(feats: Tensor, timestamps: Tensor, lengths: Tensor | None = None) -> 
     """`feats` (B, T, D) linearly interpolated at `timestamps` (B, T), held constant beyond the outermost centres."""
     sampled = torch.zeros_like(feats)
     for b, n in enumerate(_lengths(feats, lengths)):
-        t = timestamps[b, :n].double().clamp(0, n - 1)
-        left = t.detach().floor().long().clamp(max=max(n - 2, 0))
-        right = (left + 1).clamp(max=n - 1)
-        fraction = (t - left)[:, None]
-        rows = feats[b].double()
-        sampled[b, :n] = ((1 - fraction) * rows[left] + fraction * rows[right]).to(feats.dtype)
+        sampled[b, :n] = _read(feats[b, :n].double(), timestamps[b, :n].double()).to(feats.dtype)
     return sampled
 
 
@@ -105,15 +99,27 @@ def align_cas(cas: Tensor, timestamps: Tensor, lengths: Tensor | None = None) ->
                 aligned[b, t] = values[n - 1].to(cas.dtype)
             else:
                 i, j = int(before[-1]), int(after[0])  # the two nearest sampled timestamps
-                fraction = (t - known[i]) / (known[j] - known[i])
-                aligned[b, t] = ((1 - fraction) * values[i] + fraction * values[j]).to(cas.dtype)
+                aligned[b, t] = _mix(values[i], values[j], (t - known[i]) / (known[j] - known[i])).to(cas.dtype)
     return aligned
 
 
 def upsample(rows: Tensor, factor: int) -> Tensor:
     """Linear up-sampling in time: (n, D) -> (factor * n, D); sub-position j sits at (j + 0.5) / factor - 0.5."""
-    up = F.interpolate(rows.double().T[None], scale_factor=float(factor), mode="linear", align_corners=False)
-    return up[0].T
+    positions = (torch.arange(factor * len(rows), dtype=torch.float64, device=rows.device) + 0.5) / factor - 0.5
+    return _read(rows.double(), positions)
+
+
+def _read(rows: Tensor, positions: Tensor) -> Tensor:
+    """`rows` (n, D) at `positions` (m,): linear between the centres 0 .. n-1, constant beyond them -> (m, D)."""
+    t = positions.clamp(0, len(rows) - 1)
+    left = t.detach().floor().long()
+    right = (left + 1).clamp(max=len(rows) - 1)
+    return _mix(rows[left], rows[right], (t - left)[:, None])
+
+
+def _mix(left: Tensor, right: Tensor, fraction: Tensor) -> Tensor:
+    """Linear interpolation, in which what has the weight 0 does not count, not even where it is NaN."""
+    return torch.where(fraction == 0, left, (1 - fraction) * left + fraction * right)
 
 
 def _invert_integral(w: Tensor, points: Tensor) -> Tensor:

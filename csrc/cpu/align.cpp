@@ -35,9 +35,7 @@ int64_t align(const RowsParams& p, const Execution& on) {
             for (int64_t t = begin; t < stop; ++t) {
                 while (i + 1 < n && timestamps[i + 1] <= static_cast<double>(t)) ++i;
                 const Position at = bracket(timestamps, i, t, n);
-                const E* from = cas + at.row * p.source_stride[1];
-                const E* to = at.moves ? from + p.source_stride[1] : from;
-                lerp_row(from, to, static_cast<compute_t<E>>(at.fraction), out + t * C, C, false);
+                read_row(cas + at.row * p.source_stride[1], p.source_stride[1], at, out + t * C, C, false);
             }
             const int64_t tail = std::max(begin, n);
             if (tail < end) std::fill(out + tail * C, out + end * C, E{});
@@ -65,10 +63,11 @@ int64_t align_backward(const RowsParams& p, const Execution& on) {
                 sources.clear();
                 weights.clear();
                 for (int64_t t = left; t < right; ++t) {
-                    const double taken = share(bracket_known(timestamps, t < middle ? i - 1 : i, t, n), i);
+                    const Position at = bracket_known(timestamps, t < middle ? i - 1 : i, t, n);
+                    const auto taken = static_cast<compute_t<E>>(share(at, i));
                     if (taken == 0) continue;
                     sources.push_back(grad + t * p.source_stride[1]);
-                    weights.push_back(static_cast<compute_t<E>>(taken));
+                    weights.push_back(taken);
                 }
                 sum_rows(sources.data(), weights.data(), static_cast<int64_t>(sources.size()), out + i * C, C, false);
                 left = middle;

@@ -30,8 +30,7 @@ void gather_snippets(const RowsParams& p, int64_t video, int64_t begin, int64_t 
         for (int64_t i = begin; i < std::min(end, n); ++i) {
             const Position at = locate(timestamps[i], n);
             const E* from = feats + at.row * p.source_stride[1];
-            const E* to = at.row + 1 < n ? from + p.source_stride[1] : from;
-            lerp_row(from, to, static_cast<compute_t<E>>(at.fraction), out + i * D, D, past_caches);
+            read_row(from, p.source_stride[1], at, out + i * D, D, past_caches);
         }
         finish_rows(past_caches);
         const int64_t tail = std::max(begin, n);
@@ -86,10 +85,10 @@ int64_t gather_backward(const RowsParams& p, const Execution& on) {
                 sources.clear();
                 weights.clear();
                 for (int64_t i = below; i < above; ++i) {
-                    const double taken = share(locate(timestamps[i], n), row);
+                    const auto taken = static_cast<compute_t<E>>(share(locate(timestamps[i], n), row));
                     if (taken == 0) continue;
                     sources.push_back(grad + i * p.source_stride[1]);
-                    weights.push_back(static_cast<compute_t<E>>(taken));
+                    weights.push_back(taken);
                 }
                 sum_rows(sources.data(), weights.data(), static_cast<int64_t>(sources.size()), out + row * D, D,
                          past_caches);

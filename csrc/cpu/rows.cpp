@@ -1,5 +1,6 @@
 #include "rows.h"
 
+#include <cstring>
 #include <type_traits>
 
 #include "isa.h"
@@ -101,6 +102,11 @@ AMSX_INSTANTIATE(Half)
 AMSX_INSTANTIATE(BFloat16)
 AMSX_INSTANTIATE(float)
 AMSX_INSTANTIATE(double)
+
+void copy_row(const void* from, void* out, int64_t bytes, bool past_caches) {
+    if (past_caches && avx2::available()) return avx2::copy(from, out, bytes);
+    std::memcpy(out, from, static_cast<size_t>(bytes));
+}
 
 void finish_rows(bool past_caches) {
     if (past_caches && avx2::in_use()) avx2::fence();

@@ -1,7 +1,7 @@
 // The two inner loops that move nearly all the bytes.
 #pragma once
 
-#include "../element.h"
+#include "../rows_at.h"
 
 namespace amsx::cpu {
 
@@ -13,6 +13,17 @@ inline bool goes_past_caches(int64_t bytes) { return bytes >= 12 * 1024 * 1024; 
 // out = from + fraction * (to - from), over `dims` elements.
 template <typename E>
 void lerp_row(const E* from, const E* to, compute_t<E> fraction, E* out, int64_t dims, bool past_caches);
+
+// out = from, byte by byte.
+void copy_row(const void* from, void* out, int64_t bytes, bool past_caches);
+
+// out = what a timestamp reads at a position: `row` is the position's, and the one after it lies `stride` elements on.
+template <typename E>
+void read_row(const E* row, int64_t stride, const Position& at, E* out, int64_t dims, bool past_caches) {
+    const auto fraction = static_cast<compute_t<E>>(at.fraction);
+    if (fraction == 0) return copy_row(row, out, dims * static_cast<int64_t>(sizeof(E)), past_caches);
+    lerp_row(row, row + stride, fraction, out, dims, past_caches);
+}
 
 // out = the sum of weights[i] * rows[i] over i in [0, count), in that order, rounded once.
 template <typename E>

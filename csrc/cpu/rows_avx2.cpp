@@ -209,6 +209,18 @@ AMSX_ROWS_OF(Half)
 AMSX_ROWS_OF(BFloat16)
 AMSX_ROWS_OF(float)
 
+AMSX_AVX2 void copy(const void* from, void* out, int64_t bytes) {
+    constexpr int64_t kStep = sizeof(__m256i);
+    const char* source = static_cast<const char*>(from);
+    char* to = static_cast<char*>(out);
+    int64_t done = 0;
+    for (; aligned(out) && done + kStep <= bytes; done += kStep) {
+        _mm256_stream_si256(reinterpret_cast<__m256i*>(to + done),
+                            _mm256_loadu_si256(reinterpret_cast<const __m256i*>(source + done)));
+    }
+    std::memcpy(to + done, source + done, static_cast<size_t>(bytes - done));
+}
+
 void fence() { _mm_sfence(); }
 
 }  // namespace amsx::cpu::avx2
@@ -225,6 +237,7 @@ void widen(const BFloat16*, float*, int64_t) {}
 AMSX_ROWS_OF(Half)
 AMSX_ROWS_OF(BFloat16)
 AMSX_ROWS_OF(float)
+void copy(const void*, void*, int64_t) {}
 void fence() {}
 }  // namespace amsx::cpu::avx2
 

@@ -27,6 +27,9 @@ void sum(const BFloat16* const* rows, const float* weights, int64_t count, BFloa
          bool past_caches);
 void sum(const float* const* rows, const float* weights, int64_t count, float* out, int64_t dims, bool past_caches);
 
+// Copies past the caches, if `out` begins at a multiple of 32 bytes.
+void copy(const void* from, void* out, int64_t bytes);
+
 // Makes what was written past the caches visible to other threads.
 void fence();
 

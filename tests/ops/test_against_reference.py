@@ -12,6 +12,7 @@ import amsx
 from amsx.ops import reference
 
 AGGREGATES = ["max", "mean"]
+OPS = torch.ops.amsx
 
 
 def zeroed(x: torch.Tensor, valid: list[int]) -> torch.Tensor:
@@ -114,6 +115,46 @@ def test_align_with_samples_that_share_a_timestamp() -> None:
     expected = reference.align_cas(cas, timestamps)
     torch.testing.assert_close(amsx.align_cas(cas, timestamps), expected)
     assert expected[0, 1, 0] == 3  # the last of those that share it
+
+
+@pytest.mark.parametrize("factor", [1, 2, 7])
+def test_the_references_up_sampling_is_pytorchs(factor: int) -> None:
+    rows = torch.randn(9, 4, dtype=torch.float64)
+    expected = torch.nn.functional.interpolate(rows.T[None], scale_factor=float(factor), mode="linear")[0].T
+    torch.testing.assert_close(reference.upsample(rows, factor), expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("dims", [1, 40])
+def test_a_row_that_is_not_finite_reaches_those_alone_that_read_it(dtype: torch.dtype, value: float, dims: int) -> None:
+    x = torch.randn(1, 6, dims).to(dtype)
+    x[0, 3] = value
+    # Before the first centre, at centres (also of the row before and after), between them, beyond the last.
+    timestamps = torch.tensor([[-0.5, 2.0, 2.5, 3.0, 4.0, 5.4]], dtype=torch.float64)
+    finite = [True, True, False, False, True, True]
+    for gather in (amsx.gather, reference.gather):
+        sampled = gather(x, timestamps)
+        assert sampled.isfinite().all(dim=2)[0].tolist() == finite
+        assert torch.equal(sampled[0, [0, 1, 4, 5]], x[0, [0, 2, 4, 5]])
+    torch.testing.assert_close(amsx.gather(x, timestamps), reference.gather(x, timestamps), equal_nan=True)
+    grad = OPS.gather_backward(x, timestamps, None)  # of sample 3, which reads row 3 alone
+    assert grad.isfinite().all(dim=2)[0].tolist() == [True, True, True, False, True, True]
+
+    known = torch.tensor([[0.0, 1.0, 1.5, 2.0, 4.0, 5.0]], dtype=torch.float64)  # sample 3 lies on snippet 2
+    finite = [True, True, False, False, True, True]
+    for align in (amsx.align_cas, reference.align_cas):
+        assert align(x, known).isfinite().all(dim=2)[0].tolist() == finite
+    grad = OPS.align_cas_backward(x, known, None)  # of snippet 3, halfway between samples 3 and 4
+    assert grad.isfinite().all(dim=2)[0].tolist() == [True, True, True, False, False, True]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_rows_written_past_the_caches_are_the_same(dtype: torch.dtype) -> None:
+    x = torch.randn(1, 2100, 3100).to(dtype)  # 12.4 MiB or more
+    x[0, 1000] = float("nan")
+    timestamps = torch.arange(2100.0)[None]
+    assert torch.equal(amsx.gather(x, timestamps).nan_to_num(7), x.nan_to_num(7))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
