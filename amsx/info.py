@@ -7,31 +7,32 @@ import numpy
 import torch
 
 import amsx
-from amsx.ops import native
+from amsx.ops import backends, native
 
 
 def describe() -> list[tuple[str, str]]:
-    """Lines of (name, value): versions, devices, what was compiled, OpenMP, and why CUDA is off where it is off."""
+    """Lines of (name, value): versions, what was compiled, OpenMP, and what the ops run on each device, and why."""
     lines = [
         ("amsx", amsx.__version__),
         ("Python", f"{platform.python_version()} on {platform.platform()}"),
-        ("torch", f"{torch.__version__} (CUDA {torch.version.cuda or 'not built in'})"),
+        ("torch", f"{torch.__version__} ({_runtime()})"),
         ("numpy", numpy.__version__),
         ("safetensors", metadata.version("safetensors")),
     ]
     if native.LOAD_ERROR is not None:
-        return [*lines, ("native core", f"not loaded: {native.LOAD_ERROR}")]
-    build = native.build()
-    openmp = "off: CPU kernels run on one thread" if build["openmp"] is None else f"on ({build['openmp']})"
-    lines += [
-        ("native core", f"compiled by {build['compiler']}"),
-        ("OpenMP", f"{openmp}, {torch.get_num_threads()} threads"),
-        ("CPU kernels", _instruction_set(build["isas"])),
-        ("CUDA kernels", build["cuda"]),
-    ]
-    if build["cuda_compiled"]:
-        lines.append(("architectures", build["cuda_architectures"]))
-    return [*lines, ("devices", _devices(build["cuda_compiled"]))]
+        lines.append(("native core", f"not loaded: {native.LOAD_ERROR}"))
+    else:
+        build = native.build()
+        openmp = "off: CPU kernels run on one thread" if build["openmp"] is None else f"on ({build['openmp']})"
+        lines += [
+            ("native core", f"compiled by {build['compiler']}"),
+            ("OpenMP", f"{openmp}, {torch.get_num_threads()} threads"),
+            ("CPU kernels", _instruction_set(build["isas"])),
+            ("CUDA kernels", build["cuda"]),
+        ]
+        if build["cuda_compiled"]:
+            lines.append(("architectures", build["cuda_architectures"]))
+    return [*lines, *_devices()]
 
 
 def _instruction_set(available: list[str]) -> str:
@@ -41,14 +42,39 @@ def _instruction_set(available: list[str]) -> str:
         return f"none: {error}"
 
 
-def _devices(compiled: bool) -> str:
-    names = ["cpu"]
+def _runtime() -> str:
+    if torch.version.hip is not None:
+        return f"ROCm {torch.version.hip}"
+    return f"CUDA {torch.version.cuda or 'not built in'}"
+
+
+def _devices() -> list[tuple[str, str]]:
+    """One line for each device: its name and capability, what the ops run there, driver and runtime."""
+    lines = [("cpu", _kernels(torch.device("cpu")))]
     if torch.cuda.is_available():
-        names += [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
-        if not compiled:
-            names.append("but amsx was built without CUDA kernels")
-    elif torch.version.cuda is None:
-        names.append("no CUDA: torch was built without it")
+        driver = backends.driver_version()
+        versions = f"driver for CUDA {'.'.join(map(str, driver))}, " if driver is not None else ""
+        for index in range(torch.cuda.device_count()):
+            major, minor = torch.cuda.get_device_capability(index)
+            device = torch.device("cuda", index)
+            about = f"{torch.cuda.get_device_name(index)}, sm_{major}{minor}, {versions}runtime {_runtime()}"
+            lines.append((str(device), f"{about}; {_kernels(device)}"))
     else:
-        names.append("no CUDA: torch sees no device or no driver")
-    return ", ".join(names)
+        reason = "torch was built without it" if torch.version.cuda is None else "torch sees no device or no driver"
+        lines.append(("cuda", f"none: {reason}"))
+    if hasattr(torch, "xpu") and torch.xpu.is_available():
+        lines += [
+            (f"xpu:{index}", f"{torch.xpu.get_device_name(index)}; {_kernels(torch.device('xpu', index))}")
+            for index in range(torch.xpu.device_count())
+        ]
+    if torch.backends.mps.is_available():
+        lines.append(("mps", _kernels(torch.device("mps"))))
+    return lines
+
+
+def _kernels(device: torch.device) -> str:
+    """What the ops run on a device, and why."""
+    backend = backends.backend_of(device)
+    if backend.reason is None:
+        return f"{backend.kernels} kernels"
+    return f"{backend.kernels} ops: {backend.reason}; {backend.remedy}"

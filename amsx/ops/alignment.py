@@ -4,10 +4,11 @@ import torch
 from torch import Tensor
 
 from amsx.ops import registration  # noqa: F401  (defines torch.ops.amsx)
+from amsx.ops.checks import Lengths
 from amsx.ops.sampling import _at_timestamps
 
 
-def align_cas(cas: Tensor, timestamps: Tensor, lengths: Tensor | None = None) -> Tensor:
+def align_cas(cas: Tensor, timestamps: Tensor, lengths: Lengths | None = None) -> Tensor:
     """Interpolate a CAS between the two nearest sampled timestamps, at every snippet's centre (Eq. 7).
 
     Before the first and after the last sampled timestamp the outermost value is held. Where several samples share a
@@ -15,8 +16,9 @@ def align_cas(cas: Tensor, timestamps: Tensor, lengths: Tensor | None = None) ->
 
     Args:
         cas: (B, T, C), what the supplementary branch gave at each sample, or (T, C) for one video.
-        timestamps: (B, T) or (T,), what `adaptive_sample` returned: snippet units, non-decreasing per video.
-        lengths: valid snippets per video, (B,), each in 1..T. None: all T.
+        timestamps: (B, T) or (T,) in float32 or float64, what `adaptive_sample` returned: snippet units, non-decreasing
+            per video.
+        lengths: valid snippets per video, as in `adaptive_sample`.
 
     Returns:
         The CAS on uniform time, shaped like `cas`, with zeros beyond a video's length. It is differentiable in `cas`

@@ -1,25 +1,35 @@
-"""What the public ops accept, and the errors that they raise for everything else.
+"""What the public ops accept, brought into the form that the registered ops take, and errors for everything else.
 
-Shapes, dtypes and devices are checked here, whatever the device. Values (a finite CAS, lengths in range, ordered
-timestamps) are checked by the CPU kernels while they read them. On CUDA that would force a synchronization. There a
-length is clamped to 0..T; a video with a non-finite CAS or weight gets NaN timestamps and features (but a -inf that is
-no snippet's maximum changes nothing); a negative weight counts as 0; and weights that all vanish count as uniform.
+Kinds of arguments are checked here; shapes, dtypes and devices by the registered ops (`amsx.ops.contracts`). Values (a
+finite CAS, lengths in range, ordered timestamps) are checked on the CPU alone. Elsewhere that would force a
+synchronization. There a length is clamped to 0..T; a video with a non-finite CAS or weight gets NaN timestamps and
+features (but a -inf that is no snippet's maximum changes nothing); a negative weight counts as 0; and weights that all
+vanish count as uniform.
 """
 
-import math
+import operator
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd import forward_ad
 
-FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
-_INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+from amsx.ops import transforms
+from amsx.ops.contracts import FLOATS, MAX_INTERP_FACTOR
+
+_NO_COUNTS = (torch.bool, torch.quint8, torch.qint8, torch.qint32)
 _STRIDED = torch.strided
-_unpack_dual: Any = forward_ad.unpack_dual  # torch gives it no types
-MAX_INTERP_FACTOR = 1024  # leaves the fixed-point weights 20 bits at a million snippets
 AGGREGATES = ("max", "mean", "random")
 MODES = ("grid", "continuous")
+_LENGTHS = (
+    "expected the valid snippets of each video: an int, a list, an array or a tensor (B,) of integers, or a boolean "
+    "mask (B, T)"
+)
+# What the public ops take for `lengths` and `eta`.
+Lengths = Tensor | NDArray[Any] | list[int] | list[list[bool]] | tuple[int, ...] | int
+Number = float | np.number[Any] | Tensor
 
 
 def floating(name: str, x: Any, form: str) -> Tensor:
@@ -28,79 +38,137 @@ def floating(name: str, x: Any, form: str) -> Tensor:
         raise TypeError(f"{name} is a {type(x).__name__}; expected a tensor {form}")
     if x.dtype not in FLOATS:
         raise TypeError(f"{name} has dtype {x.dtype}; expected float32, float64, float16 or bfloat16")
-    if not (x.is_cpu or x.is_cuda or x.is_meta):
-        raise TypeError(f"{name} is on {x.device}; amsx has kernels for cpu and cuda")
     if x.layout is not _STRIDED or x.is_nested:
         kind = "a nested tensor" if x.is_nested else x.layout
         raise TypeError(f"{name} is {kind}; expected a dense tensor, padded, with lengths beside it")
-    if forward_ad._current_level >= 0 and _unpack_dual(x).tangent is not None:
-        raise NotImplementedError(f"{name} carries a forward-mode tangent; amsx has reverse-mode derivatives alone")
+    if forward_ad._current_level >= 0:
+        transforms.refuse_tangent(name, x)
+    if type(x) is not Tensor and not torch.compiler.is_compiling():
+        transforms.meet_dtensor(x)
     return x
 
 
-def shaped(name: str, x: Tensor, ranks: tuple[int, ...], form: str, *, videos: int = 1) -> None:
-    """Raises unless `x` has one of the `ranks` and no empty axis beyond the first `videos`, which count the videos."""
+def ranked(name: str, x: Tensor, ranks: tuple[int, ...], form: str) -> None:
+    """Raises unless `x` has one of the `ranks`."""
     if x.ndim not in ranks:
         raise ValueError(f"{name} has shape {tuple(x.shape)}; expected {form}")
-    if x.numel() == 0 and 0 in x.shape[videos:]:  # a batch of no videos is fine
-        raise ValueError(f"{name} has shape {tuple(x.shape)}; expected at least one snippet and one channel")
-
-
-def same_device(name: str, x: Tensor, other_name: str, other: Tensor) -> None:
-    """Raises unless both tensors are on one device."""
-    if x.device != other.device:
-        raise ValueError(f"{name} is on {x.device} but {other_name} on {other.device}; expected one device")
 
 
 def lengths_of(lengths: Any, name: str, like: Tensor) -> Tensor | None:
-    """Checks `lengths` (B,) beside a batch `like` (B, T, ...) named `name`, and returns it as contiguous int64."""
+    """Returns `lengths` in any form beside a batch `like` (B, T, ...) named `name` as int64 (B,) on its device."""
     if lengths is None:
         return None
     if not isinstance(lengths, Tensor):
-        raise TypeError(f"lengths is a {type(lengths).__name__}; expected an integer tensor (B,)")
-    if lengths.dtype not in _INTEGERS:
-        raise TypeError(f"lengths has dtype {lengths.dtype}; expected an integer dtype")
-    if lengths.shape != like.shape[:1]:
+        counts = _counted(lengths, like)
+    elif lengths.dtype == torch.bool:
+        counts = _of_mask(lengths, name, like)
+    elif lengths.dtype in _NO_COUNTS or lengths.is_floating_point() or lengths.is_complex():
+        raise TypeError(f"lengths has dtype {lengths.dtype}; {_LENGTHS}")
+    else:
+        counts = lengths
+    if counts.dtype != torch.int64:
+        counts = counts.to(torch.int64)
+    # Lengths on the CPU are taken to the features. Lengths on another device are somebody's mistake.
+    return counts.to(like.device) if counts.is_cpu and not like.is_cpu else counts
+
+
+def _counted(lengths: Any, like: Tensor) -> Tensor:
+    """Lengths that are no tensor, whose values can be looked at wherever `like` is."""
+    if isinstance(lengths, bool) or not isinstance(lengths, (int, np.integer, np.ndarray, list, tuple)):
+        raise TypeError(f"lengths is a {type(lengths).__name__}; {_LENGTHS}")
+    try:
+        if isinstance(lengths, (list, tuple)):
+            lengths = [x.item() if isinstance(x, Tensor) and x.ndim == 0 else x for x in lengths]
+        array = np.asarray(lengths)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise TypeError(f"lengths is {lengths!r}; {_LENGTHS}") from error
+    if array.dtype == np.bool_:
+        return _of_mask(torch.from_numpy(np.ascontiguousarray(array)), "the batch", like)
+    if array.size == 0:
+        array = array.astype(np.int64)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"lengths holds values of dtype {array.dtype}; {_LENGTHS}")
+    counts = torch.from_numpy(array.astype(np.int64)) if array.ndim else torch.full(like.shape[:1], int(array))
+    for video, count in enumerate(array.reshape(-1).tolist()):
+        if not 1 <= count <= like.shape[1]:
+            raise ValueError(f"lengths[{video}] is outside 1..{like.shape[1]} (the snippets of the tensor)")
+    return counts
+
+
+def _of_mask(mask: Tensor, name: str, like: Tensor) -> Tensor:
+    """The number of valid snippets, for a mask (B, T) in which they come first."""
+    if mask.shape != like.shape[:2]:
         raise ValueError(
-            f"lengths has shape {tuple(lengths.shape)}; expected ({like.shape[0]},), one per video of {name} "
-            f"{tuple(like.shape)}"
+            f"lengths is a boolean mask of shape {tuple(mask.shape)}; expected {tuple(like.shape[:2])}, one entry per "
+            f"snippet of {name} {tuple(like.shape)}"
         )
-    same_device("lengths", lengths, name, like)
-    return lengths.to(torch.int64).contiguous()
+    counts = mask.sum(dim=1)
+    first = torch.arange(mask.shape[1], device=mask.device) < counts[:, None]
+    message = "lengths is a boolean mask with a gap; expected the valid snippets of each video first, then its padding"
+    if torch.compiler.is_compiling():
+        torch._assert_async((mask == first).all(), message)
+    elif not torch.equal(mask, first):
+        raise ValueError(message)
+    return counts
 
 
-def labels_of(labels: Any, cas: Tensor) -> Tensor | None:
-    """Checks multi-hot `labels` (B, C) beside a `cas` (B, T, C), and returns it as contiguous bool."""
+def labels_of(labels: Any) -> Tensor | None:
+    """Returns multi-hot `labels` (B, C) as bool."""
     if labels is None:
         return None
     if not isinstance(labels, Tensor):
         raise TypeError(f"labels is a {type(labels).__name__}; expected a multi-hot tensor (B, C)")
-    if labels.shape != (cas.shape[0], cas.shape[2]):
-        raise ValueError(
-            f"labels has shape {tuple(labels.shape)}; expected ({cas.shape[0]}, {cas.shape[2]}), one row per video "
-            f"and one column per channel of cas {tuple(cas.shape)}"
-        )
-    same_device("labels", labels, "cas", cas)
-    return (labels if labels.dtype == torch.bool else labels != 0).contiguous()
+    return labels if labels.dtype == torch.bool else labels != 0
 
 
-def eta_of(eta: Any) -> float:
-    """Checks the smallest weight of Eq. 4."""
-    if isinstance(eta, bool) or not isinstance(eta, (int, float)):
+def eta_of(eta: Any) -> float | Tensor:
+    """The smallest weight of Eq. 4 as a float, or as a tensor of one element in a graph that is being compiled.
+
+    A graph that holds a number that changes would be compiled anew for every other number.
+    """
+    if type(eta) is float and not torch.compiler.is_compiling():
+        return eta
+    if isinstance(eta, Tensor):
+        if eta.numel() != 1 or eta.dtype == torch.bool or eta.is_complex():
+            raise TypeError(f"eta is a tensor of shape {tuple(eta.shape)} and {eta.dtype}; expected a real number")
+        if eta.requires_grad:
+            raise NotImplementedError("eta requires a gradient; amsx has none for it: expected eta.detach()")
+        return eta.reshape(()).double() if torch.compiler.is_compiling() else float(eta)
+    if isinstance(eta, bool) or not isinstance(eta, (int, float, np.floating, np.integer)):
         raise TypeError(f"eta is {eta!r}; expected a number")
-    if not 0 <= eta < math.inf:
-        raise ValueError(f"eta is {eta!r}; expected a finite number >= 0 (Eq. 4; 0 only where no CAS is constant)")
+    if torch.compiler.is_compiling() and not _is_constant(eta):
+        return torch.ones((), dtype=torch.float64) * float(eta)
     return float(eta)
 
 
+def _is_constant(number: Any) -> bool:
+    """Whether the graph that is being compiled holds this number itself, and not a variable that stands for it."""
+    try:
+        from torch.fx.experimental.symbolic_shapes import has_static_value
+    except ImportError:  # before torch 2.6 every number is a constant
+        return True
+    constant: bool = has_static_value(number)
+    return constant
+
+
 def factor_of(interp_factor: Any, mode: Any) -> int:
-    """Checks H and the mode, and returns H as the kernels take it: 0 for the continuous limit."""
+    """Checks H and the mode, and returns H as the registered ops take it: 0 for the continuous limit."""
     if mode not in MODES:
         raise ValueError(f"mode is {mode!r}; expected one of {', '.join(map(repr, MODES))}")
-    if isinstance(interp_factor, bool) or not isinstance(interp_factor, int):
-        raise TypeError(f"interp_factor is {interp_factor!r}; expected an int")
+    if not isinstance(interp_factor, int) or isinstance(interp_factor, bool):
+        interp_factor = _index(interp_factor)
     if not 1 <= interp_factor <= MAX_INTERP_FACTOR:
         raise ValueError(
             f"interp_factor is {interp_factor}; expected 1..{MAX_INTERP_FACTOR} (mode='continuous' is the limit)"
         )
     return 0 if mode == "continuous" else interp_factor
+
+
+def _index(number: Any) -> int:
+    """A NumPy integer or an integer tensor of one element as an int."""
+    try:
+        if isinstance(number, (bool, np.bool_)) or getattr(number, "dtype", None) == torch.bool:
+            raise TypeError("a truth value")
+        return operator.index(number)
+    except TypeError as error:
+        raise TypeError(f"interp_factor is {number!r}; expected an int") from error

@@ -22,17 +22,13 @@ _DTYPES = {torch.float16: 0, torch.bfloat16: 1, torch.float32: 2, torch.float64:
 
 _FAULTS = {
     1: "lengths[{video}] is outside 1..{snippets} (the snippets of the tensor)",
-    2: "cas holds a NaN or infinite value, or a range too large to weigh, in the valid snippets of video {video}",
+    2: "cas holds a NaN or infinite value, or a range that with eta is too large to weigh, in the valid snippets of "
+    "video {video}",
     3: "weights holds a NaN, infinite or negative value in the valid snippets of video {video}",
     4: "the sampling weights of video {video} all vanish: with eta = 0 a constant CAS leaves nothing to sample by; "
     "expected eta > 0, or weights with a positive sum",
     5: "timestamps of video {video} decrease or hold a NaN; expected non-decreasing snippet positions",
 }
-
-
-def compute_dtype(dtype: torch.dtype) -> torch.dtype:
-    """The dtype of weights and timestamps: float64 for a float64 CAS, else float32."""
-    return torch.float64 if dtype == torch.float64 else torch.float32
 
 
 def build() -> dict[str, Any]:
@@ -222,7 +218,12 @@ def _run(operation: str, like: Tensor, lengths: Tensor | None, *fields: dict[str
     }
     fault = getattr(_core(), operation)((everywhere, *fields))
     if fault:
-        raise ValueError(_FAULTS[fault % 8].format(video=fault // 8, snippets=shape[1]))
+        raise refusal(fault % 8, fault // 8, shape[1])
+
+
+def refusal(fault: int, video: int, snippets: int) -> ValueError:
+    """The exception for a fault that a kernel found in a video of a batch with T snippets."""
+    return ValueError(_FAULTS[fault].format(video=video, snippets=snippets))
 
 
 def _core() -> Any:

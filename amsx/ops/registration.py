@@ -1,41 +1,102 @@
-"""The ops as torch.library knows them. Each has its kernel, its fake, its gradient and its schema beside each other.
+"""The ops as torch.library knows them. Each has its kernels, its fake, its gradient and its schema beside each other.
 
-Everything here takes tensors that the public functions have checked and made regular: `cas` (B, T, C), `feats`
-(B, T, D), `weights` and `timestamps` (B, T), `labels` bool (B, C) contiguous, `lengths` int64 (B,) contiguous.
-`interp_factor` 0 stands for the continuous limit.
+Everything here takes tensors as `amsx.ops.contracts` asks for them: `cas` (B, T, C), `feats` (B, T, D), `weights` and
+`timestamps` (B, T), `labels` bool (B, C), `lengths` int64 (B,). `interp_factor` 0 stands for the continuous limit. An
+op that takes `eta` has an overload `tensor_eta`, in which it is a tensor of one element.
 
-A kernel allocates the outputs and calls the native core, on the CPU and on CUDA alike. A fake gives the shapes and
-dtypes of the outputs alone. A second derivative is right where an adjoint is linear (grid mode) and an error elsewhere.
+A kernel allocates the outputs and calls the native core, on the CPU and on CUDA alike; where the core has no kernels,
+the op of its name in `amsx.ops.composite` runs. A fake gives the shapes and dtypes of the outputs alone. A second
+derivative is right where an adjoint is linear (grid mode) and an error elsewhere.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from amsx.ops import native
+from amsx.ops import backends, composite, contracts, native, transforms, values
+from amsx.ops.contracts import compute_dtype
+from amsx.ops.transforms import Gradients
 
 _Library: Any = torch.library.Library  # torch gives its methods no types
 _LIBRARY = _Library("amsx", "DEF")
-_Gradients = tuple[Tensor | None, ...]  # one for each input
+_KEYS = ("CPU", "CUDA", "CompositeExplicitAutograd")  # the last of them is for all other devices
+_overloads: list[Any] = []
 
 
 def _register(
     schema: str,
+    check: Callable[..., None],
     kernel: Callable[..., Any],
+    plain: Callable[..., Any],
     fake: Callable[..., Any],
-    gradient: Callable[..., _Gradients] | None = None,
+    gradient: Callable[..., Gradients] | None = None,
     keep: Callable[..., None] | None = None,
+    refuse: Callable[..., None] | None = None,
 ) -> None:
-    """Defines an op; `keep` saves in the forward pass what `gradient` needs in the backward pass."""
+    """Defines an op.
+
+    Args:
+        schema: in PyTorch's language. The first argument tells the device.
+        check: raises for arguments that the op does not take.
+        kernel, plain: the op by the native core, and in PyTorch operations.
+        fake: its outputs, empty.
+        gradient, keep: its gradient, and what saves in the forward pass what that needs; an op without has no gradient.
+        refuse: raises on a CPU in front of `plain` for values that `kernel` finds by itself.
+    """
+
+    def run(*inputs: Any) -> Any:
+        check(*inputs)
+        device = inputs[0].device
+        if backends.is_native(device):
+            return kernel(*inputs)
+        if refuse is not None and device.type == "cpu":
+            refuse(*inputs)
+        return plain(*inputs)
+
+    def faked(*inputs: Any) -> Any:
+        check(*inputs)
+        return fake(*inputs)
+
     name = schema.split("(", 1)[0]
+    _define(name, schema, run, faked, gradient, keep)
+    if "float eta" in schema:
+        at = schema[: schema.index("float eta")].count(",")
+        schema = schema.replace(f"{name}(", f"{name}.tensor_eta(", 1).replace("float eta", "Tensor eta")
+        _define(name, schema, _with_number(run, at, None), _with_number(faked, at, 1.0), gradient, keep)
+
+
+def _define(
+    name: str,
+    schema: str,
+    run: Callable[..., Any],
+    fake: Callable[..., Any],
+    gradient: Callable[..., Gradients] | None,
+    keep: Callable[..., None] | None,
+) -> None:
+    qualified = schema.split("(", 1)[0]
     _LIBRARY.define(schema, tags=(torch.Tag.pt2_compliant_tag,))
-    _LIBRARY.impl(name, kernel, "CPU")
-    _LIBRARY.impl(name, kernel, "CUDA")
-    torch.library.register_fake(f"amsx::{name}", fake, lib=_LIBRARY)
+    for key in _KEYS:
+        _LIBRARY.impl(qualified, run, key)
+    torch.library.register_fake(f"amsx::{qualified}", fake, lib=_LIBRARY)
+    op = getattr(getattr(torch.ops.amsx, name), "default" if qualified == name else qualified.split(".")[1])
     if gradient is not None:
-        torch.library.register_autograd(f"amsx::{name}", gradient, setup_context=keep, lib=_LIBRARY)
+        _LIBRARY.impl(qualified, transforms.differentiable(op, gradient, keep), "Autograd", with_keyset=True)
+    transforms.register_vmap(op, _LIBRARY)
+    _overloads.append(op)
+
+
+def _with_number(function: Callable[..., Any], at: int, number: float | None) -> Callable[..., Any]:
+    """`function` with `number` for its input `at`, a tensor of one element; None: with the number that it holds."""
+
+    def call(*inputs: Any) -> Any:
+        if inputs[at].numel() != 1:
+            raise ValueError(f"eta has shape {tuple(inputs[at].shape)}; expected one number")
+        return function(*inputs[:at], float(inputs[at]) if number is None else number, *inputs[at + 1 :])
+
+    return call
 
 
 _TWICE = (
@@ -44,7 +105,7 @@ _TWICE = (
 )
 
 
-def _no_second(ctx: Any, grad: Tensor) -> _Gradients:
+def _no_second(ctx: Any, grad: Tensor) -> Gradients:
     raise NotImplementedError(_TWICE)
 
 
@@ -55,12 +116,16 @@ def _dense(x: Tensor) -> Tensor:
 
 def _weights_like(cas: Tensor) -> Tensor:
     """An empty (B, T) tensor of the type in which a CAS is computed."""
-    return cas.new_empty(cas.size(0), cas.size(1), dtype=native.compute_dtype(cas.dtype))
+    return cas.new_empty(cas.size(0), cas.size(1), dtype=compute_dtype(cas.dtype))
 
 
 def _rows(x: Tensor) -> Tensor:
     """`x` with rows that are contiguous in themselves; batch and time may have any stride."""
     return x if x.stride(2) == 1 else x.contiguous()
+
+
+def _packed(x: Tensor | None) -> Tensor | None:
+    return None if x is None else x.contiguous()
 
 
 _CHOICE = "Tensor? labels, Tensor? lengths, float eta, bool mean"  # which channels and snippets count, and how
@@ -71,7 +136,7 @@ _CHOICE = "Tensor? labels, Tensor? lengths, float eta, bool mean"  # which chann
 
 def _sampling_weights(cas: Tensor, labels: Tensor | None, lengths: Tensor | None, eta: float, mean: bool) -> Tensor:
     weights = _weights_like(cas)
-    native.sampling(cas, labels, lengths, eta, mean, weights, None, 0)
+    native.sampling(cas, _packed(labels), _packed(lengths), eta, mean, weights, None, 0)
     return weights
 
 
@@ -84,7 +149,7 @@ def _keep_weights(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     ctx.save_for_backward(cas, labels, lengths)
 
 
-def _grad_of_weights(ctx: Any, grad: Tensor) -> _Gradients:
+def _grad_of_weights(ctx: Any, grad: Tensor) -> Gradients:
     cas, labels, lengths = ctx.saved_tensors
     grad_cas = torch.ops.amsx.sampling_weights_backward(grad, cas, labels, lengths, ctx.mean)
     return grad_cas, None, None, None, None
@@ -92,10 +157,13 @@ def _grad_of_weights(ctx: Any, grad: Tensor) -> _Gradients:
 
 _register(
     f"sampling_weights(Tensor cas, {_CHOICE}) -> Tensor",
+    contracts.check_weighing,
     _sampling_weights,
+    composite.sampling_weights,
     _fake_weights,
     _grad_of_weights,
     _keep_weights,
+    values.check_cas,
 )
 
 
@@ -103,7 +171,7 @@ def _sampling_weights_backward(
     grad: Tensor, cas: Tensor, labels: Tensor | None, lengths: Tensor | None, mean: bool
 ) -> Tensor:
     grad_cas = _dense(cas)
-    native.weights_backward(grad.contiguous(), cas, labels, lengths, mean, grad_cas)
+    native.weights_backward(grad.contiguous(), cas, _packed(labels), _packed(lengths), mean, grad_cas)
     return grad_cas
 
 
@@ -113,7 +181,9 @@ def _fake_grad_cas(grad: Tensor, cas: Tensor, labels: Tensor | None, lengths: Te
 
 _register(
     "sampling_weights_backward(Tensor grad, Tensor cas, Tensor? labels, Tensor? lengths, bool mean) -> Tensor",
+    contracts.check_weighing_backward,
     _sampling_weights_backward,
+    composite.sampling_weights_backward,
     _fake_grad_cas,
     _no_second,
 )
@@ -125,7 +195,7 @@ _register(
 def _sampling_timestamps(weights: Tensor, lengths: Tensor | None, interp_factor: int) -> Tensor:
     weights = weights.contiguous()
     timestamps = torch.empty_like(weights)
-    native.sampling(None, None, lengths, 0.0, False, weights, timestamps, interp_factor)
+    native.sampling(None, None, _packed(lengths), 0.0, False, weights, timestamps, interp_factor)
     return timestamps
 
 
@@ -138,7 +208,7 @@ def _keep_timestamps(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     ctx.save_for_backward(weights, output, lengths)
 
 
-def _grad_of_timestamps(ctx: Any, grad: Tensor) -> _Gradients:
+def _grad_of_timestamps(ctx: Any, grad: Tensor) -> Gradients:
     if ctx.interp_factor != 0:  # an index into the up-sampled sequence, which is piecewise constant
         return None, None, None
     weights, timestamps, lengths = ctx.saved_tensors
@@ -146,17 +216,21 @@ def _grad_of_timestamps(ctx: Any, grad: Tensor) -> _Gradients:
 
 
 _register(
-    "sampling_timestamps(Tensor weights, Tensor? lengths, int interp_factor) -> Tensor",
+    "sampling_timestamps(Tensor weights, Tensor? lengths, SymInt interp_factor) -> Tensor",
+    contracts.check_inversion,
     _sampling_timestamps,
+    composite.sampling_timestamps,
     _fake_timestamps,
     _grad_of_timestamps,
     _keep_timestamps,
+    lambda weights, lengths, interp_factor: values.check_weights(weights, lengths),
 )
 
 
 def _sampling_timestamps_backward(grad: Tensor, weights: Tensor, timestamps: Tensor, lengths: Tensor | None) -> Tensor:
     grad_weights = _dense(weights)
-    native.timestamps_backward(grad.contiguous(), weights.contiguous(), timestamps.contiguous(), lengths, grad_weights)
+    grad, weights, timestamps = grad.contiguous(), weights.contiguous(), timestamps.contiguous()
+    native.timestamps_backward(grad, weights, timestamps, _packed(lengths), grad_weights)
     return grad_weights
 
 
@@ -166,7 +240,9 @@ def _fake_grad_weights(grad: Tensor, weights: Tensor, timestamps: Tensor, length
 
 _register(
     "sampling_timestamps_backward(Tensor grad, Tensor weights, Tensor timestamps, Tensor? lengths) -> Tensor",
+    contracts.check_inversion_backward,
     _sampling_timestamps_backward,
+    composite.sampling_timestamps_backward,
     _fake_grad_weights,
     _no_second,
 )
@@ -186,7 +262,8 @@ def _adaptive_sample(
 ) -> tuple[Tensor, Tensor]:
     feats = _rows(feats)
     out, timestamps = _dense(feats), _weights_like(cas)
-    native.adaptive_sample(feats, cas, labels, lengths, eta, mean, interp_factor, out, timestamps)
+    choice = _packed(labels), _packed(lengths)
+    native.adaptive_sample(feats, cas, *choice, eta, mean, interp_factor, out, timestamps)
     return out, timestamps
 
 
@@ -203,18 +280,19 @@ def _fake_sample(
 
 
 def _keep_sample(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-    feats, cas, labels, lengths, ctx.eta, ctx.mean, interp_factor = inputs
+    feats, cas, labels, lengths, eta, ctx.mean, interp_factor = inputs
     ctx.set_materialize_grads(False)  # an output that nobody used has no gradient; zeros would cost a launch
     # An index into the up-sampled sequence is piecewise constant, so nothing reaches the CAS in grid mode.
     ctx.through_cas = interp_factor == 0 and cas.requires_grad
     if not ctx.through_cas:
         ctx.mark_non_differentiable(output[1])
     kept = (feats, cas, labels) if ctx.through_cas else (None, None, None)
-    ctx.save_for_backward(*kept, lengths, output[1])
+    ctx.eta = None if isinstance(eta, Tensor) else eta
+    ctx.save_for_backward(*kept, lengths, output[1], eta if ctx.eta is None else None)
 
 
-def _grad_of_sample(ctx: Any, grad: Tensor | None, grad_timestamps: Tensor | None) -> _Gradients:
-    feats, cas, labels, lengths, timestamps = ctx.saved_tensors
+def _grad_of_sample(ctx: Any, grad: Tensor | None, grad_timestamps: Tensor | None) -> Gradients:
+    feats, cas, labels, lengths, timestamps, eta = ctx.saved_tensors
     grad_feats = grad_cas = None
     if ctx.needs_input_grad[0] and grad is not None:
         grad_feats = torch.ops.amsx.gather_backward(grad, timestamps, lengths)
@@ -223,16 +301,21 @@ def _grad_of_sample(ctx: Any, grad: Tensor | None, grad_timestamps: Tensor | Non
         through_feats = torch.ops.amsx.gather_backward_timestamps(grad, feats, timestamps, lengths)
         moved = through_feats if moved is None else through_feats + moved
     if moved is not None:
-        weights = torch.ops.amsx.sampling_weights(cas, labels, lengths, ctx.eta, ctx.mean)
+        weights = torch.ops.amsx.sampling_weights(cas, labels, lengths, eta if ctx.eta is None else ctx.eta, ctx.mean)
         grad_weights = torch.ops.amsx.sampling_timestamps_backward(moved, weights, timestamps, lengths)
         grad_cas = torch.ops.amsx.sampling_weights_backward(grad_weights, cas, labels, lengths, ctx.mean)
     return grad_feats, grad_cas, None, None, None, None, None
 
 
-_SAMPLE = f"(Tensor feats, Tensor cas, {_CHOICE}, int interp_factor) -> (Tensor, Tensor)"
-_register(f"adaptive_sample{_SAMPLE}", _adaptive_sample, _fake_sample, _grad_of_sample, _keep_sample)
+def _refuse_sample(feats: Tensor, *weighing_and_factor: Any) -> None:
+    values.check_cas(*weighing_and_factor[:-1])
+
+
+_SAMPLE = f"(Tensor feats, Tensor cas, {_CHOICE}, SymInt interp_factor) -> (Tensor, Tensor)"
+_SAMPLE_WAYS = (contracts.check_sampling, _adaptive_sample, composite.adaptive_sample, _fake_sample)
+_register(f"adaptive_sample{_SAMPLE}", *_SAMPLE_WAYS, _grad_of_sample, _keep_sample, _refuse_sample)
 # The same without a gradient: dispatch through autograd costs more than all else in a call on a tiny input.
-_register(f"adaptive_sample_no_grad{_SAMPLE}", _adaptive_sample, _fake_sample)
+_register(f"adaptive_sample_no_grad{_SAMPLE}", *_SAMPLE_WAYS, refuse=_refuse_sample)
 
 
 # ---- Eq. 6 (gather) and Eq. 7 (align_cas): rows at timestamps, and both adjoints of each
@@ -242,7 +325,7 @@ def _rows_kernel(operation: str) -> Callable[..., Tensor]:
     def kernel(values: Tensor, timestamps: Tensor, lengths: Tensor | None) -> Tensor:
         values = _rows(values)
         out = _dense(values)
-        native.rows(operation, values, timestamps.contiguous(), lengths, out)
+        native.rows(operation, values, timestamps.contiguous(), _packed(lengths), out)
         return out
 
     return kernel
@@ -263,7 +346,7 @@ def _register_rows(op: str, operation: str, source: str) -> None:
         # The values are needed for the gradient of the timestamps alone: do not hold them otherwise.
         ctx.save_for_backward(values if timestamps.requires_grad else None, timestamps, lengths)
 
-    def gradient(ctx: Any, grad: Tensor) -> _Gradients:
+    def gradient(ctx: Any, grad: Tensor) -> Gradients:
         values, timestamps, lengths = ctx.saved_tensors
         grad_values = grad_timestamps = None
         if ctx.needs_input_grad[0]:
@@ -275,17 +358,20 @@ def _register_rows(op: str, operation: str, source: str) -> None:
 
     _register(
         f"{op}(Tensor {source}, Tensor timestamps, Tensor? lengths) -> Tensor",
+        partial(contracts.check_rows, source),
         _rows_kernel(operation),
+        getattr(composite, op),
         fake,
         gradient,
         keep,
+        lambda _, timestamps, lengths: values.check_timestamps(timestamps, lengths),
     )
 
     def keep_timestamps(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         _, timestamps, lengths = inputs
         ctx.save_for_backward(timestamps, lengths)
 
-    def gradient_of_backward(ctx: Any, grad: Tensor) -> _Gradients:
+    def gradient_of_backward(ctx: Any, grad: Tensor) -> Gradients:
         if ctx.needs_input_grad[1]:
             raise NotImplementedError(_TWICE)
         timestamps, lengths = ctx.saved_tensors
@@ -293,7 +379,9 @@ def _register_rows(op: str, operation: str, source: str) -> None:
 
     _register(
         f"{op}_backward(Tensor grad, Tensor timestamps, Tensor? lengths) -> Tensor",
+        partial(contracts.check_rows, "grad"),
         _rows_kernel(f"{operation}_backward"),
+        getattr(composite, f"{op}_backward"),
         fake,
         gradient_of_backward,
         keep_timestamps,
@@ -302,9 +390,8 @@ def _register_rows(op: str, operation: str, source: str) -> None:
     def backward_timestamps(grad: Tensor, values: Tensor, timestamps: Tensor, lengths: Tensor | None) -> Tensor:
         timestamps = timestamps.contiguous()
         out = torch.empty_like(timestamps)
-        native.rows_to_timestamps(
-            f"{operation}_backward_timestamps", _rows(grad), _rows(values), timestamps, lengths, out
-        )
+        rows = _rows(grad), _rows(values)
+        native.rows_to_timestamps(f"{operation}_backward_timestamps", *rows, timestamps, _packed(lengths), out)
         return out
 
     def fake_timestamps(grad: Tensor, values: Tensor, timestamps: Tensor, lengths: Tensor | None) -> Tensor:
@@ -312,7 +399,9 @@ def _register_rows(op: str, operation: str, source: str) -> None:
 
     _register(
         f"{op}_backward_timestamps(Tensor grad, Tensor {source}, Tensor timestamps, Tensor? lengths) -> Tensor",
+        partial(contracts.check_rows_to_timestamps, source),
         backward_timestamps,
+        getattr(composite, f"{op}_backward_timestamps"),
         fake_timestamps,
         _no_second,
     )
@@ -320,3 +409,4 @@ def _register_rows(op: str, operation: str, source: str) -> None:
 
 _register_rows("gather", "gather", "feats")
 _register_rows("align_cas", "align", "cas")
+transforms.register_sharding(_overloads)

@@ -10,15 +10,17 @@ synchronization; `amsx.ops.checks` says what it makes of them instead.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from amsx.ops import checks, registration  # noqa: F401  (registration defines torch.ops.amsx)
+from amsx.ops.checks import Lengths, Number
 
-_SAMPLE = torch.ops.amsx.adaptive_sample.default
-_SAMPLE_NO_GRAD = torch.ops.amsx.adaptive_sample_no_grad.default
+_SAMPLE = torch.ops.amsx.adaptive_sample
+_SAMPLE_NO_GRAD = torch.ops.amsx.adaptive_sample_no_grad
 _CAS_FORM = "(B, T, C), or (B, T) already aggregated"
 
 
@@ -34,8 +36,8 @@ def adaptive_sample(
     cas: Tensor,
     *,
     labels: Tensor | None = None,
-    lengths: Tensor | None = None,
-    eta: float = 0.75,
+    lengths: Lengths | None = None,
+    eta: Number = 0.75,
     interp_factor: int = 20,
     aggregate: str = "max",
     mode: str = "grid",
@@ -47,10 +49,14 @@ def adaptive_sample(
         cas: class activation sequence (B, T, C), or (B, T) already aggregated; without the B for one video.
         labels: the channels that count, multi-hot (B, C) or (C,), usually the ground-truth classes. None: all of them.
             A row without any positive gets uniform weights.
-        lengths: valid snippets per video, (B,) (or a scalar tensor), each in 1..T. None: all T. Padding is never
-            sampled; a video of n valid snippets gets n samples.
-        eta: the smallest weight, Eq. 4. The larger it is, the closer the sampling is to uniform.
-        interp_factor: H, the up-sampling factor of Eq. 5 and 6, 1..1024.
+        lengths: valid snippets per video, each in 1..T: integers (B,) in a tensor, array, list or tuple, or one int for
+            all videos; or a boolean mask (B, T) that is true for the valid snippets, which come first. None: all T.
+            Beside features on a GPU it may be on the CPU, which costs a copy; a mask there is looked at, which waits
+            for the GPU. Padding is never sampled; a video of n valid snippets gets n samples.
+        eta: the smallest weight, Eq. 4. The larger it is, the closer the sampling is to uniform. A number, also NumPy's
+            or a tensor of one element (on a GPU, reading it waits for the GPU).
+        interp_factor: H, the up-sampling factor of Eq. 5 and 6, 1..1024; an int, also NumPy's or a tensor of one
+            element.
         aggregate: how channels become one: "max", "mean", or "random" (one kept channel per video, drawn from
             torch's generator of the device).
         mode: "grid" is Eq. 6, an index into the H*T up-sampled sequence (no gradient reaches `cas`); "continuous" is
@@ -67,7 +73,6 @@ def adaptive_sample(
         NotImplementedError: forward-mode differentiation; a second derivative in continuous mode.
     """
     if checks.floating("feats", feats, "(B, T, D) or (T, D)").ndim == 2:
-        checks.shaped("feats", feats, (2,), "(B, T, D) or (T, D)", videos=0)
         batched = adaptive_sample(
             feats[None],
             _add_batch("cas", cas, (1, 2), "(T, C) or (T,) beside feats (T, D)"),
@@ -79,24 +84,22 @@ def adaptive_sample(
             mode=mode,
         )
         return Sampled(batched.feats[0], batched.timestamps[0])
-    checks.shaped("feats", feats, (3,), "(B, T, D) or (T, D)")
+    checks.ranked("feats", feats, (3,), "(B, T, D) or (T, D)")
     factor = checks.factor_of(interp_factor, mode)
     cas, labels, lengths, eta, mean = _sampling_inputs(cas, labels, lengths, eta, aggregate)
-    if cas.shape[:2] != feats.shape[:2]:
-        raise ValueError(f"cas has shape {tuple(cas.shape)} but feats {tuple(feats.shape)}; expected the same B and T")
-    checks.same_device("cas", cas, "feats", feats)
     if factor and cas.requires_grad:
         cas = cas.detach()
     op = _SAMPLE if (feats.requires_grad or cas.requires_grad) and torch.is_grad_enabled() else _SAMPLE_NO_GRAD
-    return Sampled(*op(feats, cas, labels, lengths, eta, mean, factor))
+    overload = op.default if isinstance(eta, float) else op.tensor_eta
+    return Sampled(*overload(feats, cas, labels, lengths, eta, mean, factor))
 
 
 def sampling_weights(
     cas: Tensor,
     *,
     labels: Tensor | None = None,
-    lengths: Tensor | None = None,
-    eta: float = 0.75,
+    lengths: Lengths | None = None,
+    eta: Number = 0.75,
     aggregate: str = "max",
 ) -> Tensor:
     """Eq. 4: w = max(m) - m + eta, where m aggregates the kept channels of the CAS.
@@ -112,12 +115,13 @@ def sampling_weights(
         TypeError, ValueError: as in `adaptive_sample`.
     """
     cas, labels, lengths, eta, mean = _sampling_inputs(cas, labels, lengths, eta, aggregate)
-    weights: Tensor = torch.ops.amsx.sampling_weights.default(cas, labels, lengths, eta, mean)
+    op = torch.ops.amsx.sampling_weights
+    weights: Tensor = (op.default if isinstance(eta, float) else op.tensor_eta)(cas, labels, lengths, eta, mean)
     return weights
 
 
 def sampling_timestamps(
-    weights: Tensor, *, lengths: Tensor | None = None, interp_factor: int = 20, mode: str = "grid"
+    weights: Tensor, *, lengths: Lengths | None = None, interp_factor: int = 20, mode: str = "grid"
 ) -> Tensor:
     """Eq. 5 and its inversion: where n uniform points of the cumulation axis fall on the time axis.
 
@@ -143,7 +147,7 @@ def sampling_timestamps(
             mode=mode,
         )
         return batched[0]
-    checks.shaped("weights", weights, (2,), "(B, T) or (T,)")
+    checks.ranked("weights", weights, (2,), "(B, T) or (T,)")
     factor = checks.factor_of(interp_factor, mode)
     lengths = checks.lengths_of(lengths, "weights", weights)
     if weights.dtype in (torch.float16, torch.bfloat16):
@@ -153,7 +157,7 @@ def sampling_timestamps(
     return timestamps
 
 
-def gather(feats: Tensor, timestamps: Tensor, lengths: Tensor | None = None) -> Tensor:
+def gather(feats: Tensor, timestamps: Tensor, lengths: Lengths | None = None) -> Tensor:
     """Read features at timestamps, interpolating between the two nearest snippets (the indexing of Eq. 6).
 
     Args:
@@ -177,33 +181,28 @@ def _at_timestamps(
     name: str,
     x: Tensor,
     timestamps: Tensor,
-    lengths: Tensor | None,
+    lengths: Lengths | None,
     form: str,
 ) -> Tensor:
     """Checks the arguments of `gather` and `align_cas`, values (B, T, D) beside timestamps (B, T), and calls `op`."""
     checks.floating(name, x, form)
     checks.floating("timestamps", timestamps, "(B, T) or (T,)")
-    if timestamps.dtype not in (torch.float32, torch.float64):
-        raise TypeError(f"timestamps has dtype {timestamps.dtype}; expected float32 or float64")
     if x.ndim == 2 and timestamps.ndim == 1:
         return _at_timestamps(op, name, x[None], timestamps[None], _length_of_one(lengths), form)[0]
-    if x.ndim != 3 or timestamps.ndim != 2 or x.shape[:2] != timestamps.shape:
+    if x.ndim != 3 or timestamps.ndim != 2:
         raise ValueError(f"{name} has shape {tuple(x.shape)} and timestamps {tuple(timestamps.shape)}; expected {form}")
-    checks.shaped(name, x, (3,), form)
-    checks.same_device("timestamps", timestamps, name, x)
     return op(x, timestamps, checks.lengths_of(lengths, name, x))
 
 
 def _sampling_inputs(
-    cas: Tensor, labels: Tensor | None, lengths: Tensor | None, eta: float, aggregate: str
-) -> tuple[Tensor, Tensor | None, Tensor | None, float, bool]:
+    cas: Tensor, labels: Tensor | None, lengths: Lengths | None, eta: Number, aggregate: str
+) -> tuple[Tensor, Tensor | None, Tensor | None, float | Tensor, bool]:
     """Checks the arguments and makes them regular.
 
     Returns:
         cas (B, T, C), labels bool (B, C), lengths int64 (B,), eta, and whether the mean is taken.
     """
-    checks.shaped("cas", checks.floating("cas", cas, _CAS_FORM), (2, 3), _CAS_FORM)
-    eta = checks.eta_of(eta)
+    checks.ranked("cas", checks.floating("cas", cas, _CAS_FORM), (2, 3), _CAS_FORM)
     if aggregate not in checks.AGGREGATES:
         expected = ", ".join(map(repr, checks.AGGREGATES))
         raise ValueError(f"aggregate is {aggregate!r}; expected one of {expected}")
@@ -214,11 +213,10 @@ def _sampling_inputs(
                 "expected cas (B, T, C)"
             )
         cas = cas[:, :, None]
-    labels = checks.labels_of(labels, cas)
-    lengths = checks.lengths_of(lengths, "cas", cas)
+    labels = checks.labels_of(labels)
     if aggregate == "random":
         labels = _one_channel(labels, cas)
-    return cas, labels, lengths, eta, aggregate == "mean"
+    return cas, labels, checks.lengths_of(lengths, "cas", cas), checks.eta_of(eta), aggregate == "mean"
 
 
 def _one_channel(labels: Tensor | None, cas: Tensor) -> Tensor:
@@ -230,9 +228,13 @@ def _one_channel(labels: Tensor | None, cas: Tensor) -> Tensor:
     return torch.zeros_like(labels).scatter(1, chosen, True) & labels
 
 
-def _length_of_one(lengths: Tensor | None) -> Tensor | None:
-    """Returns the length of a single video, which may come as a scalar tensor, with shape (1,)."""
-    return lengths.reshape(1) if isinstance(lengths, Tensor) and lengths.ndim == 0 else lengths
+def _length_of_one(lengths: Any) -> Any:
+    """The length of a single video for a batch of it: a mask (T,) gets a batch axis, a scalar tensor its only axis."""
+    if isinstance(lengths, (Tensor, np.ndarray)) and lengths.ndim <= 1:
+        return lengths[None] if lengths.dtype in (torch.bool, np.bool_) else lengths.reshape(-1)
+    if isinstance(lengths, (list, tuple)) and len(lengths) > 0 and isinstance(lengths[0], (bool, np.bool_)):
+        return [lengths]
+    return lengths
 
 
 def _add_batch(name: str, x: Tensor, ranks: tuple[int, ...], form: str) -> Tensor:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from amsx.evaluation.protocols import PROTOCOLS
 from amsx.localization.post_processing import PostProcessing
-from amsx.ops.checks import MAX_INTERP_FACTOR
+from amsx.ops.contracts import MAX_INTERP_FACTOR
 from amsx.ranges import Count, CountOrZero, Fraction, NotNegative, Positive, Range, check_ranges
 
 Probability = Annotated[float, Range("in [0, 1)", lambda value: 0 <= value < 1)]

@@ -14,20 +14,34 @@ from amsx.training.config import Config
 
 
 def choose_device(name: str | None = None) -> torch.device:
-    """The device called `name`; with None, the GPU where torch sees one, else the CPU."""
+    """The device called `name`; with None, the CUDA device where torch sees one, else the CPU.
+
+    A device for which the native core has no kernels will do: the ops run there in plain PyTorch, with a warning.
+    """
     if name is None:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise ValueError(f"unknown device {name!r}; expected cpu, cuda or cuda:N") from error
-    if device.type not in ("cpu", "cuda"):
-        raise ValueError(f"device {name!r}: amsx has kernels for cpu and cuda alone; expected cpu, cuda or cuda:N")
+        raise ValueError(
+            f"unknown device {name!r}; expected cpu, cuda, cuda:N or another device that torch has"
+        ) from error
+    if device.type == "meta":
+        raise ValueError(
+            f"device {name!r} holds no values; expected cpu, cuda, cuda:N or another device that torch has"
+        )
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"device {name!r} was asked for, but torch {torch.__version__} sees no GPU")
     count = torch.cuda.device_count()
     if device.type == "cuda" and (device.index or 0) >= count:
         raise ValueError(f"device {name!r} was asked for, but torch sees {count} GPUs, counted from cuda:0")
+    if device.type not in ("cpu", "cuda"):
+        try:
+            torch.zeros(1, device=device)
+        except (RuntimeError, NotImplementedError, AssertionError) as error:
+            raise ValueError(
+                f"device {name!r} was asked for, but torch {torch.__version__} has none: {error}"
+            ) from error
     return device
 
 

@@ -104,7 +104,7 @@ AMSX_INSTANTIATE(float)
 AMSX_INSTANTIATE(double)
 
 void copy_row(const void* from, void* out, int64_t bytes, bool past_caches) {
-    if (past_caches && avx2::available()) return avx2::copy(from, out, bytes);
+    if (past_caches && avx2::in_use()) return avx2::copy(from, out, bytes);
     std::memcpy(out, from, static_cast<size_t>(bytes));
 }
 

@@ -311,9 +311,17 @@ def test_a_device_that_is_not_the_current_one() -> None:
 def test_devices_that_differ_are_refused() -> None:
     with pytest.raises(ValueError, match=r"cas is on cpu but feats on cuda:0"):
         amsx.adaptive_sample(torch.zeros(1, 4, 2, device=DEVICE), torch.rand(1, 4, 2))
-    with pytest.raises(ValueError, match=r"lengths is on cpu but cas on cuda:0"):
-        x = torch.rand(1, 4, 2, device=DEVICE)
-        amsx.adaptive_sample(x, x, lengths=torch.tensor([3]))
+    x = torch.rand(1, 4, 2, device=DEVICE)
+    with pytest.raises(ValueError, match=r"labels is on cpu but cas on cuda:0"):
+        amsx.adaptive_sample(x, x, labels=torch.ones(1, 2))
+
+
+def test_lengths_may_be_on_the_cpu() -> None:
+    x = torch.rand(2, 4, 2)
+    expected = amsx.adaptive_sample(x, x, lengths=[3, 4]).timestamps
+    for lengths in (torch.tensor([3, 4]), [3, 4], torch.tensor([[1, 1, 1, 0], [1, 1, 1, 1]]).bool()):
+        there = amsx.adaptive_sample(x.to(DEVICE), x.to(DEVICE), lengths=lengths)
+        assert_same_bits(there.timestamps, expected, f"lengths {lengths}")
 
 
 def test_captured_in_a_graph() -> None:
