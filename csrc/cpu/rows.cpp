@@ -84,6 +84,18 @@ void lerp_row(const E* from, const E* to, compute_t<E> fraction, E* out, int64_t
 }
 
 template <typename E>
+void copy_row(const E* from, E* out, int64_t dims, bool past_caches) {
+    if constexpr (!std::is_same_v<E, double>) {
+        if (by_hand<E>(past_caches)) return avx2::copy(from, out, dims, past_caches);
+    }
+    if constexpr (sizeof(E) == 2) {
+        for (int64_t d = 0; d < dims; ++d) store(out + d, load(from[d]));
+    } else {
+        std::memcpy(out, from, static_cast<size_t>(dims) * sizeof(E));
+    }
+}
+
+template <typename E>
 void sum_rows(const E* const* rows, const compute_t<E>* weights, int64_t count, E* out, int64_t dims,
               bool past_caches) {
     if constexpr (!std::is_same_v<E, double>) {
@@ -97,16 +109,12 @@ void sum_rows(const E* const* rows, const compute_t<E>* weights, int64_t count, 
 
 #define AMSX_INSTANTIATE(E)                                                      \
     template void lerp_row(const E*, const E*, compute_t<E>, E*, int64_t, bool); \
+    template void copy_row(const E*, E*, int64_t, bool);                         \
     template void sum_rows(const E* const*, const compute_t<E>*, int64_t, E*, int64_t, bool);
 AMSX_INSTANTIATE(Half)
 AMSX_INSTANTIATE(BFloat16)
 AMSX_INSTANTIATE(float)
 AMSX_INSTANTIATE(double)
-
-void copy_row(const void* from, void* out, int64_t bytes, bool past_caches) {
-    if (past_caches && avx2::in_use()) return avx2::copy(from, out, bytes);
-    std::memcpy(out, from, static_cast<size_t>(bytes));
-}
 
 void finish_rows(bool past_caches) {
     if (past_caches && avx2::in_use()) avx2::fence();

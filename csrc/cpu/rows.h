@@ -14,14 +14,15 @@ inline bool goes_past_caches(int64_t bytes) { return bytes >= 12 * 1024 * 1024; 
 template <typename E>
 void lerp_row(const E* from, const E* to, compute_t<E> fraction, E* out, int64_t dims, bool past_caches);
 
-// out = from, byte by byte.
-void copy_row(const void* from, void* out, int64_t bytes, bool past_caches);
+// out = from, where a NaN of 16 bits becomes the one that they are stored with.
+template <typename E>
+void copy_row(const E* from, E* out, int64_t dims, bool past_caches);
 
 // out = what a timestamp reads at a position: `row` is the position's, and the one after it lies `stride` elements on.
 template <typename E>
 void read_row(const E* row, int64_t stride, const Position& at, E* out, int64_t dims, bool past_caches) {
     const auto fraction = static_cast<compute_t<E>>(at.fraction);
-    if (fraction == 0) return copy_row(row, out, dims * static_cast<int64_t>(sizeof(E)), past_caches);
+    if (fraction == 0) return copy_row(row, out, dims, past_caches);
     lerp_row(row, row + stride, fraction, out, dims, past_caches);
 }
 

@@ -138,6 +138,13 @@ AMSX_AVX2 void lerp_rows(const T* from, const T* to, float fraction, T* out, int
 }
 
 template <bool kPastCaches, typename T>
+AMSX_AVX2 void copy_of_row(const T* from, T* out, int64_t dims) {
+    int64_t d = 0;
+    for (; d + kLanes <= dims; d += kLanes) write<kPastCaches>(out + d, Lanes<T>::load(from + d));
+    if (d < dims) store_part(out + d, load_part(from + d, dims - d), dims - d);
+}
+
+template <bool kPastCaches, typename T>
 AMSX_AVX2 void sum_of_rows(const T* const* rows, const float* weights, int64_t count, T* out, int64_t dims) {
     int64_t d = 0;
     for (; d + kLanes <= dims; d += kLanes) {
@@ -201,6 +208,10 @@ AMSX_AVX2 void widen(const BFloat16* from, float* to, int64_t count) {
         if (past && aligned(out)) return lerp_rows<true>(from, to, fraction, out, dims);                             \
         lerp_rows<false>(from, to, fraction, out, dims);                                                             \
     }                                                                                                                \
+    AMSX_AVX2 void copy(const T* from, T* out, int64_t dims, bool past) {                                            \
+        if (past && aligned(out)) return copy_of_row<true>(from, out, dims);                                         \
+        copy_of_row<false>(from, out, dims);                                                                         \
+    }                                                                                                                \
     AMSX_AVX2 void sum(const T* const* rows, const float* weights, int64_t count, T* out, int64_t dims, bool past) { \
         if (past && aligned(out)) return sum_of_rows<true>(rows, weights, count, out, dims);                         \
         sum_of_rows<false>(rows, weights, count, out, dims);                                                         \
@@ -208,18 +219,6 @@ AMSX_AVX2 void widen(const BFloat16* from, float* to, int64_t count) {
 AMSX_ROWS_OF(Half)
 AMSX_ROWS_OF(BFloat16)
 AMSX_ROWS_OF(float)
-
-AMSX_AVX2 void copy(const void* from, void* out, int64_t bytes) {
-    constexpr int64_t kStep = sizeof(__m256i);
-    const char* source = static_cast<const char*>(from);
-    char* to = static_cast<char*>(out);
-    int64_t done = 0;
-    for (; aligned(out) && done + kStep <= bytes; done += kStep) {
-        _mm256_stream_si256(reinterpret_cast<__m256i*>(to + done),
-                            _mm256_loadu_si256(reinterpret_cast<const __m256i*>(source + done)));
-    }
-    std::memcpy(to + done, source + done, static_cast<size_t>(bytes - done));
-}
 
 void fence() { _mm_sfence(); }
 
@@ -233,11 +232,11 @@ void widen(const Half*, float*, int64_t) {}
 void widen(const BFloat16*, float*, int64_t) {}
 #define AMSX_ROWS_OF(T)                                        \
     void lerp(const T*, const T*, float, T*, int64_t, bool) {} \
+    void copy(const T*, T*, int64_t, bool) {}                  \
     void sum(const T* const*, const float*, int64_t, T*, int64_t, bool) {}
 AMSX_ROWS_OF(Half)
 AMSX_ROWS_OF(BFloat16)
 AMSX_ROWS_OF(float)
-void copy(const void*, void*, int64_t) {}
 void fence() {}
 }  // namespace amsx::cpu::avx2
 

@@ -17,18 +17,18 @@ bool maxima(const float* rows, int64_t stride, int64_t channels, int64_t n, floa
 void widen(const Half* from, float* to, int64_t count);
 void widen(const BFloat16* from, float* to, int64_t count);
 
-// What lerp_row and sum_rows of rows.h do. Rows that do not begin at a multiple of 32 bytes are never written past the
+// What lerp_row, copy_row and sum_rows of rows.h do. Rows that do not begin at a multiple of 32 bytes are never written past the
 // caches.
 void lerp(const Half* from, const Half* to, float fraction, Half* out, int64_t dims, bool past_caches);
 void lerp(const BFloat16* from, const BFloat16* to, float fraction, BFloat16* out, int64_t dims, bool past_caches);
 void lerp(const float* from, const float* to, float fraction, float* out, int64_t dims, bool past_caches);
+void copy(const Half* from, Half* out, int64_t dims, bool past_caches);
+void copy(const BFloat16* from, BFloat16* out, int64_t dims, bool past_caches);
+void copy(const float* from, float* out, int64_t dims, bool past_caches);
 void sum(const Half* const* rows, const float* weights, int64_t count, Half* out, int64_t dims, bool past_caches);
 void sum(const BFloat16* const* rows, const float* weights, int64_t count, BFloat16* out, int64_t dims,
          bool past_caches);
 void sum(const float* const* rows, const float* weights, int64_t count, float* out, int64_t dims, bool past_caches);
-
-// Copies past the caches, if `out` begins at a multiple of 32 bytes.
-void copy(const void* from, void* out, int64_t bytes);
 
 // Makes what was written past the caches visible to other threads.
 void fence();
