@@ -79,6 +79,11 @@ def _counted(lengths: Any, like: Tensor) -> Tensor:
     try:
         if isinstance(lengths, (list, tuple)):
             lengths = [x.item() if isinstance(x, Tensor) and x.ndim == 0 else x for x in lengths]
+        if torch.compiler.is_compiling():  # values are looked at when the graph runs
+            given = torch.as_tensor(lengths)
+            if given.dtype == torch.bool:
+                return _of_mask(given, "the batch", like)
+            return given if given.ndim else given.expand(like.shape[0])
         array = np.asarray(lengths)
     except (ValueError, TypeError, OverflowError) as error:
         raise TypeError(f"lengths is {lengths!r}; {_LENGTHS}") from error

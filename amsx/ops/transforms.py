@@ -17,7 +17,8 @@ from torch.autograd import forward_ad
 
 Gradients = tuple[Tensor | None, ...]  # one for each input
 _C: Any = torch._C
-_unpack_dual: Any = forward_ad.unpack_dual  # torch gives it no types
+_unpack_dual: Any = forward_ad.unpack_dual  # torch gives these no types
+_set_fwd_grad_enabled: Any = forward_ad._set_fwd_grad_enabled
 
 
 def refuse_tangent(name: str, x: Any) -> None:
@@ -39,8 +40,12 @@ def differentiable(op: Any, gradient: Callable[..., Gradients], keep: Callable[.
             return op.redispatch(keys & _C._after_autograd_keyset, *inputs)
 
     def forward(ctx: Any, *inputs_and_keys: Any) -> Any:
-        inputs = inputs_and_keys[:-1]
-        output = below(inputs_and_keys[-1], inputs)
+        inputs, keys = inputs_and_keys[:-1], inputs_and_keys[-1]
+        if _C._are_functorch_transforms_active():  # the levels below this one have modes of their own
+            with torch.enable_grad(), _set_fwd_grad_enabled(True):
+                output = below(keys, inputs)
+        else:
+            output = below(keys, inputs)
         if keep is not None:
             keep(ctx, inputs, output)
         return output

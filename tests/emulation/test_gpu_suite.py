@@ -16,7 +16,6 @@ from ops.cases import FACTORS
 
 test_one_video_and_an_empty_batch = test_cuda.test_one_video_and_an_empty_batch
 test_non_contiguous_and_unaligned_inputs = test_cuda.test_non_contiguous_and_unaligned_inputs
-test_devices_that_differ_are_refused = test_cuda.test_devices_that_differ_are_refused
 test_random_aggregation = test_cuda.test_random_aggregation
 test_gradients_of_sampling = test_cuda.test_gradients_of_sampling
 test_gradients_of_the_parts = test_cuda.test_gradients_of_the_parts
