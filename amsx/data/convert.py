@@ -61,8 +61,17 @@ def _given(options: BundlePolicies) -> dict[str, Any]:
 def _read_again(
     dataset: Dataset, root: Path, to: str, options: dict[str, Any]
 ) -> tuple[dict[str, Any], Dataset, list[str]]:
-    """The options that are needed to read the written folder, the data set read with them, and what is lost."""
-    again = read_dataset(root, to, **options, unlabelled="skip")
+    """The options that are needed to read the written folder, the data set read with them, and what is lost.
+
+    Whoever writes a folder knows how its arrays lie, so a reader that asks about `transpose` is told.
+    """
+    try:
+        again = read_dataset(root, to, **options, unlabelled="skip")
+    except ValueError:
+        if "transpose" in options:
+            raise
+        options = {**options, "transpose": False}
+        again = read_dataset(root, to, **options, unlabelled="skip")
     lost = _differences(dataset, again)
     try:
         plain = read_dataset(root, to, unlabelled="skip")

@@ -32,6 +32,7 @@ command; "skip" leaves the video out and notes how many and which.
 | a listed video that the annotation lacks | ValueError |
 | an annotated video that no split file lists | left out and noted |
 | a subset of an unknown name | ValueError, or say with subsets= what it is |
+| a video of which the annotation names no subset | that of a list beside it, noted; else ValueError |
 | two sources of labels or subsets that disagree | the reader says which counts, or an option does; noted |
 """
 

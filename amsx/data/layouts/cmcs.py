@@ -41,6 +41,7 @@ from amsx.data.layouts.shared.assembly import (
 from amsx.data.layouts.shared.class_files import class_files, read_class_files, with_meta
 from amsx.data.layouts.shared.frame_grid import frame_grid, timebases_from_frames
 from amsx.data.layouts.shared.layout import RGB_FLOW, FilePolicies, Layout
+from amsx.data.layouts.shared.subset_lists import with_listed_subsets
 from amsx.data.videos import Dataset, Subset
 from amsx.file_names import video_file
 from amsx.files import visible
@@ -119,7 +120,8 @@ def _annotation(root: Path, given: Path | None, fps: float | None) -> tuple[dict
     candidates = annotation_files(root) if given is None else [given]
     if len(candidates) == 1 and not candidates[0].is_dir():
         database = read_database(candidates[0])
-        return database.entries, list(database.notes)
+        listed, notes = with_listed_subsets(database.entries, root, candidates[0])
+        return listed, [*database.notes, *notes]
     texts = class_files(given or root) if given is not None or not candidates else []
     if not texts:
         raise candidates_error(candidates, root, "annotation")

@@ -115,7 +115,9 @@ def write(dataset: Dataset, root: Path) -> Options:
     mapping = "".join(f"{number} {name}\n" for number, name in enumerate([background, *names]))
     write_text(root / "mapping.txt", mapping)
     used = [background] if any(background in own for own in rows.values()) else []
-    return Options(fps=fps, background=used, stride=stride, num_frames=stride, split=split_option(dataset))
+    return Options(
+        fps=fps, background=used, stride=stride, num_frames=stride, split=split_option(dataset), transpose=True
+    )
 
 
 def _subsets(root: Path, fold: int | None) -> dict[str, Subset]:

@@ -92,8 +92,9 @@ def subset_roles(
         unnamed = [video for video, entry in entries.items() if not entry.subset]
         if unnamed:
             raise ValueError(
-                f"the annotation names no subset of {len(unnamed)} videos, {unnamed[0]!r} first; "
-                """say with subsets={"": "train"} or {"": "test"} what they are"""
+                f"the annotation names no subset of {len(unnamed)} videos, {unnamed[0]!r} first; list them in files "
+                "split_train.txt and split_test.txt or in a CSV with the columns video and subset, or say with "
+                """subsets={"": "train"} or {"": "test"} what they are"""
             )
         kinds = {kind: {name for name in written if name.lower() in names} for kind, names in KINDS.items()}
         unknown = sorted(written - set().union(*kinds.values()))

@@ -22,6 +22,7 @@ from amsx.data.arrays import HDF5, USUAL_KEYS, array_names, choose_key, load_val
 from amsx.data.features import FeatureArray, FeatureFile
 from amsx.data.layouts.shared.assembly import candidates_error, shortened, unlisted_features
 from amsx.data.layouts.shared.stream_names import stream_in, stream_left_open, stream_of, without_stream
+from amsx.data.layouts.shared.video_tables import subset_columns
 from amsx.files import visible
 
 FEATURES = "features"  # the name of a stream that no name tells
@@ -96,7 +97,12 @@ class Places:
 def feature_folders(root: Path, kinds: Collection[str]) -> list[Path]:
     """`root`, the folders in it and those of streams further down, of which each holds a file of one of `kinds`."""
     folders = [root, *_below(root, 1)]
-    return [f for f in folders if any(path.suffix in kinds and path.is_file() for path in visible(f, "*"))]
+    return [f for f in folders if any(_may_be_features(path, kinds) for path in visible(f, "*"))]
+
+
+def _may_be_features(path: Path, kinds: Collection[str]) -> bool:
+    """Whether a path is a file of one of the kinds, and no table of videos."""
+    return path.suffix in kinds and path.is_file() and (path.suffix != ".csv" or subset_columns(path) is None)
 
 
 def _below(folder: Path, depth: int, of_stream: bool = False) -> list[Path]:

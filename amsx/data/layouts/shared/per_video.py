@@ -28,6 +28,7 @@ from amsx.data.layouts.shared.frame_grid import timebases_from_frames
 from amsx.data.layouts.shared.given_streams import given_places
 from amsx.data.layouts.shared.layout import FilePolicies
 from amsx.data.layouts.shared.split_files import has_splits
+from amsx.data.layouts.shared.subset_lists import with_listed_subsets
 from amsx.data.layouts.shared.two_streams import split_streams
 from amsx.data.videos import Dataset, Subset
 
@@ -80,9 +81,9 @@ def read_per_video(
     given = None if options.annotation is None else Path(options.annotation)
     path = given or only_candidate(annotation_files(root), root, "annotation")
     database = read_database(path)
-    entries = database.entries
+    entries, list_notes = with_listed_subsets(database.entries, root, path)
     roles, role_notes = subset_roles(entries, options.subsets)
-    notes = [*database.notes, *role_notes]
+    notes = [*database.notes, *list_notes, *role_notes]
     chosen = {name: roles[entry.subset] for name, entry in entries.items() if entry.subset in roles}
     places, names, place_notes = _places(root, list(entries), kinds, options, key)
     notes += place_notes
