@@ -24,6 +24,10 @@ _FOREIGN = {  # how files begin that are of a known kind and hold nothing that c
     b"\xfd7zXZ": "a file compressed by xz",
 }
 _PICKLES = {".pkl", ".pickle", ".p"}
+_ADVICE = {  # what to do about a pickle that asks for more than plain values
+    "pandas": "; a data frame is read from a CSV, which `frame.to_csv('predictions.csv')` writes",
+    "torch": "; tensors are read as NumPy arrays, which `tensor.cpu().numpy()` makes of them before they are pickled",
+}
 _DELIMITERS = (",", "\t", ";")
 _KNOWN = "JSON, JSON lines, a pickle, a CSV or TSV with a header, or lines 'video start end class score'"
 
@@ -56,7 +60,11 @@ def read_contents(path: str | Path) -> Contents:
             raise ValueError(f"{name}: an array of shape {array.shape} of {array.dtype}; expected {_KNOWN}")
         return Contents(array.item(), "NumPy file")
     if content[:1] == b"\x80" or suffix in _PICKLES:
-        return Contents(read_pickle(io.BytesIO(content), path), "pickle")
+        try:
+            return Contents(read_pickle(io.BytesIO(content), path), "pickle")
+        except ValueError as error:
+            advice = next((advice for module, advice in _ADVICE.items() if f"asks for {module}." in str(error)), "")
+            raise ValueError(f"{error}{advice}") from None
     text = as_text(content, name)
     del content, packed
     return _of_text(text, name)

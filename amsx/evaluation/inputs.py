@@ -8,7 +8,7 @@ import numpy as np
 from amsx.evaluation.columns import Columns, Source, listing
 from amsx.evaluation.ground_truth import GroundTruth, read_ground_truth
 from amsx.evaluation.labels import resolve_labels
-from amsx.evaluation.plausibility import likely_labels, notes_on_losses
+from amsx.evaluation.plausibility import likely_labels, likely_videos, notes_on_losses
 from amsx.evaluation.predictions import Detections, read_predictions
 from amsx.evaluation.selection import DEFAULT_SELECTION, ClassList, Selection, spelt_as
 
@@ -107,6 +107,7 @@ def _check_common(detections: Columns, name: str, truth: GroundTruth) -> None:
         raise ValueError(
             f"{name} holds none of the videos of {truth.name} that are scored: it has "
             f"{listing(detections.videos)}, expected {listing(truth.videos)}"
+            + "".join(f"; {pair}" for pair in likely_videos(detections.videos, truth)[:1])
         )
     if detections.labels and not set(detections.labels) & truth.known_labels:
         pairs = [f"{label!r} probably means {name!r}" for label, name in likely_labels(detections, truth).items()]

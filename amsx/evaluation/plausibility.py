@@ -108,13 +108,19 @@ def _unknown_videos(scored: Columns, truth: GroundTruth) -> list[str]:
         f"{counts[outside].sum()} detections can find nothing in videos that the ground truth does not know: "
         f"{listing(unknown)}"
     )
-    known = {_stem(video): video for video in truth.videos}
-    pairs = [f"{video!r} probably means {known[_stem(video)]!r}" for video in unknown if _stem(video) in known]
+    pairs = likely_videos(unknown, truth)
     if pairs:
         return [f"{WARNING}{sentence}; {pairs[0]}"]
-    if outside.sum() > UNKNOWN * len(named):
+    unheard_of = set(unknown) - set(truth.ambiguous_elsewhere.videos)
+    if len(unheard_of) > UNKNOWN * len(named):
         return [f"{WARNING}{sentence}; are their ids spelt otherwise there?"]
     return [sentence]
+
+
+def likely_videos(unknown: Collection[str], truth: GroundTruth) -> list[str]:
+    """Which ids of the ground truth are meant by those `unknown` to it that differ in case, folder or suffix alone."""
+    known = {_stem(video): video for video in truth.videos}
+    return [f"{video!r} probably means {known[_stem(video)]!r}" for video in unknown if _stem(video) in known]
 
 
 def _stem(video: str) -> str:

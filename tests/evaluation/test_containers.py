@@ -156,6 +156,8 @@ class Evil:
     [
         (pickle.dumps(Evil()), "refused, it asks for builtins.print"),
         (b"\x80\x04\x95\x10\x00\x00\x00", "not a readable pickle"),
+        (b"\x80\x02cpandas.core.frame\nDataFrame\n.", r"asks for pandas.*`frame.to_csv\('predictions.csv'\)`"),
+        (b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n.", r"asks for torch.*`tensor.cpu\(\).numpy\(\)`"),
         (pickle.dumps(3), "holds a int; expected a JSON object"),
         (gzip.compress(b"{}")[:-9], "cannot be unpacked as gzip"),
         (b"PK\x03\x04....", "is a zip archive, as torch.save"),

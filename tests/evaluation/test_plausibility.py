@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from amsx.evaluation import evaluate
+from amsx.evaluation import Selection, evaluate
 from amsx.evaluation.explain import explain
 from amsx.evaluation.tables import format_table
 
@@ -126,3 +126,11 @@ def test_videos_that_the_ground_truth_does_not_know() -> None:
     assert some.warnings[0].endswith("'w', 'x', 'y', ...; are their ids spelt otherwise there?")
     files = evaluate(all_of([*ids[1:], "V0.mp4"]), many(40), tiou=0.5)
     assert "'V0.mp4' probably means 'v0'" in files.warnings[0]
+    with pytest.raises(ValueError, match=r"holds none of the videos.*'V1\.mp4' probably means 'v1'"):
+        evaluate(all_of(["V1.mp4", "V2.mp4"]), many(40))
+
+
+def test_a_video_of_the_ambiguous_file_is_no_stranger() -> None:
+    selection = Selection(ambiguous={"x": [[10, 20]]})
+    result = evaluate(all_of(["v0", "x"]), many(1), "thumos14-official", tiou=0.5, selection=selection)
+    assert (result.average, result.warnings) == (100.0, [])
