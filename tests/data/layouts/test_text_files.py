@@ -7,6 +7,7 @@ import pytest
 from data.layouts import made_up
 
 from amsx.data.layouts import read_dataset
+from amsx.data.layouts.shared.assembly import shortened
 from amsx.evaluation import Selection, evaluate
 
 FORMS = {"windows": ("utf-8-sig", "\r\n"), "powershell": ("utf-16", "\r\n"), "old macintosh": ("utf-8", "\r")}
@@ -62,3 +63,7 @@ def test_names_in_arrays_that_are_not_utf8_are_refused_by_file(tmp_path, layout,
     where = "subset" if file == "subset" else f"{file}.npy"
     with pytest.raises(ValueError, match=rf"{where}, line 1, column 1: the byte 0xe9 is not UTF-8"):
         read_dataset(tmp_path)
+
+
+def test_ids_with_line_ends_are_quoted_in_notes():
+    assert shortened(["a b", "篮", "c\n\x1b[31m", "d", "e"]) == "a b, 篮, 'c\\n\\x1b[31m', and 2 more"

@@ -211,10 +211,10 @@ def candidates_error(paths: Sequence[Path], root: Path, option: str) -> ValueErr
 
 
 def shortened(items: Iterable[str], count: int = 3) -> str:
-    """The first few of `items` as text, and how many more there are."""
+    """The first few of `items` as text, and how many more there are; those with line ends and the like are quoted."""
     items = list(items)
     more = f", and {len(items) - count} more" if len(items) > count else ""
-    return ", ".join(items[:count]) + more
+    return ", ".join(item if item.isprintable() else repr(item) for item in items[:count]) + more
 
 
 def check_policy(name: str, value: str) -> None:
