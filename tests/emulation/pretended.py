@@ -11,7 +11,7 @@ from emulation.device import EmulatedDevice, native
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-_FACTORIES = {torch.zeros, torch.ones, torch.rand, torch.randn, torch.tensor, torch.arange}
+_FACTORIES = {torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn, torch.tensor, torch.arange}
 
 
 class OnDevice(torch.Tensor):

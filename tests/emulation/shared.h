@@ -15,8 +15,7 @@ inline void __asan_unpoison_memory_region(const void volatile*, size_t) {}
 
 namespace emulation {
 
-constexpr size_t kSharedLimit =
-    48 * 1024;  // bytes of a block, of which nvcc and a launch without more ado allow no more
+constexpr size_t kSharedLimit = 48 * 1024;  // bytes of a block, beyond which a GPU wants to be asked first
 
 // Not a number in any floating-point type; small and negative in all; large and positive in most.
 constexpr unsigned char kGarbage[] = {0xff, 0xa5, 0x7e};
