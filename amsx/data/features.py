@@ -28,13 +28,12 @@ class FeatureFile:
         """The features in the file `path`. Only its header is read where the format has one (npy, npz, h5).
 
         FileNotFoundError where there is no file. ValueError where it holds no array of real numbers, where the array is
-        empty or does not have two axes beside those of length 1 (three with `variants`, the views being the first), and
-        where the file is shorter than its header says.
+        empty or does not have two axes beside those of length 1, and where the file is shorter than its header says.
+        With `variants`, an axis of views may come first.
         """
         shape, _, form = inspect_array(path, key)
-        if variants and len(shape) != 3:
-            raise ValueError(f"{path}: shape {shape}, expected (views, snippets, channels)")
-        if not variants and len(shape) != 2:
+        variants = variants and len(shape) != 2  # of one view alone there may be no axis
+        if len(shape) != (3 if variants else 2):
             form = f"axes of length 1, from arrays of {len(shape)} axes"
         return cls(path, two_axes(shape[1:] if variants else shape, str(path)), key=key, variants=variants, form=form)
 
@@ -50,7 +49,7 @@ class FeatureFile:
         """The features, (n, D) float32; ValueError where the file changed or a value is NaN or infinite."""
         whole = read_array(self.path, self.key)
         changed = f"{self.path}: shape {whole.shape} is not what it was when the data set was read"
-        array = whole[0] if self.variants and whole.ndim == 3 and len(whole) else whole
+        array = whole[0] if self.variants and whole.ndim > 2 and len(whole) else whole
         try:
             array = array.reshape(two_axes(array.shape, str(self.path)))
         except ValueError as error:

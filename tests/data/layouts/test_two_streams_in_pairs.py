@@ -75,6 +75,7 @@ def in_one_h5(root, videos, file, name):
     """Files of many videos: {0} is the stream, {1} the id, {2} the subset."""
     for v in videos:
         for stream in STREAMS:
+            (root / file.format(stream, v.id, v.subset)).parent.mkdir(parents=True, exist_ok=True)
             in_h5(root / file.format(stream, v.id, v.subset), {name.format(stream, v.id): getattr(v, stream)})
 
 
@@ -102,6 +103,7 @@ WAYS: dict[str, Any] = {
     "suffixes after hyphens": (in_files, "features/{1}-{0}", ".pt"),
     "suffixes after v_": (in_files, "features/v_{1}_{0}", ".pkl"),
     "prefixes": (in_files, "{0}_{1}"),
+    "files in folders": (in_one_h5, "{0}/{2}.h5", "{1}"),
     "tables": (in_files, "{0}/{1}", ".csv"),
     "npz": (in_dicts, ".npz"),
     "npz of other names": (in_dicts, ".npz", ("rgb_features", "flow_features")),
@@ -165,9 +167,6 @@ def with_splits(root, videos):
 def test_layouts_with_split_files_find_them_too(tmp_path, layout, way):
     videos = made_up.make(width=2, train=3, test=2)
     make, *arguments = way
-    if make is in_one_h5:
-        for place in ("train", "test") if layout == "acm_net" else ("features",):
-            (tmp_path / place).mkdir()
     with_splits(tmp_path, videos)
     make(tmp_path, videos, *arguments)
     data = read_dataset(tmp_path)
@@ -234,6 +233,14 @@ def test_one_stream_alone_has_its_name(videos, tmp_path):
         made_up.save(tmp_path / "i3d_flow" / f"{v.id}.npy", v.flow)
     with pytest.raises(ValueError, match="the features are apart already, as flow and rgb"):
         read_dataset(tmp_path, split=True)
+
+
+def test_optical_flow_is_flow(videos, tmp_path):
+    annotate(tmp_path, videos)
+    for v in videos:
+        made_up.save(tmp_path / "features" / f"{v.id}_rgb.npy", v.rgb)
+        made_up.save(tmp_path / "features" / f"{v.id}_optical_flow.npy", v.flow)
+    assert_apart(read_dataset(tmp_path), videos)
 
 
 def test_a_key_takes_one_array_alone(videos, tmp_path):

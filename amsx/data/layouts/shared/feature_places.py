@@ -11,6 +11,7 @@ A file of all videos may be a dict in npz, pt, pkl or npy as well. A place is a 
 of the array in it. Folders, files and arrays are of a stream where rgb or flow is a word of their name.
 """
 
+import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,7 +24,7 @@ from amsx.data.features import FeatureArray, FeatureFile
 from amsx.data.layouts.shared.assembly import candidates_error, shortened, unlisted_features
 from amsx.data.layouts.shared.stream_names import stream_in, stream_left_open, stream_of, without_stream
 from amsx.data.layouts.shared.video_tables import subset_columns
-from amsx.files import visible
+from amsx.files import is_hidden, visible
 
 FEATURES = "features"  # the name of a stream that no name tells
 DEPTH = 2  # folders below the data set's in which those of streams may lie
@@ -96,8 +97,15 @@ class Places:
 
 def feature_folders(root: Path, kinds: Collection[str]) -> list[Path]:
     """`root`, the folders in it and those of streams further down, of which each holds a file of one of `kinds`."""
-    folders = [root, *_below(root, 1)]
-    return [f for f in folders if any(_may_be_features(path, kinds) for path in visible(f, "*"))]
+    return [folder for folder in (root, *_below(root, 1)) if _holds(folder, kinds)]
+
+
+def _holds(folder: Path, kinds: Collection[str]) -> bool:
+    """Whether a folder holds a file of one of `kinds`. It may hold very many, so that one is enough."""
+    if not folder.is_dir():
+        return False
+    with os.scandir(folder) as entries:
+        return any(not is_hidden(e.name) and _may_be_features(Path(e.path), kinds) for e in entries)
 
 
 def _may_be_features(path: Path, kinds: Collection[str]) -> bool:
@@ -107,12 +115,15 @@ def _may_be_features(path: Path, kinds: Collection[str]) -> bool:
 
 def _below(folder: Path, depth: int, of_stream: bool = False) -> list[Path]:
     """The folders in a folder, and down to a depth those that a stream's name is a part of."""
+    if not folder.is_dir():
+        return []
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in entries if entry.is_dir() and not is_hidden(entry.name))
     found = []
-    for path in visible(folder, "*"):
-        if path.is_dir():
-            named = of_stream or stream_in(path.name) is not None
-            found += [path] if named or depth == 1 else []
-            found += _below(path, depth + 1, named) if depth < DEPTH else []
+    for name in names:
+        named = of_stream or stream_in(name) is not None
+        found += [folder / name] if named or depth == 1 else []
+        found += _below(folder / name, depth + 1, named) if depth < DEPTH else []
     return found
 
 

@@ -4,7 +4,10 @@ import re
 from collections.abc import Iterable
 
 WORD = re.compile(r"(?<![a-z])(?:[Oo]ptical)?(rgb|Rgb|RGB|flow|Flow|FLOW)(?![a-z])")
-AFFIX = re.compile(r"(?P<before>rgb|flow)[_.-](?P<id>.+)|(?P<base>.+)[_.-](?P<after>rgb|flow)", re.IGNORECASE)
+OPTICAL = r"(?:opt(?:ical)?[_.-]?)?"
+AFFIX = re.compile(
+    rf"{OPTICAL}(?P<before>rgb|flow)[_.-](?P<id>.+)|(?P<base>.+?)[_.-]{OPTICAL}(?P<after>rgb|flow)", re.IGNORECASE
+)
 
 
 def stream_in(name: str) -> str | None:
