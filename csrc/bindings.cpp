@@ -183,9 +183,11 @@ int64_t run(const char* name, const py::tuple& groups) {
 #else
 #define AMSX_CUDA_TWIN(name) nullptr
 #endif
-#define AMSX_DEFINE(name, ...) \
-    m.def(#name,               \
-          [](const py::tuple& groups) { return run<&cpu::name, AMSX_CUDA_TWIN(name), __VA_ARGS__>(#name, groups); })
+#define AMSX_DEFINE(name, ...)                                                                                     \
+    m.def(                                                                                                         \
+        #name,                                                                                                     \
+        [](const py::tuple& groups) { return run<&cpu::name, AMSX_CUDA_TWIN(name), __VA_ARGS__>(#name, groups); }, \
+        py::arg("groups"))
 
 py::dict build() {
     py::dict facts;
@@ -210,7 +212,8 @@ PYBIND11_MODULE(_C, m) {
     m.doc() = "The native kernels of amsx: the fields of an operation's parameters in, a fault out (0: none).";
     m.def("build", &build, "What was compiled, with what, and why not the rest.");
     m.def("isa", &isa_in_use, "The instruction set that the CPU kernels use. ValueError if AMSX_ISA names none.");
-    m.def("use_isa", &use_isa, "Makes the CPU kernels use one of build()['isas']. ValueError if it is none of them.");
+    m.def("use_isa", &use_isa, py::arg("name"),
+          "Makes the CPU kernels use one of build()['isas']. ValueError if it is none of them.");
     AMSX_OPERATIONS(AMSX_DEFINE)
     use_isa_of_the_environment();
 }

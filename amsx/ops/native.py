@@ -13,7 +13,6 @@ from torch import Tensor
 try:
     import amsx._C as _C
 except ImportError as error:  # raised when an op is called: `amsx info` and the pure-Python parts still work
-    _C = None
     LOAD_ERROR: ImportError | None = error
 else:
     LOAD_ERROR = None
@@ -227,7 +226,7 @@ def refusal(fault: int, video: int, snippets: int) -> ValueError:
 
 
 def _core() -> Any:
-    if _C is None:
+    if LOAD_ERROR is not None:
         raise ImportError(
             f"the native core amsx._C could not be loaded ({LOAD_ERROR}); install amsx with `pip install .` "
             "rather than importing it from its source folder"

@@ -11,13 +11,9 @@ NVCC = shutil.which("nvcc") or shutil.which("/usr/local/cuda/bin/nvcc")
 
 
 def architectures() -> list[str]:
-    """Those that CMakeLists.txt builds for, as far as this nvcc knows them."""
-    lines = [
-        line for line in (CSRC.parent / "CMakeLists.txt").read_text().splitlines() if "APPEND" in line or "set(" in line
-    ]
-    built = {
-        a for line in lines if "CMAKE_CUDA_ARCHITECTURES" in line for a in re.findall(r"\b(\d+)(?:-real|\b)", line)
-    }
+    """Those that CMake builds for by default, as far as this nvcc knows them."""
+    lines = (CSRC.parent / "cmake" / "CudaArchitectures.cmake").read_text().splitlines()
+    built = {a for line in lines if "set(architectures " in line for a in re.findall(r"\b(\d+)(?:-real|\b)", line)}
     known = set(re.findall(r"sm_(\d+)", run(str(NVCC), "--list-gpu-code").stdout))
     return sorted(built & known, key=int)
 
