@@ -24,6 +24,7 @@ MOVED = 0.05  # points of mAP; less than this is not worth a note
 
 _ALL_ORDERS = 720  # of a class: so many are all tried
 _RANKED = 1 << 19  # detections that are ranked in all orders of a class, or in all random orders, at most
+_MATCHED = 1 << 21  # pairs of a detection and an instance, over all thresholds; beyond it the lowest are left out
 _RANDOM = range(2, 51)  # how many random orders are tried, as fits the number of detections
 
 
@@ -92,14 +93,18 @@ def range_over_orders(
         low[c], high[c], mean[c] = scores.min(axis=0), scores.max(axis=0), scores.mean(axis=0)
     n_random = 0
     if many:
-        affected = _Affected(matches, np.flatnonzero(np.isin(label, many)), group, protocol, thresholds)
-        n_random = int(np.clip(_RANKED // len(affected.rows), _RANDOM.start, _RANDOM.stop - 1))
-        total = np.zeros_like(ap)
+        rows = np.flatnonzero(np.isin(label, many))
+        ks = _affordable(matches.pairs, thresholds)
+        affected = _Affected(matches, rows, group, protocol, thresholds, ks)
+        size = max(len(affected.rows), len(affected.pairs.tiou))
+        n_random = int(np.clip(_RANKED // size, _RANDOM.start, _RANDOM.stop - 1))
+        total = np.zeros((len(ap), len(ks)))
         for scores in affected.in_random_orders(n_random):
             total += scores
-            high, low = np.maximum(high, scores), np.minimum(low, scores)
-        low, high = np.minimum(low, affected.in_worst_orders()), np.maximum(high, affected.with_hits_first())
-        mean[many] = total[many] / n_random
+            high[:, ks], low[:, ks] = np.maximum(high[:, ks], scores), np.minimum(low[:, ks], scores)
+        low[:, ks] = np.minimum(low[:, ks], affected.in_worst_orders())
+        high[:, ks] = np.maximum(high[:, ks], affected.with_hits_first())
+        mean[np.ix_(many, ks)] = total[many] / n_random
     return Range(low.mean(axis=0), high.mean(axis=0), mean.mean(axis=0), n_tied, n_random)
 
 
@@ -142,6 +147,18 @@ def _in_all_orders(
     return 100 * ap.reshape(len(thresholds), n_orders).T
 
 
+def _affordable(pairs: Pairs, thresholds: list[float]) -> list[int]:
+    """The thresholds to look at, by index, highest first: all but those of too many pairs to match again and again."""
+    ks: list[int] = []
+    n_pairs = 0
+    for k in np.argsort(thresholds)[::-1].tolist():
+        n_pairs += int((pairs.tiou >= thresholds[k]).sum())
+        if ks and n_pairs > _MATCHED:
+            break
+        ks.append(k)
+    return ks
+
+
 class _Affected:
     """The detections of classes with equal scores, to be scored in other orders."""
 
@@ -152,11 +169,12 @@ class _Affected:
         group: NDArray[np.int64],
         protocol: Protocol,
         thresholds: list[float],
+        ks: list[int],
     ) -> None:
         place = np.full(len(group), -1)
         place[rows] = np.arange(len(rows))
-        inside = np.flatnonzero(place[matches.pairs.detection] >= 0)
-        pairs = matches.pairs
+        pairs, low = matches.pairs, min(thresholds[k] for k in ks)
+        inside = np.flatnonzero((pairs.tiou >= low) & (place[pairs.detection] >= 0))
         self.pairs = Pairs(place[pairs.detection[inside]], pairs.instance[inside], pairs.tiou[inside])
         self.rows = rows
         self.first = np.unique(group[rows], return_index=True)[1]  # where each group begins
@@ -164,12 +182,12 @@ class _Affected:
         self.matches = replace(
             matches,
             detections=matches.detections.rows(rows),
-            instance=matches.instance[:, rows],
-            counted=matches.counted[:, rows],
+            instance=matches.instance[ks][:, rows],
+            counted=matches.counted[ks][:, rows],
             ambiguous=matches.ambiguous[rows],
         )
         self.protocol = protocol
-        self.thresholds = thresholds
+        self.thresholds = [thresholds[k] for k in ks]
 
     def in_random_orders(self, n: int) -> Iterator[NDArray[np.float64]]:
         """(C, K) AP in percent in each of n random orders."""
@@ -224,11 +242,13 @@ class _Affected:
 
     def _matched(self, order: NDArray[np.int64], thresholds: list[float]) -> Matches:
         """The matches of the detections in another order."""
-        rank = np.empty_like(order)
-        rank[order] = np.arange(len(order))
-        ranks = rank[self.pairs.detection]
-        place = np.argsort(ranks, kind="stable")
-        pairs = Pairs(ranks[place], self.pairs.instance[place], self.pairs.tiou[place])
+        reach = np.flatnonzero(self.pairs.tiou >= min(thresholds))
+        counts = np.bincount(self.pairs.detection[reach], minlength=len(order))
+        stops, moved = np.cumsum(counts), counts[order]
+        # The pairs of a detection are a run, which moves as a whole.
+        first = (stops - counts)[order] - (np.cumsum(moved) - moved)
+        place = reach[np.repeat(first, moved) + np.arange(len(reach))]
+        pairs = Pairs(np.repeat(np.arange(len(order)), moved), self.pairs.instance[place], self.pairs.tiou[place])
         instance = match(pairs, len(order), len(self.matches.instances), thresholds, self.protocol)
         ambiguous = self.matches.ambiguous[order]
         return replace(self.matches, instance=instance, counted=(instance >= 0) | ~ambiguous)
