@@ -32,10 +32,10 @@ from amsx.data.layouts.shared.annotation_json import (
 )
 from amsx.data.layouts.shared.assembly import ListedVideo, assemble, open_features, shortened, unlisted_features
 from amsx.data.layouts.shared.layout import FilePolicies, Layout
-from amsx.data.layouts.shared.snippet_time import SNIPPET_SECONDS, median_snippet
+from amsx.data.layouts.shared.snippet_time import SNIPPET_SECONDS, median_snippet, stated_timebase
 from amsx.data.layouts.shared.two_streams import joined, split_option, split_streams
 from amsx.data.layouts.shared.windows import CLIP
-from amsx.data.videos import Dataset, Subset, Timebase
+from amsx.data.videos import Dataset, Subset
 from amsx.unpickling import load_npy
 
 ANNOTATION = "annotation.json"
@@ -94,10 +94,10 @@ def read(root: Path, options: Options) -> Dataset:
 
     opened, opening_notes = open_features(listed, options.missing, options.broken, inspect, transpose=options.transpose)
     opened, split_notes = split_streams(opened, options.split)
-    snippet_seconds = options.snippet_seconds
-    if snippet_seconds is None:
-        snippet_seconds = _snippet_seconds(about.get("miscellany"), path)
-    timebase = Timebase(snippet_seconds)
+    given, stated = options.snippet_seconds, about.get("miscellany")
+    if given is None and stated is not None:
+        given = _snippet_seconds(stated, path)
+    timebase = stated_timebase(root, opened, given, SNIPPET_SECONDS)
     notes += opening_notes + split_notes
     return assemble(root, LAYOUT.name, opened, lambda _: timebase, unlabelled=options.unlabelled, notes=notes)
 
@@ -145,9 +145,7 @@ def _check_classes(entries: Mapping[str, Entry], classes: Any, path: Path) -> No
 
 
 def _snippet_seconds(miscellany: Any, path: Path) -> float:
-    """Seconds per snippet as the annotation's `miscellany` says, or the usual value where there is none."""
-    if miscellany is None:
-        return SNIPPET_SECONDS
+    """Seconds per snippet as the annotation's `miscellany` says."""
     try:
         seconds = float(miscellany["len_feature_chunk"]) / float(miscellany["fps_extracted"])
     except (KeyError, TypeError, ValueError, ZeroDivisionError):

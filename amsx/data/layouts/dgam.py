@@ -21,18 +21,21 @@ from amsx.data.arrays import as_bytes, read_name_array, write_array
 from amsx.data.layouts.shared.annotation_json import Entry, all_labels, annotation, read_database, write_database
 from amsx.data.layouts.shared.assembly import ListedVideo, assemble, open_features, shortened, unlisted_features
 from amsx.data.layouts.shared.layout import RGB_FLOW, FilePolicies, Layout
-from amsx.data.layouts.shared.snippet_time import SNIPPET_SECONDS, median_snippet
+from amsx.data.layouts.shared.snippet_time import SNIPPET_SECONDS, median_snippet, stated_timebase
 from amsx.data.layouts.shared.split_files import SUBSETS, write_ids
-from amsx.data.videos import Dataset, Subset, Timebase
+from amsx.data.videos import Dataset, Subset
 from amsx.files import read_names, visible
 from amsx.unpickling import load_npy
+
+ALPHABETICAL = "no classlist: the labels' columns are the classes of gt.json in alphabetical order"
+GUESSED = 0.1  # share of the videos whose labels may differ from gt.json's where the order of the classes is a guess
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options(FilePolicies):
     """What can be said to the reader."""
 
-    snippet_seconds: float = SNIPPET_SECONDS  # from one snippet to the next
+    snippet_seconds: float | None = None  # from one snippet to the next; None: 0.64, unless durations contradict
 
 
 def detect(root: Path) -> bool:
@@ -69,7 +72,15 @@ def read(root: Path, options: Options) -> Dataset:
         if not names:
             notes.append(f"no list of {subset} videos: they are called {subset}_1 to {subset}_{len(rows)}")
     if not named:
-        notes.append("no segments: gt.json with the names of the videos would give them")
+        why = "there is no gt.json" if database is None else "gt.json has none of these videos"
+        notes.append(f"no segments: {why}")
+    if notes and notes[0].startswith(ALPHABETICAL) and named:
+        if len(differing) > GUESSED * named:
+            raise ValueError(
+                f"{root}: there is no classlist, and the labels' columns are not the classes of gt.json in order of "
+                f"the alphabet, by the labels of {len(differing)} of {named} videos; give classlist.txt, a name a line"
+            )
+        notes[0] = f"{ALPHABETICAL}, as the labels of {named - len(differing)} of {named} videos confirm"
     if differing:
         notes.append(
             f"labels differ from those of gt.json in {len(differing)} videos; the label files decide: "
@@ -80,7 +91,7 @@ def read(root: Path, options: Options) -> Dataset:
     notes += unlisted_features(files, (path for video in listed for path in video.paths.values()))
     opened, opening_notes = open_features(listed, options.missing, options.broken, transpose=options.transpose)
     notes += opening_notes
-    timebase = Timebase(options.snippet_seconds)
+    timebase = stated_timebase(root, opened, options.snippet_seconds, SNIPPET_SECONDS)
     return assemble(root, LAYOUT.name, opened, lambda _: timebase, unlabelled=options.unlabelled, notes=notes)
 
 
@@ -123,7 +134,7 @@ def _classes(root: Path, count: int, truth: dict[str, Entry]) -> tuple[list[str]
     elif (root / "classlist.txt").is_file():
         names = read_names(root / "classlist.txt")
     elif len(names := sorted({label for entry in truth.values() for label in entry.labels})) == count:
-        notes.append("no classlist: the labels' columns are taken as the classes of gt.json in alphabetical order")
+        notes.append(f"{ALPHABETICAL}, which nothing tests")
     else:
         names = [f"class_{c:0{len(str(count - 1))}d}" for c in range(count)]
         notes.append(f"no classlist: the classes are called {names[0]} to {names[-1]}")

@@ -30,23 +30,21 @@ from amsx.data.features import FeatureArray
 from amsx.data.layouts.shared.annotation_json import Entry, SubsetNames, all_labels, subset_roles
 from amsx.data.layouts.shared.assembly import (
     ListedVideo,
-    OpenedVideo,
     assemble,
     only_candidate,
     open_features,
     shortened,
 )
 from amsx.data.layouts.shared.layout import BundlePolicies, Layout
-from amsx.data.layouts.shared.snippet_time import SNIPPET_SECONDS, median_snippet
+from amsx.data.layouts.shared.snippet_time import SNIPPET_SECONDS, median_snippet, stated_timebase
 from amsx.data.layouts.shared.two_streams import joined, split_option, split_streams
-from amsx.data.videos import Dataset, Segment, Subset, Timebase
+from amsx.data.videos import Dataset, Segment, Subset
 from amsx.files import visible
 from amsx.records import AMBIGUOUS, label_fault, record_fault
 from amsx.unpickling import load_npy
 
 NEEDED = ("videoname", "subset", "segments", "labels")
 YOUTUBE_ID = 11  # characters at the end of a URL
-DRIFT = 0.1  # share by which durations may contradict the rate of the snippets, at the median
 WRITTEN_NAME = "amsx"  # of the bundle
 WRITTEN_SUBSETS: SubsetNames = {"train": "validation", "test": "test"}
 
@@ -104,8 +102,7 @@ def read(root: Path, options: Options) -> Dataset:
     notes += opening_notes
     opened, split_notes = split_streams(opened, options.split)
     notes += split_notes
-    given = options.snippet_seconds
-    timebase = Timebase(_snippet_seconds(root, opened) if given is None else given)
+    timebase = stated_timebase(root, opened, options.snippet_seconds, SNIPPET_SECONDS)
     return assemble(root, LAYOUT.name, opened, lambda _: timebase, unlabelled=options.unlabelled, notes=notes)
 
 
@@ -248,16 +245,6 @@ def _seconds(value: Any, where: str) -> float:
     if not (math.isfinite(seconds) and seconds > 0):
         raise ValueError(f"{where}: duration must be a positive number of seconds, got {seconds}")
     return seconds
-
-
-def _snippet_seconds(root: Path, opened: Sequence[OpenedVideo]) -> float:
-    ratios = [v.entry.duration / v.length for v in opened if v.entry.duration is not None and v.length > 1 / DRIFT]
-    if ratios and abs(float(np.median(ratios)) / SNIPPET_SECONDS - 1) > DRIFT:
-        raise ValueError(
-            f"{root}: the durations suggest {np.median(ratios):.3g} s per snippet, not the usual {SNIPPET_SECONDS:g}; "
-            "give snippet_seconds"
-        )
-    return SNIPPET_SECONDS
 
 
 LAYOUT = Layout(

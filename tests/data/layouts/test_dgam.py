@@ -45,6 +45,27 @@ def test_labels_that_differ_from_the_annotation_are_counted(root):
     assert any("labels differ from those of gt.json in 1 videos" in note for note in data.notes)
 
 
+def test_the_order_of_the_classes_is_tested_by_the_labels_of_gt_json(root):
+    note = (
+        "no classlist: the labels' columns are the classes of gt.json in alphabetical order, as the labels of 14 of 14"
+    )
+    assert any(text.startswith(note) for text in read_dataset(root).notes)
+    for path in root.glob("*_data/*_labels.npy"):
+        np.save(path, np.load(path)[:, ::-1])
+    with pytest.raises(
+        ValueError, match=r"not the classes of gt\.json in order of the alphabet, .*; give classlist\.txt"
+    ):
+        read_dataset(root)
+
+
+def test_why_there_are_no_segments_is_said_as_it_is(root):
+    for subset in ("train", "test"):
+        (root / f"{subset}_names.txt").unlink()
+    assert "no segments: gt.json has none of these videos" in read_dataset(root).notes
+    (root / "gt.json").unlink()
+    assert "no segments: there is no gt.json" in read_dataset(root).notes
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -1,14 +1,19 @@
 """How long a snippet is: when the usual value stays, when another is derived, when the data is refused."""
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from data.layouts import made_up
 from hypothesis import given
 from hypothesis import strategies as st
 
+from amsx.data.layouts import read_dataset
 from amsx.data.layouts.shared.annotation_json import read_database
 from amsx.data.layouts.shared.snippet_time import seconds_per_snippet
+from amsx.data.videos import Timebase
 
 USUAL = 16 / 25
 
@@ -76,3 +81,25 @@ def test_short_or_few_videos_prove_nothing():
     assert seconds_per_snippet([100] * 9, [40.0] * 9, USUAL) == (USUAL, None)
     assert seconds_per_snippet([], [], USUAL) == (USUAL, None)
     assert seconds_per_snippet([100] * 10, [40.0] * 10, USUAL)[0] == 0.4
+
+
+@pytest.mark.parametrize("layout", ["bas_net", "acm_net", "wtalc", "a2cl_pt", "dgam"])
+@pytest.mark.parametrize(("factor", "fits"), [(1.0, True), (1.05, True), (2.0, False)])
+def test_stated_durations_test_the_usual_value_in_every_layout(tmp_path, layout, factor, fits):
+    videos = [replace(v, duration=v.duration * factor) for v in made_up.make(width=2, train=3, test=2)]
+    getattr(made_up, layout)(tmp_path, videos)
+    for path in tmp_path.glob("annotation.json"):  # A2CL-PT's says the usual value, which would be taken
+        path.write_text(json.dumps({**json.loads(path.read_text()), "miscellany": None}))
+    for path in tmp_path.glob("gt.json"):
+        content = json.loads(path.read_text())
+        for video in videos:
+            content["database"][video.id]["duration"] = video.duration
+        path.write_text(json.dumps(content))
+    if fits:
+        assert read_dataset(tmp_path).videos[0].timebase == Timebase(USUAL)
+    else:
+        with pytest.raises(
+            ValueError, match=r"durations suggest 1\.\d+ s per snippet, not 0\.64; give snippet_seconds"
+        ):
+            read_dataset(tmp_path)
+    assert read_dataset(tmp_path, snippet_seconds=1.28).videos[0].timebase == Timebase(1.28)

@@ -22,6 +22,7 @@ OUTLIERS = 0.02  # share of videos whose annotation may be wrong; in 1 % of THUM
 OVERRUN = 0.05  # share of videos with a segment past the features' end that contradicts the assumed value
 OVERRUN_LEAST = 3  # number of such videos below which nothing is contradicted
 SHORTFALL = 0.9  # of the assumed length; a data set whose best video reaches less contradicts it
+DIFFERING = 0.1  # share by which stated durations may differ from the length of the snippets, in the median video
 WALL = 0.25  # share of videos whose last segment ends within a snippet of the derived end, to believe it
 
 
@@ -73,6 +74,7 @@ def usual_timebase(
     """The timebase of all videos, and notes: snippets of the given length, or else of the usual 0.64 s.
 
     Where the training videos' annotation contradicts the usual length, it is what they force, and a note says so.
+    ValueError where the durations, as far as there are any, contradict it.
     """
     if snippet_seconds is not None:
         return Timebase(snippet_seconds), []
@@ -82,7 +84,23 @@ def usual_timebase(
         derived, note = seconds_per_snippet([video.length for video in train], last_ends, SNIPPET_SECONDS)
     except ValueError as error:
         raise ValueError(f"{root}: {error}") from error
-    return Timebase(derived), [note] if note else []
+    return stated_timebase(root, opened, None, derived), [note] if note else []
+
+
+def stated_timebase(root: Path, opened: Sequence[OpenedVideo], given: float | None, otherwise: float) -> Timebase:
+    """The timebase of snippets of the `given` length, or else of `otherwise`, which the durations must not contradict.
+
+    ValueError where the median video that states its duration, and has more than 10 snippets, differs by over a tenth.
+    """
+    if given is not None:
+        return Timebase(given)
+    ratios = [v.entry.duration / v.length for v in opened if v.entry.duration is not None and v.length > 1 / DIFFERING]
+    if ratios and abs(float(np.median(ratios)) / otherwise - 1) > DIFFERING:
+        raise ValueError(
+            f"{root}: the durations suggest {np.median(ratios):.3g} s per snippet, not {otherwise:g}; "
+            "give snippet_seconds"
+        )
+    return Timebase(otherwise)
 
 
 def median_snippet(dataset: Dataset) -> float:
