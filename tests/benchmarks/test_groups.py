@@ -20,6 +20,7 @@ QUICK = Settings(threads=1, repeats=2, quick=True)
 EXCUSED = {
     "launches": "CUDA alone",
     "kernels": "CUDA alone",
+    "machine-code": "no nv",
     "memory": "cannot be reset here",
     "evaluation": "pip install pandas",
 }
