@@ -95,7 +95,7 @@ struct AggregateParams : Shape {
     field(Dtype, weights_dtype);   /* also of the timestamps */                                              \
     field(void*, timestamps);      /* (B, T) contiguous, or null */                                          \
     field(int64_t, interp_factor); /* H; 0: the continuous limit */                                          \
-    field(int64_t*, scratch);      /* (B, T); CUDA with timestamps only */
+    field(int64_t*, scratch);      /* (2, B, T); CUDA only */
 struct SamplingParams : AggregateParams {
     AMSX_STRUCT(AggregateParams, AMSX_SAMPLING)
 };
@@ -103,7 +103,8 @@ struct SamplingParams : AggregateParams {
 // The adjoint of Eq. 4, from the gradient of the weights to that of the CAS.
 #define AMSX_WEIGHTS_BACKWARD(field)                                                     \
     field(const void*, grad_weights); /* (B, T) contiguous, of the CAS's compute type */ \
-    field(void*, grad_cas);           /* (B, T, C) contiguous, cas_dtype */
+    field(void*, grad_cas);           /* (B, T, C) contiguous, cas_dtype */              \
+    field(int64_t*, scratch);         /* (4, B, T); CUDA only */
 struct WeightsBackwardParams : AggregateParams {
     AMSX_STRUCT(AggregateParams, AMSX_WEIGHTS_BACKWARD)
 };

@@ -56,9 +56,7 @@ def sampling(
     interp_factor: int,
 ) -> None:
     """Eq. 4 where `cas` is given (otherwise `weights` is read), and Eq. 5 where `timestamps` is given."""
-    scratch = None
-    if timestamps is not None and weights.is_cuda:
-        scratch = torch.empty(weights.shape, dtype=torch.int64, device=weights.device)
+    scratch = _scratch(2, weights)
     _run(
         "sampling",
         weights,
@@ -90,8 +88,8 @@ def adaptive_sample(
     read = _rows(feats, timestamps, out)
     at_weights, at_scratch = read["timestamps"], None  # on the CPU the timestamps overwrite the weights
     if feats.is_cuda:
-        weights, scratch = torch.empty_like(timestamps), torch.empty_like(timestamps, dtype=torch.int64)
-        at_weights, at_scratch = weights.data_ptr(), scratch.data_ptr()
+        weights, scratch = torch.empty_like(timestamps), _scratch(2, timestamps)
+        at_weights, at_scratch = weights.data_ptr(), _address(scratch)
     _run(
         "adaptive_sample",
         feats,
@@ -117,12 +115,17 @@ def weights_backward(
     grad_cas: Tensor,
 ) -> None:
     """The adjoint of Eq. 4."""
+    scratch = _scratch(4, grad_weights)
     _run(
         "weights_backward",
         cas,
         lengths,
         _aggregated(cas, labels, mean),
-        {"grad_weights": grad_weights.data_ptr(), "grad_cas": grad_cas.data_ptr()},
+        {
+            "grad_weights": grad_weights.data_ptr(),
+            "grad_cas": grad_cas.data_ptr(),
+            "scratch": _address(scratch),
+        },
     )
 
 
@@ -130,7 +133,7 @@ def timestamps_backward(
     grad_timestamps: Tensor, weights: Tensor, timestamps: Tensor, lengths: Tensor | None, grad_weights: Tensor
 ) -> None:
     """The adjoint of the continuous Eq. 5."""
-    scratch = torch.empty(weights.shape, dtype=torch.float64, device=weights.device) if weights.is_cuda else None
+    scratch = _scratch(1, weights)
     _run(
         "timestamps_backward",
         weights,
@@ -194,6 +197,11 @@ def _rows(source: Tensor, timestamps: Tensor, out: Tensor) -> dict[str, Any]:
         "timestamps_dtype": _DTYPES[timestamps.dtype],
         "out": out.data_ptr(),
     }
+
+
+def _scratch(count: int, like: Tensor) -> Tensor | None:
+    """Memory that the CUDA kernels need for themselves, (count, B, T) for `like` (B, T); the CPU needs none."""
+    return torch.empty((count, *like.shape), dtype=torch.int64, device=like.device) if like.is_cuda else None
 
 
 def _address(tensor: Tensor | None) -> int | None:

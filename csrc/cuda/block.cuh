@@ -1,4 +1,4 @@
-// Reductions and scans over one block, in a fixed order, which gives the same bits on every run.
+// Reductions, scans and searches of one block, in a fixed order, which gives the same bits on every run.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,24 @@ namespace amsx::cuda {
 constexpr int kBlock = 512;  // threads of the kernels that give one block to a video
 constexpr int kWarps = kBlock / 32;
 constexpr unsigned kAllLanes = 0xffffffffu;
+
+// The video that a block of video_grid() works on; the caller skips those beyond the last.
+__device__ inline int64_t this_video() { return static_cast<int64_t>(blockIdx.z) * gridDim.y + blockIdx.y; }
+
+// The number of this thread in its block.
+__device__ inline int this_thread() { return static_cast<int>(threadIdx.y * blockDim.x + threadIdx.x); }
+
+// Where kernels overlap (launch.h): lets the next kernel on the stream begin, and waits until the one before has ended.
+__device__ inline void let_next_kernel_begin() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+__device__ inline void wait_for_kernel_before() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
 
 struct Add {
     template <typename V>
@@ -28,8 +46,8 @@ __device__ V warp_reduce(V value, Op op) {
     return value;
 }
 
-// The reduction of all threads' values; every thread returns it. `scratch` holds kWarps values.
-template <typename V, typename Op>
+// The reduction of the values of a block of so many warps; every thread returns it. `scratch` holds a value for each warp.
+template <int kWarpsOfBlock = kWarps, typename V, typename Op>
 __device__ V block_reduce(V value, Op op, V* scratch) {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     value = warp_reduce(value, op);
@@ -37,7 +55,7 @@ __device__ V block_reduce(V value, Op op, V* scratch) {
     if (lane == 0) scratch[warp] = value;
     __syncthreads();
     value = scratch[0];
-    for (int w = 1; w < kWarps; ++w) value = op(value, scratch[w]);
+    for (int w = 1; w < kWarpsOfBlock; ++w) value = op(value, scratch[w]);
     return value;
 }
 
@@ -59,6 +77,22 @@ __device__ V block_scan(V value, V* total, V* scratch) {
     }
     *total = sum;
     return before + value;
+}
+
+// Where in [0, n] `below` ends to hold, of which it holds for a first part of the indices and for no others. A whole
+// warp searches: every round of reads that wait for each other leaves a 32nd of the range.
+template <typename Below>
+__device__ int warp_partition(int n, const Below& below) {
+    const int lane = this_thread() % 32;
+    int low = 0, high = n;
+    while (low < high) {
+        const int step = (high - low + 31) / 32, probe = low + lane * step;
+        const int held = __popc(__ballot_sync(kAllLanes, probe < high && below(probe)));
+        if (held == 0) return low;
+        high = low + held * step < high ? low + held * step : high;
+        low += (held - 1) * step + 1;
+    }
+    return low;
 }
 
 }  // namespace amsx::cuda

@@ -32,11 +32,11 @@ class EmulatedDevice:
             self.calls += 1
             own = {"device": 0, "stream": None}
             shape = groups[0]["videos"], groups[0]["snippets"]
-            memory = torch.empty(2, *shape, dtype=torch.float64)  # what native.py allocates for CUDA tensors alone
+            memory = torch.empty(5, *shape, dtype=torch.float64)  # what native.py allocates for CUDA tensors alone
             if any("scratch" in fields for fields in groups):
                 own["scratch"] = memory[0].data_ptr()
             if name == "adaptive_sample":
-                own["weights"] = memory[1].data_ptr()  # at most as wide
+                own["weights"] = memory[4].data_ptr()  # at most as wide
             return function(tuple({key: own.get(key, value) for key, value in fields.items()} for fields in groups))
 
         return call

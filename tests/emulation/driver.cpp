@@ -141,7 +141,7 @@ void drive(const Size& size, Dtype dtype, Dtype real, Dtype stamp) {
     std::vector<uint8_t> labels(B * C);
     for (uint8_t& l : labels) l = uniform() > 0.4;
     if (size.kind == kHostile) store(cas.data() + (B - 1) * cas.stride[0], static_cast<compute_t<E>>(kNan));
-    std::vector<int64_t> scratch(B * T);
+    std::vector<int64_t> scratch(2 * B * T), peaks(4 * B * T);
     std::vector<double> sums(B * T);
     AggregateParams aggregated{};
     static_cast<Shape&>(aggregated) = shape;
@@ -165,7 +165,7 @@ void drive(const Size& size, Dtype dtype, Dtype real, Dtype stamp) {
         for (A& g : grad) g = static_cast<A>(uniform() - 0.5);
         WeightsBackwardParams back{};
         static_cast<AggregateParams&>(back) = p;
-        back.grad_weights = grad.data();
+        back.grad_weights = grad.data(), back.scratch = peaks.data();
         both<E>("weights_backward", cpu::weights_backward, cuda::weights_backward, back,
                 &WeightsBackwardParams::grad_cas, size, C, tolerance);
     }

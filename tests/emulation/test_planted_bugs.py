@@ -30,17 +30,17 @@ BARRIER = "    __syncthreads();\n"
 DIVERGENT = "    if (threadIdx.x < 100) __syncthreads();\n"
 PADDING = "    for (int64_t k = n + threadIdx.x; k < p.snippets && writes; k += kBlock) out[k] = 0;\n"
 SCANNED = "        total += sum;\n    }\n"
-HELD = "        __syncthreads();  // also: the weights may lie where the masses go now\n"
+HELD = "    __syncthreads();  // also: the weights may lie where the masses go now\n"
 FIRST = "    __syncthreads();  // the scratch may still be read from the call before\n"
-OWN = "        if (held != nullptr) weights = reinterpret_cast<A*>(held + kHeld);\n"
+OWN = "        weights = reinterpret_cast<A*>(held + kHeld);\n"
 GUARD = 'if (device != previous_) check(cudaSetDevice(device), "cudaSetDevice");'
 
 BUGS = [
     Bug(
         "reads the row beyond the last",
         "cuda/gather.cu",
-        "at.row + 1 < n ? from[j] + p.source_stride[1] : from[j]",
-        "from[j] + p.source_stride[1]",
+        "read.fraction != 0 && row + 1 < n ? read.from + bytes : read.from",
+        "read.from + bytes",
         "cuda/gather.cu",
         "gather",
         "address",
@@ -107,7 +107,7 @@ BUGS = [
         "divergent block",
     ),
     Bug(
-        "no barrier between the writing and the reading of global memory",
+        "no barrier between cumulating masses and searching them",
         "cuda/timestamps.cu",
         SCANNED + BARRIER,
         SCANNED,
@@ -131,7 +131,7 @@ BUGS = [
         "cuda/block.cuh",
         FIRST,
         "",
-        "cuda/timestamps.cu",
+        "cuda/timestamps_backward.cu",
         "weights_backward",
         "thread",
         "data race",
@@ -149,8 +149,8 @@ BUGS = [
     Bug(
         "no barrier between finding a run's samples and using them",
         "cuda/gather.cu",
-        "__syncthreads();\n    const int64_t begin",
-        "const int64_t begin",
+        "__syncthreads();\n    int begin",
+        "int begin",
         "cuda/gather.cu",
         "gather_backward",
         "thread",
@@ -159,8 +159,8 @@ BUGS = [
     Bug(
         "more shares than there is shared memory for",
         "cuda/gather.cu",
-        "threadIdx.x < kKnown && begin",
-        "begin",
+        "known[kWarpsOfGrad][kKnown]",
+        "known[kWarpsOfGrad][kKnown / 4]",
         "cuda/gather.cu",
         "gather_backward",
         "address",
@@ -177,10 +177,10 @@ BUGS = [
         "data race",
     ),
     Bug(
-        "several blocks cumulate one video in the same memory",
+        "a block reads weights that the next one writes",
         "cuda/timestamps.cu",
-        "if (p.timestamps != nullptr && p.snippets <= kHeld) {",
-        "if (p.timestamps != nullptr) {",
+        "summaries[blockIdx.x + 1].first",
+        "static_cast<double>(weights[behind])",
         "cuda/timestamps.cu",
         "sampling",
         "thread",
@@ -209,8 +209,8 @@ BUGS = [
     Bug(
         "a block larger than the launch bounds",
         "cuda/gather.cu",
-        "__launch_bounds__(kRowThreads)",
-        "__launch_bounds__(kRowThreads / 2)",
+        "__launch_bounds__(kRowThreads, kGatherBlocks)",
+        "__launch_bounds__(kRowThreads / 2, kGatherBlocks)",
         "cuda/gather.cu",
         "gather",
         "address",

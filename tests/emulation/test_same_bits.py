@@ -113,6 +113,33 @@ def test_long_videos(cuda: Cuda, snippets: int, channels: int) -> None:
                 assert torch.equal(bits(a), bits(b))
 
 
+@pytest.mark.parametrize("snippets", [2049, 4609])
+@pytest.mark.parametrize("mean", [False, True])
+def test_videos_in_parts(cuda: Cuda, snippets: int, mean: bool) -> None:
+    """Several blocks share a video that does not fit into one block's memory."""
+    lengths = torch.tensor([snippets, 513, 512, 1, 2048])
+    cas = torch.rand(5, snippets, 3) ** 20  # few snippets hold most of the mass
+    labels = torch.tensor([[1, 0, 1], [1, 1, 1], [0, 0, 0], [0, 1, 0], [1, 0, 0]]).bool()
+    for eta in (0.75, 1e-6):
+        weights = same_bits(cuda, OPS.sampling_weights, cas, labels, lengths, eta, mean)
+        for factor in (0, 20):
+            same_bits(cuda, OPS.sampling_timestamps, weights, lengths, factor)
+            expected = OPS.adaptive_sample(cas, cas, labels, lengths, eta, mean, factor)
+            with cuda():
+                whole = OPS.adaptive_sample(cas, cas, labels, lengths, eta, mean, factor)
+            for a, b in zip(whole, expected, strict=True):
+                assert torch.equal(bits(a), bits(b))
+        grad = torch.rand_like(weights) - 0.5
+        close(cuda, OPS.sampling_weights_backward, grad, cas, labels, lengths, mean)
+
+
+def test_a_peak_that_several_parts_share(cuda: Cuda) -> None:
+    cas = torch.zeros(2, 700, 20)
+    cas[:, 300:, 7] = 1.0  # the first of equals is the peak, and the first channel of equals its channel
+    cas[1, :, 9] = 1.0
+    close(cuda, OPS.sampling_weights_backward, torch.rand(2, 700), cas, None, None, False)
+
+
 def timestamps_of(case: Case, factor: int, dtype: torch.dtype) -> Tensor:
     weights = OPS.sampling_weights(case.cas, case.labels, case.lengths, case.eta, False)
     return OPS.sampling_timestamps(weights, case.lengths, factor).to(dtype)
@@ -215,3 +242,19 @@ def test_no_result_depends_on_the_order_of_the_threads(
         backward = results()
     for a, b in zip(forward, backward, strict=True):
         assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("dims", [3, 64])
+def test_what_is_not_finite_reaches_who_reads_it(cuda: Cuda, dtype: torch.dtype, dims: int) -> None:
+    """A sample at a row's centre does not read the next row, nor does its gradient reach it."""
+    rows = torch.randn(1, 6, dims).to(dtype)
+    rows[0, 2], rows[0, 5] = torch.nan, torch.inf
+    rows[0, 4, 0] = -0.0
+    timestamps = torch.tensor([[0.0, 1.0, 1.5, 3.0, 4.0, 4.0]])
+    for op, wrong in ((OPS.gather, [2]), (OPS.gather_backward, [1, 2, 4])):
+        with cuda():
+            actual = op(rows, timestamps, None)
+        expected = op(rows, timestamps, None)
+        assert torch.equal(torch.nan_to_num(actual, 7.0), torch.nan_to_num(expected, 7.0))
+        assert (~actual.isfinite()).any(dim=2)[0].nonzero().flatten().tolist() == wrong

@@ -75,6 +75,23 @@ def test_a_bad_cas_spoils_its_own_video_alone(cuda: Cuda, mode: str, value: floa
     assert (sampled[1, 555:] == 0).all()
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_a_bad_value_spoils_a_long_video(cuda: Cuda, mode: str) -> None:
+    cas = torch.rand(2, 2100, 4)
+    expected = amsx.adaptive_sample(cas, cas, mode=mode).timestamps
+    cas[1, 1700, 2] = NAN
+    weights = torch.rand(3, 2100) + 0.1
+    weights[0], weights[1, 1000] = 0, INF
+    with cuda():
+        actual = amsx.adaptive_sample(torch.zeros(2, 2100, 1), cas, mode=mode).timestamps
+        of_weights = amsx.sampling_timestamps(weights, mode=mode)
+    assert torch.equal(actual[0], expected[0])
+    assert actual[1].isnan().all()
+    assert torch.equal(of_weights[:1], amsx.sampling_timestamps(torch.ones(1, 2100), mode=mode))
+    assert of_weights[1].isnan().all()
+    assert torch.equal(of_weights[2:], amsx.sampling_timestamps(weights[2:], mode=mode))
+
+
 def test_a_bad_cas_of_one_snippet(cuda: Cuda) -> None:
     feats = torch.randn(2, 1, 3, requires_grad=True)
     cas = torch.tensor([[[0.5]], [[NAN]]], requires_grad=True)
