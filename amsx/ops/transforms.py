@@ -21,6 +21,15 @@ _unpack_dual: Any = forward_ad.unpack_dual  # torch gives these no types
 _set_fwd_grad_enabled: Any = forward_ad._set_fwd_grad_enabled
 
 
+def _requires_grad(*inputs: Any) -> bool:
+    """Whether one of the inputs is a tensor that requires a gradient."""
+    return any(isinstance(x, Tensor) and x.requires_grad for x in inputs)
+
+
+# Before torch 2.5 there is no such function in C++, which is the faster one.
+any_requires_grad: Callable[..., bool] = getattr(_C, "_any_requires_grad", _requires_grad)
+
+
 def refuse_tangent(name: str, x: Any) -> None:
     """Raises if a forward-mode tangent would get lost."""
     if isinstance(x, Tensor) and _unpack_dual(x).tangent is not None:
@@ -62,7 +71,7 @@ def differentiable(op: Any, gradient: Callable[..., Gradients], keep: Callable[.
         if forward_ad._current_level >= 0:
             for name, x in zip(names, inputs, strict=True):
                 refuse_tangent(name, x)
-        if not (torch.is_grad_enabled() and _C._any_requires_grad(*inputs)):
+        if not (torch.is_grad_enabled() and any_requires_grad(*inputs)):
             return below(keys, inputs)
         if not _C._are_functorch_transforms_active():
             return apply(*inputs, keys)
