@@ -23,6 +23,7 @@ _NO_COUNTS = (torch.bool, torch.quint8, torch.qint8, torch.qint32)
 _STRIDED = torch.strided
 AGGREGATES = ("max", "mean", "random")
 MODES = ("grid", "continuous")
+_NUMBERS_VARY = torch.torch_version.TorchVersion(torch.__version__) >= "2.6"  # in graphs; before, they are constants
 _LENGTHS = (
     "expected the valid snippets of each video: an int, a list, an array or a tensor (B,) of integers, or a boolean "
     "mask (B, T)"
@@ -148,10 +149,10 @@ def eta_of(eta: Any) -> float | Tensor:
 
 def _is_constant(number: Any) -> bool:
     """Whether the graph that is being compiled holds this number itself, and not a variable that stands for it."""
-    try:
-        from torch.fx.experimental.symbolic_shapes import has_static_value
-    except ImportError:  # before torch 2.6 every number is a constant
+    if not _NUMBERS_VARY:
         return True
+    from torch.fx.experimental.symbolic_shapes import has_static_value
+
     constant: bool = has_static_value(number)
     return constant
 

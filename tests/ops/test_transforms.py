@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.multiprocessing.spawn import spawn
 
 import amsx
+from amsx.ops import checks
 
 OPS = torch.ops.amsx
 
@@ -147,6 +148,7 @@ def compilations(function: Callable[..., Any], calls: list[tuple[Any, ...]]) -> 
     return graphs
 
 
+@pytest.mark.skipif(not checks._NUMBERS_VARY, reason="before torch 2.6 a graph holds each number")
 def test_eta_and_interp_factor_change_without_compiling_anew() -> None:
     feats, cas, _ = batch()
 
