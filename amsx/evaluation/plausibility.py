@@ -28,7 +28,12 @@ def notes_on_losses(scored: Columns, given: Columns, truth: GroundTruth) -> list
     likely = likely_labels(given, truth)
     sentences = [*_misspelt(likely, given), *_unknown_labels(likely, given, truth), *_unit(scored, truth)]
     if not len(scored):
-        sentences.append("there is no detection to score, so that every score is 0")
+        cause = (
+            "are they of other videos or classes, which the notes count?"
+            if len(given)
+            else "are the thresholds of the localization too high for these scores?"
+        )
+        sentences.append(f"there is no detection to score, so that every score is 0; {cause}")
         return [WARNING + sentence for sentence in sentences]
     notes = [WARNING + sentence for sentence in sentences]
     notes += _unknown_videos(scored, truth)

@@ -67,7 +67,17 @@ def test_the_likely_label_where_none_is_in_common() -> None:
 
 
 def test_no_detection() -> None:
-    assert "there is no detection to score" in warnings_of({"results": {"v0": []}}, truth())[0]
+    warning = warnings_of({"results": {"v0": []}}, truth())[0]
+    assert "there is no detection to score" in warning and "thresholds of the localization too high" in warning
+
+
+def test_no_detection_of_a_class_that_is_scored() -> None:
+    annotation = truth()
+    training = {"subset": "train", "annotations": [{"label": "pour", "segment": [0, 1]}]}
+    annotation["database"]["elsewhere"] = training
+    predictions = {"results": {"v0": [{"label": "pour", "score": 1.0, "segment": [0, 1]}]}}
+    warning = next(w for w in warnings_of(predictions, annotation) if "no detection to score" in w)
+    assert "of other videos or classes" in warning
 
 
 def test_instances_of_all_classes_count_as_those_of_a_video() -> None:

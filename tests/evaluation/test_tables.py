@@ -14,6 +14,10 @@ TRUTH: dict[str, Any] = {
         "b": {"subset": "train", "annotations": [{"label": "run", "segment": [0, 10]}]},
     }
 }
+NO_DETECTION = (
+    "there is no detection to score, so that every score is 0; are the thresholds of the localization too high for "
+    "these scores?"
+)
 LACKING = (
     "1 of 2 annotated classes are without a detection: 'run'; are they in the predictions under another name or number?"
 )
@@ -77,8 +81,8 @@ def test_comparison_names_spread_and_interval() -> None:
         "A's average is at most B's in 0.0 % of them",
         "note: subset 'test' chosen; the file has test (1 videos), train (1 videos)",
         f"warning on A: {LACKING}",
-        "warning on A: there is no detection to score, so that every score is 0",
-        "warning on B: there is no detection to score, so that every score is 0",
+        f"warning on A: {NO_DETECTION}",
+        f"warning on B: {NO_DETECTION}",
     ]
     alone = format_comparison(compare(TRUTH, [FOUND], tiou=[0.5], resamples=20)).splitlines()
     assert alone[3:6] == ["A mean     50.0     50.0", "A 2.5 %    50.0     50.0", "A 97.5 %   50.0     50.0"]

@@ -52,6 +52,13 @@ def test_runs_of_frames_are_segments(tmp_path):
     assert any("stride = 1, num_frames = 1, derived from frames and rows" in note for note in data.notes)
 
 
+def test_durations_that_are_rounded_in_binary_state_no_other_fps(tmp_path):
+    assert 103 / (103 / 15) != 15
+    videos = {name: [("background", 30), ("take", count - 30)] for name, count in (("a", 103), ("b", 100), ("c", 99))}
+    data = read_dataset(make(tmp_path, videos), fps=15)
+    assert not any("says otherwise" in note for note in data.notes)
+
+
 def test_frames_have_no_times_of_their_own(tmp_path):
     with pytest.raises(ValueError, match=r"no file says how long a frame is; give fps"):
         read_dataset(make(tmp_path))

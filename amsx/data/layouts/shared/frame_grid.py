@@ -1,5 +1,6 @@
 """Snippets counted in frames: timebases from frames, fps and rows when read, and the inverse when written."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -166,7 +167,11 @@ def _rates(opened: Sequence[OpenedVideo], fps: float | None, must_agree: bool) -
     implied = [_implied_rate(v.entry) for v in opened]
     stated = [v.entry.fps for v in opened]
     if fps is not None:
-        other = [v.id for v, a, b in zip(opened, stated, implied, strict=True) if (a or b or fps) != fps]
+        other = [
+            v.id
+            for v, a, b in zip(opened, stated, implied, strict=True)
+            if not math.isclose(a or b or fps, fps, rel_tol=EXACT)
+        ]
         said = f"fps = {fps:g}, given; the annotation of {len(other)} videos says otherwise: {shortened(other)}"
         return [fps] * len(opened), [said] if other else []
     odd = [v for v in opened if _contradicts(v)]
