@@ -91,8 +91,10 @@ def test_what_the_kernels_give(case: Case, dtype: torch.dtype, factor: int, mean
                 assert torch.equal(result, value), name
                 continue
             tolerance = 64 * torch.finfo(value.dtype).eps
-            scale = value.double().abs().max().clamp(min=1).item()
-            difference = (result.double() - value.double()).abs().max().item() if value.numel() else 0
+            limit = torch.finfo(value.dtype).max  # past which a gradient of float16 is infinite where weights are steep
+            result, value = (x.double().clamp(-limit, limit) for x in (result, value))
+            scale = value.abs().max().clamp(min=1).item()
+            difference = (result - value).abs().max().item() if value.numel() else 0
             assert difference <= tolerance * scale, f"{name}, {dtype}, H {factor}"
 
 
