@@ -10,6 +10,7 @@ DGAM numbers videos and classes: without lists of names the videos are called tr
 no segments. What is written has these lists. A snippet is 16 frames at 25 fps, 0.64 s.
 """
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -157,6 +158,9 @@ def _names(root: Path, subset: Subset, count: int) -> list[str] | None:
     names = read_names(candidates[0])
     if len(names) != count:
         raise ValueError(f"{candidates[0]}: lists {len(names)} videos, the label file has {count} rows")
+    twice = next((name for name, times in Counter(names).items() if times > 1), None)
+    if twice is not None:
+        raise ValueError(f"{candidates[0]}: the video id {twice!r} occurs twice")
     return names
 
 

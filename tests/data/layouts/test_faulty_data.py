@@ -215,7 +215,7 @@ def test_an_id_twice_in_the_lists_of_other_layouts(made, tmp_path):
     (tmp_path / "dgam").mkdir()
     write(tmp_path / "dgam", "dgam", videos)
     (tmp_path / "dgam/train_names.txt").write_text("".join(f"{videos[0].id}\n" for _ in range(3)))
-    with pytest.raises(ValueError, match=rf"video id '{videos[0].id}' occurs twice"):
+    with pytest.raises(ValueError, match=rf"train_names.txt: the video id '{videos[0].id}' occurs twice"):
         read_dataset(tmp_path / "dgam")
     (tmp_path / "wtalc").mkdir()
     write(tmp_path / "wtalc", "wtalc", [videos[0], *videos[:4]])
