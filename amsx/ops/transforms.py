@@ -27,7 +27,7 @@ def _requires_grad(*inputs: Any) -> bool:
 
 
 # Before torch 2.5 there is no such function in C++, which is the faster one.
-any_requires_grad: Callable[..., bool] = getattr(_C, "_any_requires_grad", _requires_grad)
+_any_requires_grad: Callable[..., bool] = getattr(_C, "_any_requires_grad", _requires_grad)
 
 
 def refuse_tangent(name: str, x: Any) -> None:
@@ -71,7 +71,7 @@ def differentiable(op: Any, gradient: Callable[..., Gradients], keep: Callable[.
         if forward_ad._current_level >= 0:
             for name, x in zip(names, inputs, strict=True):
                 refuse_tangent(name, x)
-        if not (torch.is_grad_enabled() and any_requires_grad(*inputs)):
+        if not (torch.is_grad_enabled() and _any_requires_grad(*inputs)):
             return below(keys, inputs)
         if not _C._are_functorch_transforms_active():
             return apply(*inputs, keys)

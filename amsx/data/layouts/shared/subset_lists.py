@@ -28,7 +28,8 @@ def with_listed_subsets(
     if not lacking:
         return dict(entries), []
     folders = dict.fromkeys((root, annotation.parent))
-    tables = [path for folder in folders for path in visible(folder, "*.csv") if subset_columns(path)]
+    headers = {path: subset_columns(path) for folder in folders for path in visible(folder, "*.csv")}
+    tables = {path: columns for path, columns in headers.items() if columns is not None}
     names = {
         f"{start}{name}.txt": kind
         for kind, all_names in KINDS.items()
@@ -43,7 +44,7 @@ def with_listed_subsets(
             f"{' or '.join(sources)}; expected one table or split files"
         )
     listed = [(path, name, kind) for path, kind in lists.items() for name in read_names(path)]
-    listed += [(path, name, subset) for path in tables for name, subset in _table(path)]
+    listed += [(path, name, subset) for path, columns in tables.items() for name, subset in _table(path, columns)]
     subsets: dict[str, str] = {}
     for path, name, subset in listed:
         if subsets.setdefault(name, subset) != subset:
@@ -59,11 +60,8 @@ def with_listed_subsets(
     return {name: replace(e, subset=found.get(name, e.subset)) for name, e in entries.items()}, [note + prefixed]
 
 
-def _table(path: Path) -> list[tuple[str, str]]:
-    """The ids and the subsets of a table; rows without a subset are passed over."""
-    columns = subset_columns(path)
-    if columns is None:
-        return []
+def _table(path: Path, columns: tuple[int, int]) -> list[tuple[str, str]]:
+    """The ids and the subsets of a table, which stand in `columns`; rows without a subset are passed over."""
     rows = [row for row in list(csv.reader(read_text(path).splitlines()))[1:] if row]
     short = [number for number, row in enumerate(rows, start=2) if len(row) <= max(columns)]
     if short:
