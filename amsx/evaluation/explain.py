@@ -1,4 +1,4 @@
-"""Why a score is what it is: curves, errors, sensitivity and recall of proposals, beside the score itself."""
+"""Why a score is what it is: curves, errors, sensitivity, recall of proposals, and the videos, beside the score."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +17,7 @@ from amsx.evaluation.recall import ProposalRecall, proposal_recall
 from amsx.evaluation.scoring import Evaluation, MatchedInputs, match_inputs, score_matches
 from amsx.evaluation.selection import DEFAULT_SELECTION, Selection
 from amsx.evaluation.sensitivity import Cuts, Sensitivity, cuts_named, measure_sensitivity
+from amsx.evaluation.video_scores import video_scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +45,7 @@ class Explanation:
     errors: Errors  # what kind the false positives are of, and what each kind costs
     sensitivity: Sensitivity  # to the length, coverage and number of instances
     proposals: ProposalRecall  # whatever the label
+    videos: dict[str, float]  # id of every video with an instance -> its score by `video_scores`
 
     @property
     def shown(self) -> int:
@@ -51,13 +53,14 @@ class Explanation:
         return shown_threshold(self.evaluation.tiou)
 
     def to_json(self) -> dict[str, Any]:
-        """The dictionary that `amsx evaluate --explain --json` prints: that of the evaluation, and four keys more."""
+        """The dictionary that `amsx evaluate --explain --json` prints: that of the evaluation, and five keys more."""
         return {
             **self.evaluation.to_json(),
             "curves": self.curves.to_json(),
             "errors": self.errors.to_json(),
             "sensitivity": self.sensitivity.to_json(),
             "proposals": self.proposals.to_json(),
+            "videos": self.videos,
         }
 
 
@@ -88,6 +91,7 @@ def explain(
         errors=find_errors(matched),
         sensitivity=sensitivity,
         proposals=proposal_recall(matched.matches.detections, matched.truth.instances),
+        videos=video_scores(matched.matches, rules.interpolated),
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from amsx.data.synthetic import SyntheticConfig, make_dataset
 from amsx.data.videos import Video
 from amsx.experiments.single_videos import cas_strip
-from amsx.figures.strips import Strip, draw_strips, truth_strip
+from amsx.figures.strips import Kind, Strip, draw_strips, truth_strip
 from amsx.training.activations import load_activations
 from amsx.training.config import Config, override
 from amsx.training.presets import for_dataset
@@ -65,10 +65,12 @@ def draw_runs(path: Path, video: Video, base: RunResult, ams: RunResult) -> Path
     only_supplementary = replace(config.localization, supplementary_weight=1.0)
     truth = [(segment.start, segment.end) for segment in video.segments if segment.label == label]
     strips = [
-        _strip("base branch\nalone", base, video, label, read_run(base.out).config),
-        _strip("AMS: base", ams, video, label, replace(config, localization=only_base)),
-        _strip("AMS:\nsupplementary", ams, video, label, replace(config, localization=only_supplementary)),
-        _strip("AMS: fused", ams, video, label, config),
+        _strip("base branch\nalone", "base", base, video, label, read_run(base.out).config),
+        _strip("AMS: base", "base", ams, video, label, replace(config, localization=only_base)),
+        _strip(
+            "AMS:\nsupplementary", "supplementary", ams, video, label, replace(config, localization=only_supplementary)
+        ),
+        _strip("AMS: fused", "fused", ams, video, label, config),
         truth_strip(truth),
     ]
     title = f"{video.id}: {label}"
@@ -76,14 +78,14 @@ def draw_runs(path: Path, video: Video, base: RunResult, ams: RunResult) -> Path
     return path
 
 
-def _strip(name: str, run: RunResult, video: Video, label: str, config: Config) -> Strip:
+def _strip(name: str, kind: Kind, run: RunResult, video: Video, label: str, config: Config) -> Strip:
     """One CAS of a video, with the intervals that `amsx test` makes of it."""
     parts = [load_activations(run.out / stream / "activations.safetensors") for stream in run.streams]
     fused = fuse_streams(parts, config)
     index = parts[0].ids.index(video.id)
     begin = int(fused.lengths[:index].sum())
     rows = slice(begin, begin + int(fused.lengths[index]))
-    return cas_strip(name, fused.cas[rows, parts[0].classes.index(label)], video.timebase, config.localization)
+    return cas_strip(name, kind, fused.cas[rows, parts[0].classes.index(label)], video.timebase, config.localization)
 
 
 def _example_video(videos: tuple[Video, ...]) -> Video:

@@ -27,7 +27,7 @@ from amsx.data.videos import Dataset, Timebase, Video
 from amsx.experiments.cells import MODEL_FILE
 from amsx.experiments.plans import FIGURES, cell_of
 from amsx.experiments.reproduction import strips_folder
-from amsx.figures.strips import Strip, draw_strips
+from amsx.figures.strips import Kind, Strip, density_strip, draw_strips
 from amsx.file_names import picture_names
 from amsx.localization.detections import detect
 from amsx.localization.fusion import Activations
@@ -62,7 +62,7 @@ def draw_single_videos(dataset: Dataset, config: Config, out: Path, streams: Seq
             path = strips_folder(out, stream) / names[video.id,]
             title = f"{video.id}, {stream}: {label}"
             truth = _truth(video, label)
-            written += draw_strips(path, title, strips, truth, video.timebase, row_height=0.72, font_size=8)
+            written += draw_strips(path, title, strips, truth, video.timebase, row_height=0.72)
     return written
 
 
@@ -96,8 +96,9 @@ def method_strips(
     before = model.supplementary(sampled, lengths).cas
     after = align_cas(before, timestamps, lengths)
     weights = sampler.adaptive_weights(base.cas, channels, lengths)
-    pseudo = {}
-    for branch, cas in (("base", base.cas), ("supplementary", after)):
+    pseudo: dict[Kind, list[tuple[float, float]]] = {}
+    cases: tuple[tuple[Kind, torch.Tensor], ...] = (("base", base.cas), ("supplementary", after))
+    for branch, cas in cases:
         marked = pseudo_labels(cas[:, :, [channel]], torch.ones(1, 1), lengths, ratio=config.loss.pseudo_threshold)
         pseudo[branch] = _seconds(video.timebase, true_runs(marked[0, :, 0].numpy()))
     truth = _truth(video, label)
@@ -108,23 +109,28 @@ def method_strips(
     share = config.localization.supplementary_weight
     fused = (1 - share) * base.cas + share * after
 
-    def proposals(name: str, cas: torch.Tensor) -> Strip:
-        return cas_strip(name, cas[0, :, channel].numpy(), video.timebase, config.localization)
+    def proposals(name: str, kind: Kind, cas: torch.Tensor) -> Strip:
+        return cas_strip(name, kind, cas[0, :, channel].numpy(), video.timebase, config.localization)
 
     return [
         Strip("input:\nchange of features", feature_change(features)),
         Strip("ground truth", bars={"truth": truth}),
-        proposals("base CAS,\nproposals", base.cas),
+        proposals("base CAS,\nproposals", "base", base.cas),
         Strip("sampling weights\n(Eq. 4)", weights[0].numpy()),
-        Strip("sampling density\n(samples a snippet)", density),
-        Strip("supplementary CAS\nin sampled time", before[0, :, channel].numpy(), shade=stretched),
-        proposals("supplementary CAS\naligned, proposals", after),
+        density_strip("sampling density\n(samples a snippet)", density, video.timebase),
+        Strip(
+            "supplementary CAS\nin sampled time",
+            before[0, :, channel].numpy(),
+            shade=stretched,
+            kind="supplementary",
+        ),
+        proposals("supplementary CAS\naligned, proposals", "supplementary", after),
         Strip("pseudo-labels\n(Eq. 8)", bars=pseudo),
-        proposals("fused CAS,\nproposals", fused),
+        proposals("fused CAS,\nproposals", "fused", fused),
     ]
 
 
-def cas_strip(name: str, cas: NDArray[np.float32], timebase: Timebase, options: PostProcessing) -> Strip:
+def cas_strip(name: str, kind: Kind, cas: NDArray[np.float32], timebase: Timebase, options: PostProcessing) -> Strip:
     """The CAS (n,) of one class in one video, with what `amsx test` makes of it: its threshold and its proposals.
 
     The class counts as predicted. The threshold is left out where there are several.
@@ -133,7 +139,7 @@ def cas_strip(name: str, cas: NDArray[np.float32], timebase: Timebase, options: 
     detections = detect(alone, ["video"], ["class"], [timebase], options)
     proposals = list(zip(detections.start.tolist(), detections.end.tolist(), strict=True))
     levels = thresholds(cas, options)
-    return Strip(name, cas, levels[0] if len(levels) == 1 else None, {"proposals": proposals})
+    return Strip(name, cas, levels[0] if len(levels) == 1 else None, {"proposal": proposals}, kind=kind)
 
 
 def _truth(video: Video, label: str) -> list[tuple[float, float]]:

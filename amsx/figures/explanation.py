@@ -8,14 +8,21 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from amsx.evaluation.errors import TYPES
 from amsx.evaluation.explain import Explanation
 from amsx.evaluation.precision import Curve
 from amsx.evaluation.sensitivity import Bucket
-from amsx.figures.canvas import BLUE, ERRORS, FORMATS, GREY, GRID, INK, VERMILLION, new_figure, plain, save
+from amsx.figures import palette
+from amsx.figures.canvas import FORMATS, SMALLEST, legend_below, new_figure, plain, save
 from amsx.figures.lettering import one_line
 
+# What is measured of these detections is of the colour of a report's first configuration; single classes and thresholds
+# stand behind it in grey.
+SCORE, MISSED = palette.SERIES[0].light, palette.MISSED.light
+GREY, GRID, INK = palette.MUTED.light, palette.GRID.light, palette.INK.light
 _UNITS = {
     "length": "in the ground truth's unit of time",
     "coverage": "length / duration of the video",
@@ -25,7 +32,7 @@ _BLANK = {"boxstyle": "square,pad=0.05", "facecolor": "white", "edgecolor": "non
 _NUMBER: dict[str, Any] = {
     "textcoords": "offset points",
     "ha": "center",
-    "fontsize": 8,
+    "fontsize": SMALLEST,
     "bbox": _BLANK,
 }  # legible above lines
 _MOST_PANELS = 24  # classes with a panel of their own; beyond, all of them as faint lines in one
@@ -59,9 +66,9 @@ def _precision_recall(explanation: Explanation) -> Figure:
         for label in labels:
             _curve(axes, curves.per_class[label][k], "envelope", color=GREY, alpha=0.35, linewidth=0.8)
         axes.plot([], [], color=GREY, linewidth=0.8, label=f"the {len(labels)} classes, interpolated")
-        axes.plot(*mean, color=VERMILLION, linewidth=2.2, label="their mean")
+        axes.plot(*mean, color=SCORE, linewidth=2.2, label="their mean")
         _percent_square(axes)
-        figure.legend(loc="outside lower center", ncols=2, fontsize=9, frameon=False)
+        legend_below(figure, axes.get_legend_handles_labels()[0], columns=2)
         axes.set_xlabel("recall (%)")
         axes.set_ylabel("precision (%)")
     else:
@@ -71,9 +78,9 @@ def _precision_recall(explanation: Explanation) -> Figure:
         panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
         for axes, label in zip(panels, labels, strict=False):
             points = curves.per_class[label][k]
-            axes.plot(*mean, color=GREY, linewidth=1.1, label="mean over classes")
-            _curve(axes, points, "precision", color=BLUE, linewidth=0.7, alpha=0.55, label="precision")
-            _curve(axes, points, "envelope", color=BLUE, linewidth=1.7, label="interpolated")
+            axes.plot(*mean, color=SCORE, linewidth=1.1, label="mean over classes")
+            _curve(axes, points, "precision", color=GREY, linewidth=0.7, alpha=0.7, label="precision of the class")
+            _curve(axes, points, "envelope", color=INK, linewidth=1.5, label="interpolated precision of the class")
             _percent_square(axes)
             axes.set_title(f"{one_line(label, 17)}, AP {ap[label]:.1f}", fontsize=9)
         for axes in panels[len(labels) :]:
@@ -83,8 +90,8 @@ def _precision_recall(explanation: Explanation) -> Figure:
             axes.set_xlabel("recall (%)", fontsize=9)
         for axes in panels[::columns]:
             axes.set_ylabel("precision (%)", fontsize=9)
-        handles, names = panels[0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside lower center", ncols=3, fontsize=9, frameon=False)
+        handles = panels[0].get_legend_handles_labels()[0]
+        legend_below(figure, handles, columns=3)
     figure.suptitle(
         f"Precision and recall at tIoU {explanation.evaluation.tiou[k]:g}; mAP {explanation.evaluation.mean_ap[k]:.1f}",
         fontsize=11,
@@ -100,7 +107,9 @@ def _errors(explanation: Explanation) -> Figure:
     shares = errors.shares[k][errors.counts[k].any(axis=1)]
     place, bottom = np.arange(1, len(shares) + 1), np.zeros(len(shares))
     for kind, name in enumerate(TYPES):
-        left.bar(place, shares[:, kind], 0.82, bottom, color=ERRORS[name], label=name, edgecolor="white", lw=0.5)
+        left.bar(
+            place, shares[:, kind], 0.82, bottom, color=palette.KINDS[name].light, label=name, edgecolor="white", lw=0.5
+        )
         bottom += shares[:, kind]
     left.set_xticks(place, [f"{g}G" for g in place])
     left.set_ylim(0, 100)
@@ -113,8 +122,7 @@ def _errors(explanation: Explanation) -> Figure:
         _plain(axes)
     right.xaxis.grid(True, color=GRID, linewidth=0.8)
     left.yaxis.grid(True, color=GRID, linewidth=0.8)
-    handles, labels = left.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=9, frameon=False)
+    legend_below(figure, left.get_legend_handles_labels()[0], columns=6)
     missed = errors.missed_share[k]
     figure.suptitle(
         f"Detections at tIoU {explanation.evaluation.tiou[k]:g}; {missed:.1f} % of the instances missed", fontsize=11
@@ -130,10 +138,10 @@ def _draw_gains(axes: Axes, explanation: Explanation, k: int) -> None:
     widest = max(1.0, *here, *average)
     for values, shift, strength in ((here, 0.2, 1.0), (average, -0.2, 0.45))[: 1 + several]:
         place = row + shift * several
-        colors = [[1 - strength * (1 - part) for part in to_rgb(ERRORS[name])] for name in gain]
+        colors = [[1 - strength * (1 - part) for part in to_rgb(palette.KINDS[name].light)] for name in gain]
         axes.barh(place, values, 0.38 if several else 0.6, color=colors, edgecolor=INK, lw=0.5)
         for y, value in zip(place, values, strict=True):
-            axes.text(value + 0.015 * widest, y, f"+{value:.1f}", va="center", fontsize=8, color=INK)
+            axes.text(value + 0.015 * widest, y, f"+{value:.1f}", va="center", fontsize=SMALLEST, color=INK)
     axes.set_yticks(row, list(gain))
     axes.set_xlim(0, 1.16 * widest)
     axes.set_xlabel("mAP points to gain without it")
@@ -142,15 +150,15 @@ def _draw_gains(axes: Axes, explanation: Explanation, k: int) -> None:
 
 
 def _sensitivity(explanation: Explanation) -> Figure:
-    """mAP_N and the share missed per bucket of each characteristic; the dashed line is all instances together."""
+    """mAP_N and the share missed per bucket of each characteristic, and of all instances together."""
     k, sensitivity = explanation.shown, explanation.sensitivity
     known = {name: entry.buckets for name, entry in sensitivity.characteristics.items() if entry}
-    figure = new_figure(0.9 + 3.5 * len(known), 5.4)
+    figure = new_figure(0.9 + 3.5 * max(2, len(known)), 5.7)
     panels = figure.subplots(2, len(known), sharex="col", sharey="row", squeeze=False)
     overall = sensitivity.overall
     for column, (name, buckets) in enumerate(known.items()):
         place = np.arange(len(buckets))
-        for axes, key, color in ((panels[0, column], "mean_ap", BLUE), (panels[1, column], "missed", VERMILLION)):
+        for axes, key, color in ((panels[0, column], "mean_ap", SCORE), (panels[1, column], "missed", MISSED)):
             values = [getattr(bucket.score, key)[k] if bucket.score else 0.0 for bucket in buckets]
             axes.bar(place, values, 0.72, color=color)
             for x, value, bucket in zip(place, values, buckets, strict=True):
@@ -159,15 +167,19 @@ def _sensitivity(explanation: Explanation) -> Figure:
             axes.axhline(getattr(overall, key)[k], color=INK, linewidth=1, linestyle="--", zorder=1.5)
             _plain(axes)
         ticks = [f"{bucket.name}\n{_range(bucket)}\nn={bucket.n_instances}" for bucket in buckets]
-        panels[1, column].set_xticks(place, ticks, fontsize=8)
+        panels[1, column].set_xticks(place, ticks, fontsize=SMALLEST)
         panels[0, column].set_title(f"{name} ({_UNITS[name]})", fontsize=10)
     panels[0, 0].set_ylabel("mAP_N (%)")
     panels[1, 0].set_ylabel("instances missed (%)")
     for axes in panels[:, 0]:
         axes.set_ylim(0, 1.12 * max(axes.get_ylim()[1], 1.0))
-    figure.suptitle(
-        f"Sensitivity at tIoU {explanation.evaluation.tiou[k]:g}; dashed: all instances together", fontsize=11
-    )
+    handles = [
+        Patch(color=SCORE, label="mAP_N of the bucket"),
+        Patch(color=MISSED, label="instances of the bucket that are missed"),
+        Line2D([], [], color=INK, linewidth=1, linestyle="--", label="all instances together"),
+    ]
+    legend_below(figure, handles, columns=3)
+    figure.suptitle(f"Sensitivity at tIoU {explanation.evaluation.tiou[k]:g}", fontsize=11)
     return figure
 
 
@@ -178,25 +190,31 @@ def _proposals(explanation: Explanation) -> Figure:
     end = min(number[-1], max(10, 1.3 * available))  # beyond what there is, all curves are level
     figure = new_figure(6.8, 4.8)
     axes = figure.subplots()
-    colors = colormaps["viridis_r"](np.linspace(0.25, 1, len(tiou)))
+    colors = colormaps["Greys"](np.linspace(0.35, 0.85, len(tiou)))
     for i, recall in enumerate(proposals.per_tiou):
         axes.plot(number, recall, color=colors[i], linewidth=0.9)
         if i % 3 == 0:
             level = float(np.interp(end, number, recall))
-            axes.annotate(f"{tiou[i]:g}", (end, level), (4, 0), textcoords="offset points", fontsize=8, va="center")
+            axes.annotate(
+                f"{tiou[i]:g}", (end, level), (4, 0), textcoords="offset points", fontsize=SMALLEST, va="center"
+            )
     name = f"average (area up to {number[-1]}: {proposals.area:.1f})"
-    axes.plot(number, proposals.average, color=VERMILLION, linewidth=2.4, label=name)
-    axes.plot([], [], color=colors[len(tiou) // 2], linewidth=0.9, label=f"at tIoU {tiou[0]:g} to {tiou[-1]:g}")
+    axes.plot(number, proposals.average, color=SCORE, linewidth=2.4, label=name)
+    axes.plot(
+        [], [], color=colors[len(tiou) // 2], linewidth=0.9, label=f"at tIoU {tiou[0]:g} (pale) to {tiou[-1]:g} (dark)"
+    )
     if available < end:
         axes.axvline(available, color=INK, linewidth=0.9, linestyle=":")
         place: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
-        axes.annotate(f"{available:.1f} per video in all", (available, 1), (4, -3), fontsize=8, va="top", **place)
+        axes.annotate(
+            f"{available:.1f} per video in all", (available, 1), (4, -3), fontsize=SMALLEST, va="top", **place
+        )
     axes.set_xlim(0, end)
     axes.set_ylim(0, 100)
     axes.set_xlabel("proposals per video, on average")
     axes.set_ylabel("recall (%)")
     _plain(axes)
-    figure.legend(loc="outside lower center", ncols=2, fontsize=9, frameon=False)
+    legend_below(figure, axes.get_legend_handles_labels()[0], columns=2)
     figure.suptitle("Recall of proposals, whatever their label", fontsize=11)
     return figure
 

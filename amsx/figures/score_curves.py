@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from amsx.figures import canvas
+from amsx.figures import canvas, palette
 from amsx.figures.lettering import one_line, short
+from amsx.figures.score_axis import score_axis
 
 STYLES = {  # name of a curve -> colour and marker
-    "both branches": (canvas.BOTH_BRANCHES, "o"),
-    "base": (canvas.BASE, "s"),
-    "supplementary": (canvas.SUPPLEMENTARY, "^"),
+    "both branches": (palette.TIMELINE["fused"].light, "o"),
+    "base": (palette.TIMELINE["base"].light, "s"),
+    "supplementary": (palette.TIMELINE["supplementary"].light, "^"),
 }
 
 
@@ -35,7 +36,7 @@ def draw_score_curves(
 ) -> list[Path]:
     """Write a picture with a panel of curves for every entry of `panels`; the files written, `path` with a suffix.
 
-    `x_ticks`: what stands at which x; None leaves it to matplotlib. Panels of several curves have a legend.
+    `x_ticks`: what stands at which x; None leaves it to matplotlib.
     """
     figure = canvas.new_figure(1 + 3.4 * len(panels), 3.6)
     for axes, (name, curves) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
@@ -45,12 +46,21 @@ def draw_score_curves(
             axes.errorbar(curve.x, curve.mean, curve.deviation, label=curve.name, **style)
         axes.set_title(one_line(name, 40), fontsize=10)
         canvas.plain(axes)
-        axes.grid(axis="y", color=canvas.GRID, linewidth=0.6)
+        axes.grid(axis="y", color=palette.GRID.light, linewidth=0.6)
         axes.set_xlabel(x_label)
+        bottom, top = score_axis(*_extent(curves))
+        axes.set_ylim(bottom, top)
+        axes.set_ylabel("mean mAP (%)" + (f"; the axis begins at {bottom:g}, not at 0" if bottom else ""), fontsize=9)
         if x_ticks is not None:
             axes.set_xticks(list(x_ticks), list(x_ticks.values()))
-        if len(curves) > 1:
-            axes.legend(fontsize=8, frameon=False)
-    figure.axes[0].set_ylabel("mean mAP (%)")
+    named = {handle.get_label(): handle for axes in figure.axes for handle in axes.get_legend_handles_labels()[0]}
+    canvas.legend_below(figure, list(named.values()), columns=3)
     figure.suptitle(short(title, 50 + 45 * len(panels)), fontsize=9)
     return canvas.save(figure, path, formats)
+
+
+def _extent(curves: Sequence[ScoreCurve]) -> tuple[float, float]:
+    """The lowest and the highest value of the curves with their deviations."""
+    low = [m - d for curve in curves for m, d in zip(curve.mean, curve.deviation, strict=True)]
+    high = [m + d for curve in curves for m, d in zip(curve.mean, curve.deviation, strict=True)]
+    return min(low, default=0.0), max(high, default=100.0)

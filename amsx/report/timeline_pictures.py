@@ -2,15 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from amsx.data.videos import Timebase
-from amsx.figures.strips import Strip, draw_strips, truth_strip
+from amsx.figures.strips import Intervals, Kind, Strip, density_strip, draw_strips, intervals_above, truth_strip
 from amsx.file_names import picture_names
-from amsx.localization.proposals import true_runs
 from amsx.report.run_groups import Group
 from amsx.report.timelines import Timelines, unpack
 
@@ -20,8 +15,8 @@ def draw_timelines(
 ) -> list[Path]:
     """Draw the test videos with indices `chosen` into `folder`; the first seed of each group, all streams fused.
 
-    Under each other stand the sampling density of every stream (its bars: where there is more than one sample a
-    snippet), the branches' CASs (their bars: the pseudo-labels of Eq. 8) and the fused CAS with the proposals.
+    Under each other stand the sampling density of every stream (its bars: where it slows down), the branches' CASs
+    (their bars: the pseudo-labels of Eq. 8) and the fused CAS with the proposals.
     """
     timelines = [Timelines(group.runs[0]) for group in groups]
     first = timelines[0]
@@ -47,21 +42,17 @@ def timeline_strips(timeline: Timelines, video: int, label: str, prefix: str = "
     outcome = timeline.outcome(video, [label])
     strips = []
     for stream, packed in outcome["density"].items():
-        density = unpack(packed).astype(np.float32)
-        bars = {"proposals": _above(density, 1.0, timebase)}
-        strips.append(Strip(f"{prefix}sampling, {stream}", density, 1.0, bars))
+        strips.append(density_strip(f"{prefix}sampling, {stream}", unpack(packed), timebase))
     view = outcome["views"][timeline.views[0]]
-    branches = view["cas"].get(label, {})
+    branches: dict[Kind, Sequence[Any]] = view["cas"].get(label, {})
     if "supplementary" not in branches:
         branches.pop("base", None)  # alone it is the fused CAS
     for branch, (*packed, (threshold, *_)) in branches.items():
-        cas = unpack(packed).astype(np.float32)
-        intervals = _above(cas, threshold, timebase)
+        cas = unpack(packed)
+        bars: dict[Kind, Intervals]
         if branch == "fused":
-            intervals = [(start, end) for start, end, _ in view["proposals"].get(label, [])]
-        strips.append(Strip(f"{prefix}{branch} CAS", cas, threshold, {"proposals": intervals}))
+            bars = {"proposal": [(start, end) for start, end, _ in view["proposals"].get(label, [])]}
+        else:
+            bars = {branch: intervals_above(cas, threshold, timebase)}
+        strips.append(Strip(f"{prefix}{branch} CAS", cas, threshold, bars, kind=branch))
     return strips
-
-
-def _above(values: NDArray[np.float32], threshold: float, timebase: Timebase) -> list[tuple[float, float]]:
-    return [(start, end) for start, end in timebase.to_seconds(true_runs(values > threshold)).tolist()]

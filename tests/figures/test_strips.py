@@ -12,7 +12,8 @@ from figures.test_explanation import texts
 
 from amsx.data.videos import Timebase
 from amsx.figures import lettering
-from amsx.figures.strips import Strip, draw_strips, truth_strip
+from amsx.figures.palette import TIMELINE
+from amsx.figures.strips import NAMES, Intervals, Kind, Strip, density_strip, draw_strips, truth_strip
 
 TIMEBASE = Timebase(0.5)
 TRUTH = [(2.0, 4.0), (7.0, 9.5)]
@@ -20,9 +21,9 @@ CURVE = np.linspace(0, 1.234, 20)
 
 
 def strips() -> list[Strip]:
-    pseudo_labels = {"base": [(1.0, 3.0)], "supplementary": TRUTH}
+    pseudo_labels: dict[Kind, Intervals] = {"base": [(1.0, 3.0)], "supplementary": TRUTH}
     return [
-        Strip("a CAS", CURVE, 0.5, {"proposals": TRUTH}),
+        Strip("a CAS", CURVE, 0.5, {"proposal": TRUTH}, kind="base"),
         Strip("pseudo-labels", bars=pseudo_labels, shade=[(0.0, 1.0)]),
         truth_strip(TRUTH),
     ]
@@ -33,8 +34,20 @@ def test_both_formats_with_what_the_strips_are_called(tmp_path: Path) -> None:
     assert [path.name for path in written] == ["video.1.png", "video.1.svg"]
     assert written[0].read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     text = texts(written[1])
-    for expected in ("a title", "a CAS", "pseudo-labels", "ground truth", "base", "supplementary", "1.23", "seconds"):
+    for expected in ("a title", "a CAS", "pseudo-labels", "ground truth", "1.23", "seconds"):
         assert expected in text
+
+
+def test_the_legend_names_every_colour_in_use(tmp_path: Path) -> None:
+    """The slowed regions are of a colour and a name of their own."""
+    slow = density_strip("sampling", np.where(np.arange(20) < 10, 1.5, 0.5), TIMEBASE)
+    assert slow.bars == {"slowed": [(0.0, 5.0)]}
+    (path,) = draw_strips(tmp_path / "v", "t", [slow, *strips()], TRUTH, TIMEBASE, formats=["svg"])
+    named = [*NAMES.values(), "time of the ground truth", "threshold"]
+    assert set(named) <= {line.strip() for line in texts(path).split("\n")}
+    drawn = path.read_text()
+    assert all(TIMELINE[kind].light in drawn for kind in NAMES)
+    assert len({TIMELINE[kind].light for kind in NAMES}) == len(NAMES)
 
 
 def test_bars_lie_at_their_seconds(tmp_path: Path) -> None:
@@ -44,10 +57,10 @@ def test_bars_lie_at_their_seconds(tmp_path: Path) -> None:
     widths = []
     for element in ElementTree.parse(path).iter():
         style = element.get("style", "")
-        if "fill: #3a7d44" in style and "opacity" not in style:  # the shading behind the curve is translucent
+        if "fill: #0a9b6b" in style and "opacity" not in style:  # the shading behind the curve is translucent
             corners = [float(x) for x in re.findall(r"[ML] (\S+)", element.get("d", ""))]
             widths.append(max(corners) - min(corners))
-    assert len(widths) == 2
+    assert len(widths) == 3  # the last is the legend's
     assert widths[1] / widths[0] == pytest.approx(2.5 / 2.0, rel=1e-3)
 
 
