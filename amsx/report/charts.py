@@ -1,6 +1,8 @@
 """The report's charts as inline SVG: coloured by the page's style sheet, so they follow light, dark and print.
 
-Series differ in colour and in the shape of their marks; a mark shows its numbers when the pointer is over it.
+Places along the x axis are percentages and letters have a fixed size, so a chart fills the width it is given and stays
+legible in a narrow window and on paper. Series differ in colour and in the shape of their marks; a mark shows its
+numbers when the pointer is over it.
 """
 
 import math
@@ -8,10 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-import numpy as np
+from amsx.figures.palette import SERIES
+from amsx.figures.score_axis import score_axis
 
-COLOURS, SHAPES = 8, 5  # series number i has colour i % COLOURS and shape i % SHAPES
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 14.0, 16.0, 40.0  # margins of a chart with numeric axes, px
+COLOURS, SHAPES = len(SERIES), 5  # series number i has colour i % COLOURS and shape i % SHAPES
+HEIGHT = 244  # of the plot of a chart of lines or stacks, px
+ROW = 20.0  # the least height of a row of `rows`, px
 
 
 @dataclass(frozen=True)
@@ -41,55 +45,72 @@ def lines(
     y_label: str,
     x_ticks: Sequence[float] | None = None,
     y_range: tuple[float, float] | None = None,
+    score: bool = True,
     bands: Bands | None = None,
     marks: bool = True,
-    size: tuple[int, int] = (520, 300),
+    height: int = HEIGHT,
     palette: str = "c",
     apart: float = 0.0,
 ) -> str:
     """A line for every series over a numeric x axis, error bars where there are deviations.
 
-    `palette`: the style sheet's colours for configurations ("c") or for the terms of the loss ("t"). `apart`: pixels
-    that the series are shifted against each other, so that no error bar hides another.
+    `y_range`: the ends of the y axis; without it they are those of a score in percent (`score_axis`), or, where the
+    values are no scores, the least and the largest, and 0. `palette`: the style sheet's colours for configurations
+    ("c") or for the terms of the loss ("t"). `apart`: pixels that the series are shifted against each other, so that no
+    error bar hides another.
     """
-    width, height = size
-    xs = [x for s in series for x in s.x]
-    y_low, y_high, y_ticks = _axis(_extent(series), y_range)
+    xs = [x for s in series for x in s.x] or [0.0, 1.0]
+    low, high = _extent(series) if score else _extent(series, (0.0,))
+    y_low, y_high, y_ticks = _axis(*(y_range or (score_axis(low, high) if score else (low, high))), exact=score)
     x_ticks = _ticks(min(xs), max(xs)) if x_ticks is None else x_ticks
-    x_low, x_high = min(xs), max(xs)
-    pad = 0.03 * (x_high - x_low) if marks else 0.0
-    x_of = _scale(x_low - pad, x_high + pad or 1.0, _LEFT, width - _RIGHT)
-    y_of = _scale(y_low, y_high, height - _BOTTOM, _TOP)
+    pad = 0.03 * (max(xs) - min(xs)) if marks else 0.0
+    x_of = _scale(min(xs) - pad, max(xs) + pad or 1.0, 0, 100)
+    y_of = _scale(y_low, y_high, height, 0)
     parts = []
     if bands is not None:
         for i, name in enumerate(bands.names):
             left, right = x_of(bands.edges[i]), x_of(bands.edges[i + 1])
             if i % 2:
-                parts.append(_tag("rect", "band", x=left, y=_TOP, width=right - left, height=height - _TOP - _BOTTOM))
-            parts.append(_text(name, (left + right) / 2, _TOP - 5, "faint", "middle"))
-    for tick in y_ticks:
-        parts.append(_tag("line", "rung", x1=_LEFT, x2=width - _RIGHT, y1=y_of(tick), y2=y_of(tick)))
-        parts.append(_text(f"{tick:g}", _LEFT - 7, y_of(tick) + 4, "tick", "end"))
-    for tick in x_ticks:
-        parts.append(_text(f"{tick:g}", x_of(tick), height - _BOTTOM + 17, "tick", "middle"))
-    parts.append(_text(x_label, (_LEFT + width - _RIGHT) / 2, height - 5, "label", "middle"))
+                parts.append(
+                    f'<rect class="band" x="{left:.2f}%" y="0" width="{right - left:.2f}%" height="{height}"/>'
+                )
+            parts.append(_text(name, (left + right) / 2, -5, "small", "middle"))
+    parts += [_level(tick, y_of(tick)) for tick in y_ticks]
+    if y_low > 0 and y_range is None:
+        # The sign of an axis that is cut off below, beside the axis.
+        parts.append(f'<path class="cut" d="M-5 {height - 8}l10 -4 -10 -4 10 -4"/>')
+        y_label = f"{y_label}; the axis begins at {y_low:g}, not at 0"
+    parts += [_text(f"{tick:g}", x_of(tick), height + 17, "tick", "middle") for tick in x_ticks]
+    parts.append(_text(x_label, 50, height + 35, "label", "middle"))
     for number, s in enumerate(series):
         shift = (number - (len(series) - 1) / 2) * apart
         points = [(x, y, i) for i, (x, y) in enumerate(zip(s.x, s.y, strict=True)) if y is not None]
         path = "".join(
-            f"{'L' if i and s.y[i - 1] is not None else 'M'}{x_of(x) + shift:.1f} {y_of(y):.1f}" for x, y, i in points
+            f"{'L' if i and s.y[i - 1] is not None else 'M'}{x_of(x):.2f} {y_of(y):.1f}" for x, y, i in points
         )
         if points:
+            # Its own coordinates, so that it stretches with the chart while its stroke does not.
             parts.append(
-                f'<path class="line {palette}{s.style % COLOURS}" d="{path}"><title>{escape(s.name)}</title></path>'
+                f'<svg x="{shift:.1f}" width="100%" height="{height}" viewBox="0 0 100 {height}" '
+                f'preserveAspectRatio="none"><path class="line {palette}{s.style % COLOURS}" d="{path}">'
+                f"<title>{escape(s.name)}</title></path></svg>"
             )
         for x, y, i in points if marks else ():
-            deviation, at = _deviation(s, i), x_of(x) + shift
+            deviation = _deviation(s, i)
+            error = ""
             if deviation is not None:
-                low, high = y_of(y - deviation), y_of(y + deviation)
-                parts.append(_tag("line", f"spread c{s.style % COLOURS}", x1=at, x2=at, y1=low, y2=high))
-            parts.append(_mark(s, at, y_of(y), f"{s.name}, {x_label} {x:g}: {_figure(y, deviation)}"))
-    return _svg(parts, width, height, title, y_label)
+                error = _tag(
+                    "line",
+                    f"spread c{s.style % COLOURS}",
+                    x1=shift,
+                    x2=shift,
+                    y1=y_of(y - deviation) - y_of(y),
+                    y2=y_of(y + deviation) - y_of(y),
+                )
+            text = f"{s.name}, {x_label} {x:g}: {_figure(y, deviation)}"
+            parts.append(_mark(s, x_of(x), y_of(y), text, error, shift))
+    drawing = f'<svg width="100%" height="{height}">{"".join(parts)}</svg>'
+    return _chart(drawing, title, y_label, "plot")
 
 
 def rows(
@@ -98,46 +119,46 @@ def rows(
     *,
     title: str,
     x_label: str,
-    width: int = 520,
     notes: Sequence[str] | None = None,
-    from_zero: bool = True,
+    boxes: Sequence[str] | None = None,
+    score: bool = True,
 ) -> str:
     """A row for every category with a mark for every series in it; horizontal, so that long names can be read.
 
-    The axis includes 0 if `from_zero`; `notes` stand in small letters behind the names.
+    `score`: the values are scores in percent; otherwise the axis has their least and their largest value, and 0.
+    `notes` stand in small letters behind the names, `boxes` (HTML) before them.
     """
-    step = max(20.0, 9.0 * len(series) + 6)
-    left = min(0.42 * width, 24 + 6.4 * max(len(n) + (len(notes[i]) + 1 if notes else 0) for i, n in enumerate(names)))
-    low, high, ticks = _axis(_extent(series, (0.0,) if from_zero else ()), None)
-    x_of = _scale(low, high, left, width - 24)
-    top, height = 8.0, int(8 + step * len(names) + _BOTTOM)
-    bottom = top + step * len(names)
+    height = max(ROW, 9.0 * len(series) + 6)
+    low, high = _extent(series) if score else _extent(series, (0.0,))
+    low, high, ticks = _axis(*(score_axis(low, high) if score else (low, high)), exact=score)
+    x_of = _scale(low, high, 0, 100)
+    rungs = "".join(_rung(x_of(tick), height) for tick in ticks)
+    if score and low > 0:
+        x_label = f"{x_label}; the axis begins at {low:g}, not at 0"
     parts = []
-    for tick in ticks:
-        parts.append(_tag("line", "rung", x1=x_of(tick), x2=x_of(tick), y1=top, y2=bottom))
-        parts.append(_text(f"{tick:g}", x_of(tick), bottom + 15, "tick", "middle"))
     for row, name in enumerate(names):
-        middle = top + step * (row + 0.5)
-        if row:
-            parts.append(_tag("line", "rule", x1=0, x2=width, y1=top + step * row, y2=top + step * row))
-        note = f' <tspan class="faint">{escape(notes[row])}</tspan>' if notes else ""
-        room = int((left - 14) / 6.2) - (len(notes[row]) + 1 if notes else 0)
-        short = name if len(name) <= room else name[: max(1, room - 1)] + "\u2026"
-        parts.append(
-            f'<text class="name" x="{left - 10:.1f}" y="{middle + 4:.1f}" text-anchor="end">{escape(short)}{note}'
-            f"<title>{escape(name)}</title></text>"
-        )
+        marks = []
         for i, s in enumerate(series):
             value, deviation = s.y[row], _deviation(s, row)
             if value is None:
                 continue
-            y = middle + (i - (len(series) - 1) / 2) * 9
+            y = height / 2 + (i - (len(series) - 1) / 2) * 9
             if deviation is not None:
-                left_end, right_end = x_of(value - deviation), x_of(value + deviation)
-                parts.append(_tag("line", f"spread c{s.style % COLOURS}", x1=left_end, x2=right_end, y1=y, y2=y))
-            parts.append(_mark(s, x_of(value), y, f"{name}, {s.name}: {_figure(value, deviation)}"))
-    parts.append(_text(x_label, (left + width - 24) / 2, bottom + 33, "label", "middle"))
-    return _svg(parts, width, height, title)
+                ends = f'x1="{x_of(value - deviation):.2f}%" x2="{x_of(value + deviation):.2f}%"'
+                marks.append(f'<line class="spread c{s.style % COLOURS}" {ends} y1="{y:.1f}" y2="{y:.1f}"/>')
+            marks.append(_mark(s, x_of(value), y, f"{name}, {s.name}: {_figure(value, deviation)}"))
+        note = f" <small>{escape(notes[row])}</small>" if notes else ""
+        box = boxes[row] if boxes else ""
+        parts.append(
+            f'<div class="name">{box}<bdi>{escape(name)}</bdi>{note}</div>'
+            f'<svg width="100%" height="{height:.0f}">{rungs}{"".join(marks)}</svg>'
+        )
+    figures = "".join(_text(f"{tick:g}", x_of(tick), 14, "tick", "middle") for tick in ticks)
+    parts.append(
+        f'<div class="name"></div><svg width="100%" height="18">{figures}</svg>'
+        f'<div class="name"></div><p class="axis">{escape(x_label)}</p>'
+    )
+    return _chart("".join(parts), title, "", "rows")
 
 
 def stacks(
@@ -147,31 +168,26 @@ def stacks(
     *,
     title: str,
     x_label: str,
-    width: int = 520,
+    y_label: str,
 ) -> str:
     """A bar for every category, filled by the kinds' shares (percent); a category without shares has no bar."""
-    column = (width - _LEFT - _RIGHT) / max(1, len(names))
-    height = 260
-    y_of = _scale(0, 100, height - _BOTTOM, _TOP)
-    parts = []
-    for tick in (0, 25, 50, 75, 100):
-        parts.append(_tag("line", "rung", x1=_LEFT, x2=width - _RIGHT, y1=y_of(tick), y2=y_of(tick)))
-        parts.append(_text(f"{tick}", _LEFT - 7, y_of(tick) + 4, "tick", "end"))
+    column = 100 / max(1, len(names))
+    y_of = _scale(0, 100, HEIGHT, 0)
+    parts = [_level(tick, y_of(tick)) for tick in (0, 25, 50, 75, 100)]
     for i, (name, row) in enumerate(zip(names, shares, strict=True)):
-        x = _LEFT + column * i + 0.1 * column
-        parts.append(_text(name, x + 0.4 * column, height - _BOTTOM + 17, "tick", "middle"))
+        parts.append(_text(name, column * (i + 0.5), HEIGHT + 17, "tick", "middle"))
         below = 0.0
         for k, share in enumerate(row or ()):
             if share > 0:
-                bar = f'x="{x:.1f}" y="{y_of(below + share):.1f}" width="{0.8 * column:.1f}"'
+                bar = f'x="{column * (i + 0.1):.2f}%" y="{y_of(below + share):.1f}" width="{0.8 * column:.2f}%"'
                 tall = y_of(below) - y_of(below + share)
                 parts.append(
                     f'<rect class="kind k{k}" {bar} height="{tall:.1f}">'
                     f"<title>{escape(name)}, {escape(kinds[k])}: {share:.1f} %</title></rect>"
                 )
             below += share
-    parts.append(_text(x_label, (_LEFT + width - _RIGHT) / 2, height - 5, "label", "middle"))
-    return _svg(parts, width, height, title, "% of detections")
+    parts.append(_text(x_label, 50, HEIGHT + 35, "label", "middle"))
+    return _chart(f'<svg width="100%" height="{HEIGHT}">{"".join(parts)}</svg>', title, y_label, "plot")
 
 
 def key(style: int) -> str:
@@ -179,19 +195,24 @@ def key(style: int) -> str:
     return f'<svg class="key" width="16" height="16" aria-hidden="true">{_shape(style, 8, 8)}</svg>'
 
 
+def kind_key(kind: int) -> str:
+    """The colour of a kind of `stacks` alone, to stand before its name."""
+    box = f'<rect class="kind k{kind}" x="2" y="2" width="12" height="12"/>'
+    return f'<svg class="key" width="16" height="16" aria-hidden="true">{box}</svg>'
+
+
 def legend(names: Sequence[str], styles: Sequence[int]) -> str:
     """Names beside their marks, for the charts that follow."""
-    items = [f"<li>{key(style)}{escape(name)}</li>" for name, style in zip(names, styles, strict=True)]
-    return f'<ul class="legend">{"".join(items)}</ul>'
+    return _legend([(key(style), name) for name, style in zip(names, styles, strict=True)])
 
 
 def kinds_legend(kinds: Sequence[str]) -> str:
     """The names of the kinds of `stacks` beside their colours."""
-    items = []
-    for k, name in enumerate(kinds):
-        box = f'<rect class="kind k{k}" x="2" y="2" width="12" height="12"/>'
-        items.append(f'<li><svg class="key" width="16" height="16" aria-hidden="true">{box}</svg>{escape(name)}</li>')
-    return f'<ul class="legend">{"".join(items)}</ul>'
+    return _legend([(kind_key(k), name) for k, name in enumerate(kinds)])
+
+
+def _legend(items: Sequence[tuple[str, str]]) -> str:
+    return f'<ul class="legend">{"".join(f"<li>{sign}<bdi>{escape(name)}</bdi></li>" for sign, name in items)}</ul>'
 
 
 def _extent(series: Sequence[Series], also: Sequence[float] = ()) -> tuple[float, float]:
@@ -204,13 +225,12 @@ def _extent(series: Sequence[Series], also: Sequence[float] = ()) -> tuple[float
     return (min(values), max(values)) if values else (0.0, 1.0)
 
 
-def _axis(extent: tuple[float, float], fixed: tuple[float, float] | None) -> tuple[float, float, list[float]]:
-    """The ends of an axis and its ticks; ends that are not `fixed` lie on ticks."""
-    low, high = fixed or extent
+def _axis(low: float, high: float, exact: bool) -> tuple[float, float, list[float]]:
+    """The ends of an axis and its ticks; ends that are not `exact` are moved out to ticks."""
     if high - low < 1e-9:
         low, high = low - 0.5, high + 0.5
     ticks = _ticks(low, high)
-    if fixed is None:
+    if not exact:
         step = ticks[1] - ticks[0]
         low, high = step * math.floor(low / step + 1e-9), step * math.ceil(high / step - 1e-9)
         ticks = [round(low + i * step, 10) for i in range(round((high - low) / step) + 1)]
@@ -228,8 +248,9 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def _scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
+    """From [low, high] to [start, end]; what lies beyond an end of the axis is drawn at it."""
     span = high - low or 1.0
-    return lambda value: float(np.clip(start + (value - low) / span * (end - start), min(start, end), max(start, end)))
+    return lambda value: start + min(1.0, max(0.0, (value - low) / span)) * (end - start)
 
 
 def _deviation(series: Series, index: int) -> float | None:
@@ -240,8 +261,10 @@ def _figure(value: float, deviation: float | None) -> str:
     return f"{value:.3g}" if deviation is None else f"{value:.3g} \u00b1 {deviation:.2g}"
 
 
-def _mark(series: Series, x: float, y: float, text: str) -> str:
-    return f"<g>{_shape(series.style, x, y)}<title>{escape(text)}</title></g>"
+def _mark(series: Series, x: float, y: float, text: str, error: str = "", shift: float = 0.0) -> str:
+    """The mark of a value at `x` percent, with its error bar; its numbers are its title."""
+    shape = f"{error}{_shape(series.style, shift, 0)}<title>{escape(text)}</title>"
+    return f'<svg x="{x:.2f}%" y="{y:.1f}">{shape}</svg>'
 
 
 def _shape(style: int, x: float, y: float) -> str:
@@ -257,17 +280,25 @@ def _shape(style: int, x: float, y: float) -> str:
     return f'<polygon class="{colour}" points="{" ".join(f"{x + dx:.1f},{y + dy:.1f}" for dx, dy in corners)}"/>'
 
 
+def _level(value: float, y: float) -> str:
+    """A tick of the y axis: a line across the plot, and the number left of it."""
+    line = f'<line class="rung" x1="0" x2="100%" y1="{y:.1f}" y2="{y:.1f}"/>'
+    return f'{line}<text class="tick" x="-7" y="{y + 4:.1f}" text-anchor="end">{value:g}</text>'
+
+
+def _rung(x: float, height: float) -> str:
+    return f'<line class="rung" x1="{x:.2f}%" x2="{x:.2f}%" y1="0" y2="{height:.0f}"/>'
+
+
 def _tag(name: str, css: str, **places: float) -> str:
     return f'<{name} class="{css}" {" ".join(f"{k}={chr(34)}{v:.1f}{chr(34)}" for k, v in places.items())}/>'
 
 
 def _text(text: str, x: float, y: float, css: str, anchor: str) -> str:
-    return f'<text class="{css}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+    """Letters at `x` percent."""
+    return f'<text class="{css}" x="{x:.2f}%" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
-def _svg(parts: Sequence[str], width: int, height: int, title: str, y_label: str = "") -> str:
-    # Below four fifths of its size the letters could not be read: a narrow window scrolls instead.
-    limits = f"min-width:{0.8 * width:.0f}px;max-width:{width}px"
-    head = f'<svg class="chart" viewBox="0 0 {width} {height}" style="{limits}" role="img"'
+def _chart(drawing: str, title: str, y_label: str, css: str) -> str:
     label = f'<p class="axis">{escape(y_label)}</p>' if y_label else ""
-    return f'{label}{head} aria-label="{escape(title)}">{"".join(parts)}</svg>'
+    return f'{label}<div class="chart {css}" role="img" aria-label="{escape(title)}">{drawing}</div>'

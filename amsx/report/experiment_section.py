@@ -10,28 +10,33 @@ from amsx.experiments.results import BOTH, Curve, Result, SeedScores, branch_cur
 from amsx.report import charts
 from amsx.report.charts import Series
 from amsx.report.experiment_tables import fused_first, per_iteration, per_seed, per_tiou, shown_deviation
-from amsx.report.markup import facts, figure, rules_of
+from amsx.report.markup import counted, facts, figure, folded, rules_of, scrolling, spread_sentence
 from amsx.training.config import to_dict
 
 PARTS = {
-    "whole": "whole schedule",
-    "base": "phase zero, base branch",
-    "supplementary": "phase zero, supplementary branch",
+    "whole": "the whole schedule",
+    "base": "phase zero of the base branch",
+    "supplementary": "phase zero of the supplementary branch",
 }
 BRANCH_STYLES = {BOTH: 4, "base": 0, "supplementary": 1}  # curve of Fig. 4 -> its style: the timelines' colours
-CHOSE_NOTHING = "0 is phase zero. No iteration is chosen by its score: the result is the last."
-REPEATS = "Phase zero has no pseudo-labels yet: a row that uses them begins as the row without (\u2013)."
+CHOSE_NOTHING = "Iteration 0 is phase zero. No iteration is chosen by its score: the result is that of the last."
+REPEATS = "Phase zero has no pseudo-labels, so a row that uses them has no score of its own there (\u2013)."
 
 
 def experiments(reproduction: Reproduction, name: str) -> str:
     """The section element with the id `name` about one folder."""
     results = reproduction.results
-    parts = [_result(*pair) for pair in zip(results, differing_settings(results), strict=True)]
+    shared = {_rules(result) for result in results}
+    above = f"<p class='under'>{shared.pop()}</p>" if len(shared) == 1 else ""
+    parts = [
+        _result(result, differing, ruled=not above)
+        for result, differing in zip(results, differing_settings(results), strict=True)
+    ]
     parts += [_strips(reproduction.strips)] if reproduction.strips else []
     return (
         f'<section id="{name}"><h2>The paper\'s experiments</h2>'
         f'<dl class="facts">{facts(reproduction.data, "trainings", _trained(reproduction))}</dl>'
-        f"{''.join(parts)}{_trainings(reproduction)}</section>"
+        f"{above}{''.join(parts)}{_trainings(reproduction)}</section>"
     )
 
 
@@ -50,17 +55,20 @@ def differing_settings(results: Sequence[Result]) -> list[list[str]]:
     ]
 
 
-def _result(result: Result, differing: Sequence[str]) -> str:
-    """One table or figure: what was measured, the scores as a table and as a chart, every seed."""
+def _result(result: Result, differing: Sequence[str], ruled: bool) -> str:
+    """One table or figure: what was measured, the scores as a table and as a chart, every seed.
+
+    `ruled`: the rules that it was scored under are said here, because they are not those of all.
+    """
     views = fused_first(result)
     if result.key == "figure4":
         names, styles = list(BRANCH_STYLES), list(BRANCH_STYLES.values())
         curves = {view: branch_curves(result, view) for view in views}
-        table = _folded("The same as a table", per_iteration(result, curves, styles))
+        table = folded("The same as a table", per_iteration(result, curves, styles))
         body = charts.legend(names, styles) + _lines(result, curves, styles, "iteration") + table
     elif result.key == "figure5":
         curves = {view: [eta_curve(result, view)] for view in views}
-        body = _lines(result, curves, [0], "eta") + _folded("The same as a table", per_tiou(result))
+        body = _lines(result, curves, [0], "eta") + folded("The same as a table", per_tiou(result))
     elif len(result.iterations) > 1:
         curves = {view: row_curves(result, view) for view in views}
         names, styles = [row.full_name for row in result.last_rows], list(range(len(result.last_rows)))
@@ -70,29 +78,34 @@ def _result(result: Result, differing: Sequence[str]) -> str:
         )
     else:
         body = per_tiou(result) + _marks(result)
-    seeds = _folded("Every seed", per_seed(result)) if result.seeds > 1 else ""
-    return f"<h3>{escape(result.title)}</h3><p class='under'>{_introduction(result, differing)}</p>{body}{seeds}"
+    seeds = folded("Every seed", per_seed(result)) if result.seeds > 1 else ""
+    introduction = _introduction(result, differing)
+    if ruled:
+        introduction = f"{_rules(result)} {introduction}"
+    return f"<h3>{escape(result.title)}</h3><p class='under'>{introduction}</p>{body}{seeds}"
+
+
+def _rules(result: Result) -> str:
+    """The protocol of a result, and what stands behind its figures."""
+    return f"Scored under {rules_of(result.protocol, result.tiou)}. {spread_sentence(result.seeds)}"
 
 
 def _introduction(result: Result, differing: Sequence[str]) -> str:
-    """What stands above a result: the protocol, what was scored, how often, and how to read it."""
-    sentences = [
-        rules_of(result.protocol, result.tiou),
-        f"{result.data['videos']['test']} test videos.",
-        f"{result.seeds} seeds: mean ± standard deviation."
-        if result.seeds > 1
-        else "One seed: no deviation, no error bars.",
-    ]
+    """What stands above a result: how to read it."""
+    sentences = []
     if len(result.views) > 1:
-        sentences.append(f"Streams fused with beta {result.config.localization.beta:g}.")
+        sentences.append(f"The streams are fused with beta {result.config.localization.beta:g}.")
     if differing:
         sentences.append(
-            f"Not all tables and figures here have the same settings; this one has {escape(', '.join(differing))}."
+            f"Not all tables and figures here have the same settings; those of this one are "
+            f"{escape(', '.join(differing))}."
         )
     if len(result.iterations) > 1:
         sentences += [CHOSE_NOTHING, REPEATS] if result.key.startswith("table") else [CHOSE_NOTHING]
     if any(result.paper(row.key) is not None for row in result.last_rows):
-        sentences.append("Beside them stand the paper's figures, as far as they are known, RGB and flow fused.")
+        sentences.append(
+            "The paper's figures, which are those of RGB and flow fused, stand beside ours as far as they are known."
+        )
     return " ".join(sentences)
 
 
@@ -110,10 +123,9 @@ def _lines(result: Result, curves: Mapping[str, Sequence[Curve]], styles: Sequen
             x_label=x_label,
             y_label=f"average mAP (%), {view}",
             x_ticks=sorted({x for curve in drawn for x in curve.points}),
-            size=(760, 320) if len(curves) == 1 else (520, 300),
             apart=4,
         )
-        figures.append(figure(chart, rules_of(result.protocol, result.tiou)))
+        figures.append(figure(chart))
     return f"<div class='grid'>{''.join(figures)}</div>"
 
 
@@ -124,12 +136,10 @@ def _marks(result: Result) -> str:
         [row.full_name for row in rows],
         [_series(result, view, i, [row.scores[view].average for row in rows]) for i, view in enumerate(views)],
         title=result.title,
-        x_label=f"average mAP (%){f', {views[0]}' if len(views) == 1 else ''}; the axis need not begin at 0",
-        width=760,
-        from_zero=False,
+        x_label=f"average mAP (%){f', {views[0]}' if len(views) == 1 else ''}",
     )
     legend = charts.legend(views, range(len(views))) if len(views) > 1 else ""
-    return f"{legend}{figure(chart, rules_of(result.protocol, result.tiou))}"
+    return f"{legend}{figure(chart)}"
 
 
 def _series(result: Result, name: str, style: int, scores: Sequence[SeedScores], x: Sequence[float] = ()) -> Series:
@@ -146,7 +156,8 @@ def _strips(strips: Mapping[str, Sequence[Path]]) -> str:
             data = base64.b64encode(path.read_bytes()).decode()
             about = f"{escape(path.stem)}, {escape(stream)}"
             picture = f'<img class="still" alt="strips of {about}" src="data:image/svg+xml;base64,{data}">'
-            figures.append(figure(picture, f"{about}, seed 0, after the last iteration."))
+            under = f"{about}: the first seed, after the last iteration."
+            figures.append(figure(scrolling(picture, about), under))
         parts.append(f'<details class="stills" open><summary>{escape(stream)}</summary>{"".join(figures)}</details>')
     return f"<h3>Fig. 6, what AMS does to single videos</h3>{''.join(parts)}"
 
@@ -165,17 +176,17 @@ def _trainings(reproduction: Reproduction) -> str:
             escape(training.stream),
             f"{len(seconds)} of {len(folders)}",
             f"{sum(seconds) / len(seconds):.0f} s" if seconds else "\u2013",
-            f"<details><summary>{len(folders)} folders</summary><ul>{places}</ul></details>",
+            folded(counted(len(folders), "folder"), f"<ul>{places}</ul>"),
         ]
         entries = "".join(f"<td>{text}</td>" for text in cells)
         rows.append(f'<tr><th scope="row">{differs}</th>{entries}</tr>')
     columns = ("differs in", "part", "stream", "finished", "mean time", "where")
     heads = "".join(f'<th scope="col">{name}</th>' for name in columns)
-    table = (
-        f'<div class="scroll"><table class="settings"><thead><tr>{heads}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    table = scrolling(
+        f'<table class="settings"><thead><tr>{heads}</tr></thead><tbody>{"".join(rows)}</tbody></table>',
+        "trainings",
     )
-    return f"<h3>Trainings</h3>{_folded('What was trained, and where it is', table)}"
+    return f"<h3>Trainings</h3>{folded('What was trained, and where it is', table)}"
 
 
 def _trained(reproduction: Reproduction) -> str:
@@ -185,7 +196,3 @@ def _trained(reproduction: Reproduction) -> str:
         return "none in this folder"
     whole = f"{sum(seconds) / 3600:.1f} h" if sum(seconds) > 3600 else f"{sum(seconds) / 60:.0f} min"
     return f"{len(seconds)} of {every} finished, {whole} in all"
-
-
-def _folded(summary: str, body: str) -> str:
-    return f"<details><summary>{escape(summary)}</summary>{body}</details>"

@@ -6,7 +6,7 @@ from html import escape
 from amsx.experiments.results import Curve, Result, SeedScores, row_curves
 from amsx.localization.fusion import FUSED
 from amsx.report import charts
-from amsx.report.markup import cell
+from amsx.report.markup import cell, scrolling, view_row
 
 Rows = Sequence[tuple[str, Sequence[str]]]  # label and cells, HTML
 
@@ -50,12 +50,12 @@ def per_tiou(result: Result) -> str:
         for row in result.last_rows:
             score, paper = row.scores[view], result.paper(row.key)
             average = f"<strong>{_scores(result, score.average)}</strong>"
-            rows.append((escape(row.full_name), [*(_scores(result, at) for at in score.per_tiou), average]))
+            rows.append((escape(row.full_name), [average, *(_scores(result, at) for at in score.per_tiou)]))
             if paper is not None and _has_paper(result, view):
-                values = [cell(value, None) for value in (*paper[0], paper[1])]
+                values = [cell(value, None) for value in (paper[1], *paper[0])]
                 rows.append(('<span class="paper">the paper</span>', values))
         bodies[view] = rows
-    return _table("mAP (%) at tIoU", [*(f"{t:g}" for t in result.tiou), "average"], bodies)
+    return _table("mAP (%) at tIoU", ["average", *(f"@{t:g}" for t in result.tiou)], bodies)
 
 
 def per_seed(result: Result) -> str:
@@ -86,14 +86,12 @@ def _table(corner: str, heads: Sequence[str], bodies: Mapping[str, Rows]) -> str
     columns = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
     parts = []
     for view, rows in bodies.items():
-        what = "all streams fused" if view == FUSED else "the only stream" if len(bodies) == 1 else "stream alone"
         lines = "".join(
             f'<tr><th scope="row">{label}</th>{"".join(f"<td>{text}</td>" for text in cells)}</tr>'
             for label, cells in rows
         )
-        head = f'<th colspan="{len(heads) + 1}" scope="rowgroup">{escape(view)} <span>{what}</span></th>'
-        parts.append(f'<tbody><tr class="view">{head}</tr>{lines}</tbody>')
-    return (
-        f'<div class="scroll"><table class="figures"><thead><tr><th scope="col">{corner}</th>{columns}</tr></thead>'
-        f"{''.join(parts)}</table></div>"
+        parts.append(f"<tbody>{view_row(view, len(heads) + 1, len(bodies) == 1)}{lines}</tbody>")
+    table = (
+        f'<table class="figures"><thead><tr><th scope="col">{corner}</th>{columns}</tr></thead>{"".join(parts)}</table>'
     )
+    return scrolling(table, corner)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from amsx.evaluation.explain import Explanation
+from amsx.localization.fusion import FUSED
 from amsx.report import charts
 from amsx.report.charts import Series
 from amsx.report.run_groups import Group, Run, summarize, views_of
@@ -25,26 +26,40 @@ def by_protocol(groups: Sequence[Group]) -> list[ComparedGroups]:
     return list(compared.values())
 
 
-def rules(groups: ComparedGroups, at: str = "") -> str:
-    """The sentence under every figure: the protocol, and the thresholds of the average, or the one that it is `at`."""
+def rules(groups: ComparedGroups) -> str:
+    """The rules that the groups were scored under, to stand in a sentence or as a heading."""
     first = first_explanation(groups)
-    return rules_of(first.evaluation.protocol, first.evaluation.tiou, at)
+    return rules_of(first.evaluation.protocol, first.evaluation.tiou)
 
 
-def rules_of(protocol: str, tiou: Sequence[float], at: str = "") -> str:
-    """The same sentence from the protocol's name and its T-IoU thresholds."""
+def rules_of(protocol: str, tiou: Sequence[float]) -> str:
+    """The same from the protocol's name and its T-IoU thresholds."""
     span = f"tIoU {tiou[0]:g}" if len(tiou) == 1 else f"tIoU {tiou[0]:g} to {tiou[-1]:g} ({len(tiou)} thresholds)"
-    return f"Protocol <b>{escape(protocol)}</b>, {escape(at) or span}."
+    return f"protocol <b>{escape(protocol)}</b>, {span}"
 
 
 def introduction(groups: ComparedGroups) -> str:
-    """What stands above a section: the protocol, what was scored, and what the error bars are."""
+    """What stands once above all figures of some groups: the protocol, what was scored, and what the error bars are."""
     score = first_explanation(groups).evaluation
     subset = f" of the subset {escape(score.subset)}" if score.subset else ""
-    seeds = sorted({len(group.runs) for _, group in groups})
-    spread = "Error bars: standard deviation over the seeds." if seeds[-1] > 1 else "One seed: no error bars."
     counts = score.counts
-    return f"{rules(groups)} {counts.videos} videos{subset}, {counts.instances} instances. {spread}"
+    videos, instances = counted(counts.videos, "video"), counted(counts.instances, "instance")
+    return (
+        f"All figures are scored under {rules(groups)}, on {videos}{subset} with {instances}. "
+        f"{spread_sentence(max(len(group.runs) for _, group in groups))}"
+    )
+
+
+def spread_sentence(seeds: int) -> str:
+    """What stands behind the figures of so many seeds (the most that any configuration has)."""
+    if seeds == 1:
+        return "There is one seed, so no figure has a deviation and no chart has error bars."
+    return "Behind the mean stands the standard deviation over the seeds (±, and the error bars in charts)."
+
+
+def counted(number: int, thing: str) -> str:
+    """A number of things in words: "1 video", "12 videos"."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def first_explanation(groups: ComparedGroups) -> Explanation:
@@ -85,7 +100,7 @@ def facts(data: Mapping[str, Any], name: str, value: str) -> str:
     where = data["root"] or f"{data['layout']} (made in memory)"
     pairs = [
         ("data", f"<code>{escape(str(where))}</code>"),
-        ("videos", f"{data['videos']['train']} training, {data['videos']['test']} test"),
+        ("videos", f"{data['videos']['train']} for training, {data['videos']['test']} for testing"),
         ("classes", str(len(data["classes"]))),
         ("streams", escape(", ".join(data["streams"]))),
         (name, value),
@@ -97,8 +112,31 @@ def legend(groups: ComparedGroups) -> str:
     return charts.legend([g.name for _, g in groups], [place for place, _ in groups]) if len(groups) > 1 else ""
 
 
-def figure(body: str, under: str) -> str:
-    return f"<figure>{body}<figcaption>{under}</figcaption></figure>"
+def figure(body: str, under: str = "") -> str:
+    """A figure with a caption, which may have markup, where there is something to say."""
+    return f"<figure>{body}{f'<figcaption>{under}</figcaption>' if under else ''}</figure>"
+
+
+def scrolling(table: str, label: str) -> str:
+    """A table that scrolls by itself where the window is narrow; `label` is what a screen reader calls it."""
+    return f'<div class="scroll" role="region" aria-label="{escape(label)}">{table}</div>'
+
+
+def folded(summary: str, body: str) -> str:
+    """What is shown once a reader asks for it; `body` is HTML."""
+    return f"<details><summary>{escape(summary)}</summary>{body}</details>"
+
+
+def name_cell(name: str, sign: str = "") -> str:
+    """The head of a table's row: a name from the data, which may run from right to left, behind its mark."""
+    return f'<th scope="row">{sign}<bdi>{escape(name)}</bdi></th>'
+
+
+def view_row(view: str, columns: int, alone: bool) -> str:
+    """The row above those of a view; `alone`: it is the only one."""
+    what = "all streams fused" if view == FUSED else "the only stream" if alone else "this stream alone"
+    head = f'<th colspan="{columns}" scope="rowgroup"><bdi>{escape(view)}</bdi> <span>{what}</span></th>'
+    return f'<tr class="view">{head}</tr>'
 
 
 def cell(mean: float | None, deviation: float | None) -> str:

@@ -16,24 +16,17 @@ from typing import Any
 
 import amsx
 from amsx.experiments.reproduction import Reproduction
+from amsx.figures import palette
 from amsx.file_names import shown
 from amsx.files import write_text
 from amsx.report import run_sections
 from amsx.report.error_section import errors
 from amsx.report.experiment_section import experiments
-from amsx.report.markup import by_protocol, explanation_of, facts
+from amsx.report.markup import ComparedGroups, by_protocol, counted, explanation_of, facts, rules
 from amsx.report.run_groups import Group, views_of
 from amsx.report.thumbnails import check_frames, thumbnails
 from amsx.report.timelines import Timelines
 
-RUNS_LINKS = {  # section of runs.html -> its name in the bar
-    "results": "Results",
-    "videos": "Videos",
-    "classes": "Classes",
-    "errors": "Errors",
-    "training": "Training",
-    "settings": "Settings",
-}
 BUDGET = 12_000_000  # bytes of video data; beyond it a browser takes seconds to open the file
 
 
@@ -55,7 +48,7 @@ def write_report(
     """
     if not groups and not reproduced:
         raise ValueError("expected at least one run directory or folder of amsx reproduce")
-    runs = _runs(groups, videos, frames, say) if groups else ""
+    runs = _runs(groups, videos, frames, say) if groups else {}
     out = Path(out)
     write_text(out, render(groups, runs, reproduced))
     return out
@@ -63,7 +56,7 @@ def write_report(
 
 def _runs(
     groups: Sequence[Group], videos: int | Sequence[str] | None, frames: Path | None, say: Callable[[str], None]
-) -> str:
+) -> dict[str, str]:
     """The sections on runs, with as many timelines as are asked for or fit."""
     ids = groups[0].runs[0].parts[0].ids
     chosen = chosen_videos(ids, videos)
@@ -73,13 +66,16 @@ def _runs(
     entries = video_entries(timelines, chosen, frames)
     size = sum(map(len, entries))
     if videos is None and size > BUDGET:
-        entries = evenly(entries, max(1, len(entries) * BUDGET // size))
+        kept = evenly(range(len(entries)), max(1, len(entries) * BUDGET // size))
+        chosen, entries = [chosen[i] for i in kept], [entries[i] for i in kept]
     note = ""
     if len(entries) < len(ids):
-        note = f"{len(entries)} of {len(ids)} test videos are in this file."
+        note = f"This file holds {len(entries)} of the {len(ids)} test videos, evenly spread in their order."
+        if not (videos is None or isinstance(videos, int)):
+            note = f"This file holds {len(entries)} of the {len(ids)} test videos."
         if videos is None:
             say(f"{note} --videos chooses how many, --video which.")
-    return _run_sections(groups, timelines, entries, note)
+    return _run_sections(groups, timelines, chosen, entries, note)
 
 
 def chosen_videos(ids: Sequence[str], videos: int | Sequence[str] | None) -> list[int]:
@@ -135,54 +131,102 @@ def embedded(values: Any) -> str:
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
-def render(groups: Sequence[Group], runs: str, reproduced: Sequence[Reproduction]) -> str:
-    """The page; `runs`: the sections on `groups`, empty where there are none."""
+def render(groups: Sequence[Group], runs: Mapping[str, str], reproduced: Sequence[Reproduction]) -> str:
+    """The page; `runs`: name of a section on `groups` -> its HTML, as `_run_sections` gives them."""
     places = [f"experiments-{i + 1}" for i in range(len(reproduced))]
     folders = [reproduction.folder.resolve().name for reproduction in reproduced]
     links = dict(zip(places, folders if len(folders) > 1 else ["Experiments"], strict=False))
-    links |= RUNS_LINKS if groups else {}
+    links |= {name: name.capitalize() for name in runs}
     filled = {
         "TITLE": escape(", ".join([*folders, *(g.name for g in groups)])),
+        "COLOURS": colours(),
         "STYLE": _template("page.css"),
-        "THEME": _template("theme.js"),
+        "PAGE": _template("page.js"),
         "LINKS": "".join(f'<a href="#{name}">{escape(text)}</a>' for name, text in links.items()),
         "FACTS": _facts(groups) if groups else "",
         "WARNINGS": _warnings(groups) if groups else "",
-        "SECTIONS": "\n".join([*map(experiments, reproduced, places), runs]),
+        "SECTIONS": "\n".join([*map(experiments, reproduced, places), *runs.values()]),
         "MADE": f"amsx {escape(amsx.__version__)}, {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC",
     }
     page = _fill("page.html", filled)
     return page.encode("utf-8", "replace").decode("utf-8")  # names of files that are not Unicode cannot be encoded
 
 
-def _run_sections(groups: Sequence[Group], timelines: Sequence[Timelines], entries: Sequence[str], note: str) -> str:
-    """The sections on runs; `entries` as `video_entries` gives them, `note` on which videos these are."""
+def _run_sections(
+    groups: Sequence[Group], timelines: Sequence[Timelines], chosen: Sequence[int], entries: Sequence[str], note: str
+) -> dict[str, str]:
+    """Name -> HTML of the sections on runs, without those that have nothing to show.
+
+    `entries`: what `video_entries` gives of the videos with the indices `chosen`; `note`: a sentence on which they are.
+    """
     first = groups[0].runs[0]
     index = {
         "groups": [g.name for g in groups],
         "streams": first.streams,
         "views": views_of(first.streams),
         "notes": [timeline.notes() for timeline in timelines],
+        "videos": [_listed(timelines, video) for video in chosen],
     }
     scored = by_protocol(groups)
     filled = {
-        "RESULTS": "".join(map(run_sections.results, scored)),
-        "CLASSES": "".join(map(run_sections.classes, scored)),
-        "ERRORS": "".join(map(errors, scored)),
-        "TRAINING": run_sections.training(groups),
-        "SETTINGS": run_sections.settings(groups),
         "VIDEO_NOTE": escape(note),
         "INDEX": embedded(index),
         "VIDEOS": "\n".join(f'<script type="application/json" class="video">{entry}</script>' for entry in entries),
+        "BROWSE": _template("browse.js"),
         "TIMELINE": _template("timeline.js"),
     }
-    return _fill("runs.html", filled)
+    sections = {
+        "results": "".join(map(run_sections.results, scored)),
+        "videos": _fill("videos.html", filled),
+        "classes": _by_rules(run_sections.classes, scored),
+        "errors": _by_rules(errors, scored),
+        "training": run_sections.training(groups),
+        "settings": run_sections.settings(groups),
+    }
+    return {
+        name: f'<section id="{name}"><h2>{name.capitalize()}</h2>{body}</section>'
+        for name, body in sections.items()
+        if body
+    }
+
+
+def _listed(timelines: Sequence[Timelines], video: int) -> dict[str, Any]:
+    """What the page sorts and filters a video by: its id, the classes of its ground truth, its score in every run."""
+    first = timelines[0]
+    return {
+        "id": first.ids[video],
+        "truth": list(first.truth(video)),
+        "scores": [timeline.score(video) for timeline in timelines],
+    }
+
+
+def _by_rules(section: Callable[[ComparedGroups], str], scored: Sequence[ComparedGroups]) -> str:
+    """A section about each set of groups, under a heading with the rules where there are several."""
+    heads = [f"<h3>Under {rules(groups)}</h3>" if len(scored) > 1 else "" for groups in scored]
+    return "".join(head + section(groups) for head, groups in zip(heads, scored, strict=True))
+
+
+def colours() -> str:
+    """The palette as the style sheet's variables, one value for the light page and one for the dark."""
+    named = {
+        "paper": palette.PAPER,
+        "ink": palette.INK,
+        "muted": palette.MUTED,
+        "line": palette.GRID,
+        **palette.TIMELINE,
+    }
+    named |= {f"c{i}": colour for i, colour in enumerate(palette.SERIES)}
+    named |= {f"k{i}": colour for i, colour in enumerate(palette.KINDS.values())}
+    return " ".join(f"--{name}: light-dark({colour.light}, {colour.dark});" for name, colour in named.items())
 
 
 def _warnings(groups: Sequence[Group]) -> str:
     scored = by_protocol(groups)
     if not scored:
-        return '<p class="warning">No test video is annotated: there is nothing to score.</p>'
+        return (
+            '<p class="warning">No test video has annotated segments, so nothing could be scored. The timelines of the '
+            "videos show what was detected.</p>"
+        )
     sentences = []
     if len(scored) > 1:
         sentences.append(
@@ -204,7 +248,7 @@ def _fill(template: str, filled: Mapping[str, str]) -> str:
 
 def _facts(groups: Sequence[Group]) -> str:
     count = sum(len(group.runs) for group in groups)
-    number = f"{count}, of {len(groups)} configuration{'s' if len(groups) > 1 else ''}"
+    number = f"{count}, of {counted(len(groups), 'configuration')}" if count > 1 else "1"
     return f'<dl class="facts">{facts(groups[0].runs[0].data, "runs", number)}</dl>'
 
 

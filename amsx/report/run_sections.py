@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from amsx.localization.fusion import FUSED
 from amsx.report import charts
 from amsx.report.charts import Bands, Series
 from amsx.report.markup import (
@@ -17,10 +16,13 @@ from amsx.report.markup import (
     figure,
     first_explanation,
     first_view,
+    folded,
     introduction,
     legend,
-    rules,
+    name_cell,
+    scrolling,
     series_of,
+    view_row,
     without_nan,
 )
 from amsx.report.run_groups import Group, Run, summarize, views_of
@@ -29,8 +31,8 @@ from amsx.training.epoch_log import TERMS, EpochRecord
 from amsx.training.phases import schedule
 
 LATER = (
-    "Scores after every iteration were computed for this report and chose nothing: the result is the last iteration, "
-    "whatever the curve says. 0 is phase zero."
+    "The scores after the earlier iterations were computed for this report, and nothing was chosen by them: the result "
+    "is that of the last iteration. Iteration 0 is phase zero."
 )
 TERM_NAMES = {
     "classification": "classification",
@@ -41,27 +43,26 @@ TERM_NAMES = {
 
 
 def results(groups: ComparedGroups) -> str:
-    """mAP per threshold and on average, of every view, as a table; the first view as a chart."""
+    """mAP on average and per threshold, of every view, as a table; the first view as a chart."""
     tiou = first_explanation(groups).evaluation.tiou
-    heads = "".join(f'<th scope="col">{t:g}</th>' for t in tiou)
+    heads = "".join(f'<th scope="col">@{t:g}</th>' for t in tiou)
     bodies: list[str] = []
-    for view in views_of(groups[0][1].runs[0].streams):
+    views = views_of(groups[0][1].runs[0].streams)
+    for view in views:
         rows = []
         for place, group in groups:
             scores = [run.explanations[view].evaluation for run in group.runs]
-            summary = summarize([[*score.mean_ap, score.average] for score in scores])
-            cells = [cell(m, _at(summary.deviation, i)) for i, m in enumerate(summary.mean)]
-            cells[-1] = f"<strong>{cells[-1]}</strong>"
-            name = (
-                f'<th scope="row">{charts.key(place)}{escape(group.name)}</th><td class="count">{len(group.runs)}</td>'
+            summary = summarize([[score.average, *score.mean_ap] for score in scores])
+            average, *cells = [cell(m, _at(summary.deviation, i)) for i, m in enumerate(summary.mean)]
+            figures = "".join(f"<td>{text}</td>" for text in (f"<strong>{average}</strong>", *cells))
+            rows.append(
+                f'<tr>{name_cell(group.name, charts.key(place))}{figures}<td class="count">{len(group.runs)}</td></tr>'
             )
-            rows.append(f"<tr>{name}{''.join(f'<td>{text}</td>' for text in cells)}</tr>")
-        what = "all streams fused" if view == FUSED else "the only stream" if not bodies else "stream alone"
-        head = f'<th colspan="{len(tiou) + 3}" scope="rowgroup">{escape(view)} <span>{what}</span></th>'
-        bodies.append(f'<tbody><tr class="view">{head}</tr>{"".join(rows)}</tbody>')
-    table = (
-        f'<div class="scroll"><table class="figures"><thead><tr><th scope="col">mAP (%) at tIoU</th>'
-        f'<th scope="col">seeds</th>{heads}<th scope="col">average</th></tr></thead>{"".join(bodies)}</table></div>'
+        bodies.append(f"<tbody>{view_row(view, len(tiou) + 3, len(views) == 1)}{''.join(rows)}</tbody>")
+    table = scrolling(
+        '<table class="figures"><thead><tr><th scope="col">mAP (%) at tIoU</th><th scope="col">average</th>'
+        f'{heads}<th scope="col">seeds</th></tr></thead>{"".join(bodies)}</table>',
+        "mAP of every configuration",
     )
     chart = charts.lines(
         series_of(groups, lambda explanation: explanation.evaluation.mean_ap, x=tiou),
@@ -70,7 +71,7 @@ def results(groups: ComparedGroups) -> str:
         y_label=f"mAP (%), {first_view(groups)}",
         x_ticks=tiou,
     )
-    parts = [figure(chart, rules(groups)), figure(_iterations(groups), f"{rules(groups)} {LATER}")]
+    parts = [figure(chart), _iterations(groups)]
     return f"<p class='under'>{introduction(groups)}</p>{table}{legend(groups)}<div class='grid'>{''.join(parts)}</div>"
 
 
@@ -84,18 +85,21 @@ def classes(groups: ComparedGroups) -> str:
         series,
         title="average AP of every class",
         x_label=f"AP (%), average over tIoU, {first_view(groups)}",
-        width=760,
+        notes=[str(counts[label].instances) for label in names],
     )
-    head = "".join(f'<th scope="col">{charts.key(place)}{escape(g.name)}</th>' for place, g in groups)
+    head = "".join(f'<th scope="col">{charts.key(place)}<bdi>{escape(g.name)}</bdi></th>' for place, g in groups)
     rows = []
     for i, label in enumerate(names):
         cells = "".join(f"<td>{cell(s.y[i], None if s.deviation is None else s.deviation[i])}</td>" for s in series)
-        rows.append(f'<tr><th scope="row">{escape(label)}</th>{cells}</tr>')
-    table = (
-        '<details><summary>The same as a table</summary><div class="scroll"><table class="figures"><thead><tr>'
-        f'<th scope="col">AP (%), average</th>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div></details>'
+        rows.append(f'<tr>{name_cell(label)}{cells}<td class="count">{counts[label].instances}</td></tr>')
+    table = scrolling(
+        f'<table class="figures"><thead><tr><th scope="col">average AP (%)</th>{head}<th scope="col">instances</th>'
+        f"</tr></thead><tbody>{''.join(rows)}</tbody></table>",
+        "average AP of every class",
     )
-    return f"<p class='under'>{introduction(groups)}</p>{legend(groups)}{figure(chart, rules(groups))}{table}"
+    best = f", the best of {escape(groups[0][1].name)} first" if len(groups) > 1 else ", the best first"
+    under = f"The classes{best}; the small number behind a class is how many instances it has."
+    return f"{legend(groups)}{figure(chart, under)}{folded('The same as a table', table)}"
 
 
 def training(groups: Sequence[Group]) -> str:
@@ -106,39 +110,60 @@ def training(groups: Sequence[Group]) -> str:
         for stream in group.runs[0].streams:
             logs = [run.log[stream] for run in group.runs if run.log[stream]]
             if not logs:
-                figures.append(f"<p>{escape(stream)}: no log in this run.</p>")
+                figures.append(f"<p>This run holds no log of the stream {escape(stream)}.</p>")
                 continue
             branches = [b for b in ("base", "supplementary") if any(record.trains == b for record in logs[0])]
             figures += [_losses(logs, stream, branch, group.runs[0]) for branch in branches]
-        parts.append(f"<h3>{charts.key(place)}{escape(group.name)}</h3><div class='grid'>{''.join(figures)}</div>")
-    sums = [sum(record.seconds for log in run.log.values() for record in log) for g in groups for run in g.runs]
-    seconds = [spent for spent in sums if spent > 0]
-    spent = f"Training took {min(seconds):.0f} to {max(seconds):.0f} s a run, all streams together." if seconds else ""
-    line = '<svg width="22" height="10" aria-hidden="true"><path class="line t{}" d="M1 5H21"/></svg>'
+        name = f"<h3>{charts.key(place)}<bdi>{escape(group.name)}</bdi></h3>" if len(groups) > 1 else ""
+        parts.append(f"{name}<div class='grid'>{''.join(figures)}</div>")
+    line = '<svg class="key" width="22" height="10" aria-hidden="true"><path class="line t{}" d="M1 5H21"/></svg>'
     kinds = "".join(f"<li>{line.format(i)}{name}</li>" for i, name in enumerate(TERM_NAMES.values()))
-    return f'<p class="under">{spent} Bands are iterations.</p><ul class="legend">{kinds}</ul>{"".join(parts)}'
+    most = max(len(group.runs) for group in groups)
+    mean = "Every curve is the mean over the seeds. " if most > 1 else ""
+    under = (
+        f"{_time_spent(groups)}The losses are those of the training videos, epoch by epoch. {mean}"
+        "The numbers above the bands are iterations; 0 is phase zero."
+    )
+    return f'<p class="under">{under}</p><ul class="legend">{kinds}</ul>{"".join(parts)}'
 
 
 def settings(groups: Sequence[Group]) -> str:
     """Which run directories there are, how the configurations differ, and the first one's whole configuration."""
+    several = len(groups) > 1
     rows = []
     for place, group in enumerate(groups):
         runs = "".join(
-            f"<li><code>{escape(str(run.folder))}</code> seed {run.config.optimization.seed}</li>" for run in group.runs
+            f"<li><code>{escape(str(run.folder))}</code> with seed {run.config.optimization.seed}</li>"
+            for run in group.runs
         )
         differs = "<br>".join(f"<code>{escape(line)}</code>" for line in group.settings)
-        differs = differs or "the others are compared with it"
-        name = f'<th scope="row">{charts.key(place)}{escape(group.name)}</th>'
-        rows.append(f"<tr>{name}<td>{differs}</td><td><ul>{runs}</ul></td></tr>")
+        differs = differs or "the configuration that the others are compared with"
+        columns = [differs, f"<ul>{runs}</ul>"] if several else [f"<ul>{runs}</ul>"]
+        cells = "".join(f"<td>{text}</td>" for text in columns)
+        rows.append(f"<tr>{name_cell(group.name, charts.key(place))}{cells}</tr>")
     data = groups[0].runs[0].data
-    whole = json.dumps({"data": dict(data), "config": to_dict(groups[0].runs[0].config)}, indent=1)
-    heads = "".join(f'<th scope="col">{name}</th>' for name in ("configuration", "differs in", "runs"))
-    return (
-        f'<div class="scroll"><table class="settings"><thead><tr>{heads}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
-        f"<details><summary>The whole configuration of {escape(groups[0].name)}</summary>"
-        f"<pre>{escape(whole)}</pre></details>"
+    whole = json.dumps({"data": dict(data), "config": to_dict(groups[0].runs[0].config)}, indent=1, ensure_ascii=False)
+    names = ("configuration", "differs in", "runs") if several else ("configuration", "runs")
+    heads = "".join(f'<th scope="col">{name}</th>' for name in names)
+    table = scrolling(
+        f'<table class="settings"><thead><tr>{heads}</tr></thead><tbody>{"".join(rows)}</tbody></table>',
+        "configurations and their runs",
     )
+    summary = f"The whole configuration of {groups[0].name}" if several else "The whole configuration"
+    return table + folded(summary, f'<pre tabindex="0">{escape(whole)}</pre>')
+
+
+def _time_spent(groups: Sequence[Group]) -> str:
+    """A sentence on how long training took, empty where no run says it."""
+    sums = [sum(record.seconds for log in run.log.values() for record in log) for g in groups for run in g.runs]
+    spent = [f"{seconds:.0f}" for seconds in sorted(sums) if seconds > 0]
+    if not spent:
+        return ""
+    streams = ", all streams together" if len(groups[0].runs[0].streams) > 1 else ""
+    if len(sums) == 1:
+        return f"Training took {spent[0]} s{streams}. "
+    span = spent[0] if spent[0] == spent[-1] else f"{spent[0]} to {spent[-1]}"
+    return f"Training took {span} s for each run{streams}. "
 
 
 def _losses(logs: Sequence[Sequence[EpochRecord]], stream: str, branch: str, run: Run) -> str:
@@ -161,14 +186,14 @@ def _losses(logs: Sequence[Sequence[EpochRecord]], stream: str, branch: str, run
         series,
         title=f"losses of the {branch} branch, {stream}",
         x_label="epoch",
-        y_label=f"{stream}, {branch} branch: loss",
+        y_label=f"loss of the {branch} branch, {stream}",
         bands=Bands([min(e, epochs) for e in edges], names),
         marks=False,
-        size=(480, 230),
+        score=False,
+        height=180,
         palette="t",
     )
-    seeds = f"mean of {len(logs)} seeds" if len(logs) > 1 else "one seed"
-    return figure(chart, f"training videos, {seeds}")
+    return figure(chart)
 
 
 def _iterations(groups: ComparedGroups) -> str:
@@ -182,15 +207,18 @@ def _iterations(groups: ComparedGroups) -> str:
             summary = summarize([[s[i] for i in shared] for s in scores])
             series.append(Series(group.name, place, summary.mean.tolist(), without_nan(summary.deviation), x=shared))
     if not series:
-        return "<p>No run kept its iterations.</p>"
+        return "<p>No run kept the activations of its iterations, so there is no curve over them.</p>"
     longest = max((list(s.x) for s in series), key=len)
-    return charts.lines(
+    if len(longest) == 1:
+        return ""  # a schedule without iterations
+    chart = charts.lines(
         series,
         title="average mAP after every iteration",
         x_label="iteration",
         y_label=f"average mAP (%), {view}",
         x_ticks=longest,
     )
+    return figure(chart, LATER)
 
 
 def _mean_ap(group: Group, label: str) -> float:

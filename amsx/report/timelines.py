@@ -70,6 +70,12 @@ class Timelines:
         """The classes with a proposal in the first view."""
         return {proposal["label"] for proposal in self._predictions[self.views[0]][self.ids[video]]}
 
+    def score(self, video: int) -> float | None:
+        """The score of a video (`video_scores`) in the first view, in percent; None for one without instances."""
+        explanation = self.run.explanations.get(self.views[0])
+        score = None if explanation is None else explanation.videos.get(self.ids[video])
+        return None if score is None else round(score, 2)
+
     def change(self, video: int) -> dict[str, list[Any]]:
         """Stream -> how much the features change at every snippet, packed; empty where the run kept none."""
         rows = self._rows(video)

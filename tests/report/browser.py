@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-KEYS = {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Home": 36, "Tab": 9, "Enter": 13}
+KEYS = {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Home": 36, "Tab": 9, "Enter": 13, "End": 35}
 
 
 def find_chromium() -> str | None:
@@ -100,11 +100,14 @@ class Browser:
             self.requests.append(told["request"]["url"])
         self._events.append(event)
 
-    def open(self, path: Path, width: int = 1280, height: int = 900) -> None:
-        """Load a file and wait until its script has run."""
+    def open(self, path: Path, width: int = 1280, height: int = 900, fragment: str = "") -> None:
+        """Load a file, with `fragment` behind its address, and wait until its script has run."""
         self.resize(width, height)
+        self.send("Page.navigate", url="about:blank")  # a page that differs in its fragment alone is not loaded anew
+        self.settle()
         self._events.clear()
-        self.send("Page.navigate", url=path.resolve().as_uri())
+        self.requests.clear()
+        self.send("Page.navigate", url=path.resolve().as_uri() + fragment)
         deadline = time.monotonic() + 60
         while not any(event.get("method") == "Page.loadEventFired" for event in self._events):
             self._note(self._receive())

@@ -7,10 +7,12 @@
   const host = byId("timeline");
   if (!entries.length) return;
 
-  // What is shown. `from` and `to` are seconds; `label` is a class of the video.
-  const shown = { video: 0, group: 0, view: index.views[0], label: null, from: 0, to: 1 };
+  // What is shown. `from` and `to` are seconds; `label` is a class of the video; the rest says which videos are listed.
+  const shown = { video: 0, group: 0, view: index.views[0], label: null, from: 0, to: 1, order: "worst", only: "", find: "" };
   let video = null; // the entry shown, parsed
+  let listed = []; // the numbers of the videos that are listed, in their order
   let place = null; // where the last drawing put things
+  let started = false; // from then on the address follows what is shown
 
   // ---- data
 
@@ -28,6 +30,17 @@
   const view = () => run().views[shown.view];
   const streamsShown = () => (index.streams.includes(shown.view) ? [shown.view] : index.streams);
 
+  /** The intervals, as [start, end] in seconds, of the snippets whose value is above `level`. */
+  function runs(values, level) {
+    const found = [];
+    values.forEach((value, i) => {
+      if (value <= level) return;
+      const [start, end] = [video.offset + i * video.seconds, video.offset + (i + 1) * video.seconds];
+      if (i && values[i - 1] > level) found[found.length - 1][1] = end;
+      else found.push([start, end]);
+    });
+    return found;
+  }
   /** Temporal intersection over union of two [start, end]. */
   function overlap(a, b) {
     const inside = Math.max(0, Math.min(a[1], b[1]) - Math.max(a[0], b[0]));
@@ -97,7 +110,7 @@
     const narrow = place.left < 60;
     const at = narrow ? { x: 0, y: top + 11 } : { x: 0, y: top + Math.min(height - 6, height / 2 + (note ? -2 : 4)) };
     make("text", { class: "strip-name", ...at }, svg, name);
-    if (note && !narrow) make("text", { class: "strip-note", x: 0, y: at.y + 14 }, svg, note);
+    if (note) make("text", narrow ? { class: "strip-note", x: place.right, y: at.y, "text-anchor": "end" } : { class: "strip-note", x: 0, y: at.y + 14 }, svg, note);
     return { top: narrow ? top + 16 : top, bottom: (narrow ? top + 16 : top) + height };
   }
 
@@ -113,7 +126,7 @@
         const close = `L${found[found.length - 1][0].toFixed(1)} ${box.bottom - 1}L${found[0][0].toFixed(1)} ${box.bottom - 1}Z`;
         make("path", { class: `area ${kind}`, d: line + close, "clip-path": "url(#sight)" }, svg);
       }
-      make("path", { class: `curve ${kind}${i ? " second" : ""}`, d: line, "clip-path": "url(#sight)" }, svg);
+      make("path", { class: `curve ${kind} stream${Math.min(i, 2)}`, d: line, "clip-path": "url(#sight)" }, svg);
     });
     for (const threshold of thresholds)
       if (threshold <= largest * 1.05)
@@ -172,6 +185,8 @@
     const most = list.reduce((found, values) => values.reduce((a, v) => Math.max(a, Math.abs(v - 1)), found), 0.05);
     const label = `×${Math.max(0, 1 - most).toFixed(2)} to ×${(1 + most).toFixed(2)}${pair(streams)}`;
     const taken = curves(svg, top, 52, "sampling", note || label, "density", list, 1 + most, [1], 1 - most);
+    list.forEach((values, i) => bars(svg, { bottom: top + taken - 5 * i }, runs(values, 1), "slowed", 4, (segment) =>
+      `${streams[i]} slowed down ${clock(segment[0])} to ${clock(segment[1])}`));
     // The samples themselves, where there is room to tell them apart.
     const perSnippet = ((place.right - place.left) * video.seconds) / (shown.to - shown.from);
     if (streams.length === 1 && perSnippet >= 4) {
@@ -315,26 +330,33 @@
 
   // ---- around the drawing
 
+  const score = (number) => index.videos[number].scores[shown.group];
+  const named = (text) => Object.assign(document.createElement("bdi"), { textContent: text });
+
   function caption() {
     const truth = video.truth[shown.label] || [], found = view().proposals[shown.label] || [];
     const probability = view().probabilities[shown.label];
     const sure = probability === undefined ? "" : `; video probability ${probability.toFixed(2)}`;
     const span = zoomed() ? `${clock(shown.from)} to ${clock(shown.to)} of ${clock(end() - begin())}` : `${clock(end() - begin())} in whole`;
     const config = index.groups.length > 1 ? `, ${index.groups[shown.group]}` : "";
-    byId("caption").replaceChildren(`${video.id}: ${shown.label ?? "no class"} `, Object.assign(document.createElement("span"), {
-      textContent: `video ${shown.video + 1} of ${entries.length}${config}, ${shown.view}; ${truth.length} in ground truth, ${found.length} proposed${sure}; ${span}`,
+    const place = listed.includes(shown.video) ? `video ${listed.indexOf(shown.video) + 1} of ${listed.length}` : "not among the listed videos";
+    const scored = score(shown.video) === null ? "no score" : `score ${score(shown.video).toFixed(1)}`;
+    byId("caption").replaceChildren(named(video.id), ": ", named(shown.label ?? "no class"), " ", Object.assign(document.createElement("span"), {
+      textContent: `${place}${config}, ${shown.view}; ${scored}; ${truth.length} in ground truth, ${found.length} proposed${sure}; ${span}`,
     }));
   }
 
   function cell(row, text, head) {
     const node = document.createElement(head ? "th" : "td");
-    node.textContent = text;
+    node.append(named(text));
+    if (head) node.scope = row.parentElement.tagName === "THEAD" ? "col" : "row";
     row.appendChild(node);
   }
   function table() {
     const whole = document.createElement("table");
     whole.className = "figures";
-    const line = (cells, head) => { const row = whole.insertRow(); cells.forEach((text, i) => cell(row, text, head || i === 0)); };
+    const head = whole.createTHead(), body = whole.createTBody();
+    const line = (cells, top) => { const row = (top ? head : body).insertRow(); cells.forEach((text, i) => cell(row, text, top || i === 0)); };
     line(["", "class", "start (s)", "end (s)", "score", "best tIoU"], true);
     for (const label of video.classes) {
       const truth = video.truth[label] || [];
@@ -353,7 +375,7 @@
       if (kind) label.className = kind;
       const input = Object.assign(document.createElement("input"), { type: "radio", name, checked: value === chosen });
       input.addEventListener("change", () => choose(value));
-      label.append(input, text);
+      label.append(input, named(text));
       if (note) label.append(Object.assign(document.createElement("small"), { textContent: note }));
       box.append(label);
       if (restore && value === chosen) input.focus();
@@ -365,6 +387,7 @@
   function refresh() {
     caption();
     draw();
+    remember();
     byId("whole").disabled = byId("out").disabled = !zoomed();
     byId("in").disabled = shown.to - shown.from <= 2.01 * video.seconds;
   }
@@ -379,14 +402,93 @@
     table();
   }
 
+  /** Show a video whole: the class shown before where its ground truth has it, otherwise the first that it has. */
   function open(number) {
-    shown.video = (number + entries.length) % entries.length;
-    video = JSON.parse(entries[shown.video].textContent);
+    shown.video = number;
+    video = JSON.parse(entries[number].textContent);
+    if (!(shown.label in video.truth)) shown.label = shown.only || (video.classes[0] ?? null); // annotated classes come first
     if (!video.classes.includes(shown.label)) shown.label = video.classes[0] ?? null;
     shown.from = begin();
     shown.to = end();
-    byId("video").selectedIndex = shown.video;
+    byId("video").value = number;
     show();
+  }
+
+  /** The video that comes `step` places after the one shown, round the end of the list. */
+  function page(step) {
+    if (!listed.length) return;
+    say("");
+    const at = listed.indexOf(shown.video);
+    open(listed[at < 0 ? 0 : (at + step + listed.length) % listed.length]);
+  }
+
+  /** List the videos that match, in their order, and stay with the one shown if it is among them. */
+  function list() {
+    listed = browse.list(index.videos, shown);
+    byId("video").replaceChildren(...listed.map((number) => {
+      const scored = score(number) === null ? "" : `, score ${score(number).toFixed(1)}`;
+      return Object.assign(new Option(`${index.videos[number].id}${scored}`, number), { dir: "auto" });
+    }));
+    byId("previous").disabled = byId("next").disabled = listed.length < 2;
+    say(listed.length ? "" : "No video in this file has this class and an id that contains these letters.");
+    if (listed.length && !listed.includes(shown.video)) open(listed[0]);
+    else { byId("video").value = shown.video; show(); }
+  }
+
+  function say(text) {
+    byId("note").textContent = text;
+    byId("note").hidden = !text;
+  }
+
+  // ---- the address: it holds what is shown once a reader has changed it, at most ten times a second
+
+  let due = null, written = 0;
+  function remember() {
+    if (!started) return;
+    clearTimeout(due);
+    const wait = written + 100 - Date.now();
+    if (wait > 0) { due = setTimeout(remember, wait); return; }
+    written = Date.now();
+    browse.write({
+      video: video.id,
+      class: shown.label,
+      from: zoomed() ? shown.from.toFixed(2) : "",
+      to: zoomed() ? shown.to.toFixed(2) : "",
+      configuration: shown.group ? index.groups[shown.group] : "",
+      streams: shown.view === index.views[0] ? "" : shown.view,
+      order: shown.order === "worst" ? "" : shown.order,
+      only: shown.only,
+      find: shown.find,
+    });
+  }
+
+  /** Show what the address says. What it names and this file does not hold is said, and the usual is shown instead. */
+  function recall(asked) {
+    const missing = [];
+    const among = (name, choices, usual) => {
+      if (asked[name] === undefined || choices.includes(asked[name])) return asked[name] ?? usual;
+      missing.push(`the ${name} \u201c${asked[name]}\u201d`);
+      return usual;
+    };
+    shown.group = Math.max(0, index.groups.indexOf(among("configuration", index.groups, index.groups[0])));
+    shown.view = among("streams", index.views, index.views[0]);
+    shown.order = among("order", [...byId("order").options].map((option) => option.value), "worst");
+    shown.only = among("only", [...byId("only").options].map((option) => option.value), "");
+    shown.find = asked.find ?? "";
+    for (const name of ["order", "only", "find"]) byId(name).value = shown[name];
+    byId("group").selectedIndex = shown.group;
+    list();
+    const ids = index.videos.map((entry) => entry.id);
+    const wanted = among("video", ids, null);
+    open(wanted === null ? listed[0] ?? 0 : ids.indexOf(wanted));
+    shown.label = among("class", video.classes, shown.label);
+    const [from, to] = [Number(asked.from), Number(asked.to)];
+    if (asked.from !== undefined || asked.to !== undefined) {
+      if (from < to && from < end() && to > begin() && wanted !== null) [shown.from, shown.to] = [Math.max(begin(), from), Math.min(end(), to)];
+      else missing.push(`the time from ${asked.from ?? "?"} to ${asked.to ?? "?"} s`);
+    }
+    show();
+    if (missing.length) say(`The address asks for ${missing.join(" and ")}, which this file does not hold; the usual is shown instead.`);
   }
 
   function sight(from, to) {
@@ -452,27 +554,37 @@
     else if (zoomed() && Math.abs(event.deltaX) > Math.abs(event.deltaY)) { event.preventDefault(); move(event.deltaX / 800); }
   }, { passive: false });
 
-  host.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const keys = {
-      ArrowLeft: () => (event.shiftKey ? move(-0.25) : open(shown.video - 1)),
-      ArrowRight: () => (event.shiftKey ? move(0.25) : open(shown.video + 1)),
-      ArrowUp: () => zoom(0.5),
-      ArrowDown: () => zoom(2),
-      Home: () => sight(begin(), end()),
+  // Left and right work wherever the keys go to nothing that needs them, and lead to the timeline, where up and down zoom.
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, select, textarea, pre, .scroll")) return;
+    const anywhere = {
+      ArrowLeft: () => (event.shiftKey ? move(-0.25) : page(-1)),
+      ArrowRight: () => (event.shiftKey ? move(0.25) : page(1)),
     };
-    if (!keys[event.key]) return;
+    const here = { ArrowUp: () => zoom(0.5), ArrowDown: () => zoom(2), Home: () => sight(begin(), end()) };
+    const act = anywhere[event.key] ?? (event.target === host ? here[event.key] : undefined);
+    if (!act) return;
     event.preventDefault();
-    keys[event.key]();
+    act();
+    if (event.target === host) return;
+    host.focus({ preventScroll: true });
+    host.scrollIntoView({ block: "nearest", behavior: "instant" });
   });
-  byId("previous").addEventListener("click", () => open(shown.video - 1));
-  byId("next").addEventListener("click", () => open(shown.video + 1));
+  byId("previous").addEventListener("click", () => page(-1));
+  byId("next").addEventListener("click", () => page(1));
   byId("in").addEventListener("click", () => zoom(0.5));
   byId("out").addEventListener("click", () => zoom(2));
   byId("whole").addEventListener("click", () => sight(begin(), end()));
-  byId("video").addEventListener("change", (event) => open(event.target.selectedIndex));
-  byId("group").addEventListener("change", (event) => { shown.group = event.target.selectedIndex; show(); });
-  window.addEventListener("beforeprint", () => draw(800)); // larger letters on paper
+  byId("video").addEventListener("change", (event) => open(Number(event.target.value)));
+  byId("group").addEventListener("change", (event) => { shown.group = event.target.selectedIndex; list(); });
+  for (const name of ["order", "only", "find"])
+    byId(name).addEventListener("input", (event) => {
+      shown[name] = event.target.value;
+      if (name === "only" && shown.only) shown.label = shown.only;
+      list();
+    });
+  window.addEventListener("hashchange", () => { const asked = browse.read(); if (asked) recall(asked); });
+  window.addEventListener("beforeprint", () => draw(680)); // the width of a page of paper: letters keep their size
   window.addEventListener("afterprint", () => draw());
   new ResizeObserver(() => { if (video && host.clientWidth && Math.abs(host.clientWidth - place.width) > 1) draw(); }).observe(host);
 
@@ -480,10 +592,15 @@
 
   const fill = (select, names) => names.forEach((name) => select.add(new Option(name)));
   fill(byId("group"), index.groups);
-  // The ids alone: the first member of each entry, read without parsing the rest.
-  fill(byId("video"), entries.map((entry) => JSON.parse(entry.textContent.match(/^\{"id":("(?:[^"\\]|\\.)*")/)[1])));
+  fill(byId("only"), [...new Set(index.videos.flatMap((entry) => entry.truth))].sort());
   byId("group-control").hidden = index.groups.length < 2;
   byId("view-control").hidden = index.views.length < 2;
   byId("controls").hidden = false;
-  open(0);
+  const asked = browse.read();
+  listed = browse.list(index.videos, shown);
+  open(listed[0]);
+  if (asked) recall(asked);
+  else list();
+  started = true;
+  if (asked) byId("videos").scrollIntoView({ behavior: "instant" });
 })();

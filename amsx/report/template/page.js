@@ -16,3 +16,21 @@
   try { kept = localStorage.getItem("amsx-theme"); } catch { /* as above */ }
   paint(themes.includes(kept) ? kept : "auto");
 })();
+
+// A table that is wider than the window says so, and can be scrolled by keys.
+(() => {
+  const mark = (box) => {
+    const wide = box.scrollWidth > box.clientWidth + 1;
+    box.classList.toggle("wide", wide);
+    if (wide) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+  };
+  const watcher = new ResizeObserver((changes) => {
+    for (const box of new Set(changes.map(({ target }) => target.closest(".scroll")))) if (box) mark(box);
+  });
+  for (const box of document.querySelectorAll(".scroll")) {
+    watcher.observe(box);
+    for (const child of box.children) watcher.observe(child);
+    new MutationObserver(() => mark(box)).observe(box, { childList: true });
+  }
+})();
