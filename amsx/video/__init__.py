@@ -1,0 +1,1 @@
+"""From a video file to features: decoding, optical flow, extractors."""
