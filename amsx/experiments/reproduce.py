@@ -58,6 +58,7 @@ def reproduce(
     jobs = chosen_jobs(jobs, device)
     choose_device(device)
     names = chosen_streams(dataset, streams)
+    config.localization.stream_weights(names)
     truth = ground_truth(dataset.subset("test"))
     if not any(entry["annotations"] for entry in truth["database"].values()):
         raise ValueError(f"{dataset.origin}: no annotated test video to score the rows on")

@@ -9,6 +9,7 @@ import numpy as np
 
 from amsx.experiments.paper import reported
 from amsx.files import read_json
+from amsx.localization.fusion import FUSED, weights_in_words
 from amsx.training.config import Config, from_dict, to_dict
 
 BRANCHES = ("base", "supplementary")
@@ -112,6 +113,14 @@ class Result:
     def views(self) -> list[str]:
         """What was scored: each stream alone and, where there are several, all of them fused, last."""
         return list(self.rows[0].scores)
+
+    @property
+    def weights(self) -> str:
+        """The weights with which the streams are fused, as text; empty where there is one stream."""
+        streams = [view for view in self.views if view != FUSED]
+        if len(streams) == 1:
+            return ""
+        return weights_in_words(streams, self.config.localization.stream_weights(streams))
 
     @property
     def iterations(self) -> list[int]:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from amsx.experiments.results import Result, ResultRow, SeedScores
-from amsx.localization.fusion import FUSED
 
 
 def as_text(result: Result) -> str:
@@ -23,11 +22,11 @@ def as_markdown(result: Result) -> str:
 def headline(result: Result) -> str:
     """What was measured, under which protocol, on which data, with how many seeds."""
     tiou, data = ", ".join(f"{t:g}" for t in result.tiou), result.data
-    beta = f"; beta {result.config.localization.beta:g}" if {"rgb", FUSED} <= set(result.views) else ""
+    fusion = f"; weights {result.weights}" if result.weights else ""
     seeds = f"{result.seeds} seed" + "s" * (result.seeds > 1)
     return (
         f"{result.title}, on {data['root'] or data['layout']}: mean mAP (%) over tIoU {tiou}; protocol "
-        f"{result.protocol}; {data['videos']['test']} test videos{beta}; {seeds}, mean ± standard deviation"
+        f"{result.protocol}; {data['videos']['test']} test videos{fusion}; {seeds}, mean ± standard deviation"
     )
 
 

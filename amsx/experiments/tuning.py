@@ -5,13 +5,15 @@ OUT/study.db      Optuna's record of the trials (SQLite)
 OUT/cells/...     what is trained; see amsx.experiments.cells
 OUT/config.json   the best settings so far, for `amsx train --config`
 
-A trial draws lambda, eta and H and trains with them. The late settings, beta and theta_cls, need no training: every
-pair of their grids is scored from the trial's saved activations, and the best score is the trial's. With few held-out
-videos the best of many scores is optimistic: it shows which settings to take, not what they will score.
+A trial draws lambda, eta and H and trains with them. The late settings need no training: theta_cls, and the weights of
+the streams (beta where there are rgb and one other stream). Every pair of their grids is scored from the trial's saved
+activations, and the best score is the trial's. With few held-out videos the best of many scores is optimistic: it shows
+which settings to take, not what they will score.
 """
 
 from collections.abc import Callable, Sequence
 from itertools import product
+from math import comb
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +37,8 @@ LAMBDA = 2.0  # the upper end of the search, which begins at 0
 ETA = 2.0  # likewise, as in Fig. 5
 FACTOR = (1, 5, 10, 20, 40)  # H
 BETA = tuple(round(0.05 * i, 2) for i in range(1, 20))
+WEIGHT_PARTS = (20, 10, 5, 4, 3, 2)  # into how many parts the weights of streams divide 1; the most that FEW allow
+FEW = 60  # combinations of weights that are tried at most
 CLASS_THRESHOLD = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)  # theta_cls
 
 
@@ -69,6 +73,7 @@ def tune(
     choose_device(device)
     held_out = carve(dataset, share=share, group=group)
     names = chosen_streams(held_out, streams)
+    config.localization.stream_weights(names)
     check_values(held_out, names)
     described = {
         **describe_run(held_out, names, config).to_json(),
@@ -171,6 +176,25 @@ class _TrialScorer:
         """Every pair of the late settings' grids, the given one first, so that it wins where others are no better."""
         own = config.localization
         thresholds = dict.fromkeys([own.class_threshold, *CLASS_THRESHOLD])
-        weighs = len(self.streams) > 1 and "rgb" in self.streams  # else beta has no effect
-        betas = dict.fromkeys([own.beta, *BETA]) if weighs else [own.beta]
-        return [[f"localization.beta={b}", f"localization.class_threshold={t}"] for b, t in product(betas, thresholds)]
+        fusions: list[str] = [f"localization.beta={own.beta:g}"]
+        if len(self.streams) == 2 and "rgb" in self.streams and not own.weights:
+            fusions = [f"localization.beta={b:g}" for b in dict.fromkeys([own.beta, *BETA])]
+        elif len(self.streams) > 1:
+            given = own.stream_weights(self.streams)
+            tried = {tuple(given): None} | dict.fromkeys(weight_grid(len(self.streams)))
+            fusions = [f"localization.weights={_listed(self.streams, weights)}" for weights in tried]
+        return [[fusion, f"localization.class_threshold={t}"] for fusion, t in product(fusions, thresholds)]
+
+
+def weight_grid(streams: int) -> list[tuple[float, ...]]:
+    """Weights of so many streams that sum to 1: every division of 1 in equal parts, as fine as `FEW` of them allow.
+
+    A weight may be 0. With more streams than that allows even for halves, the grid is each stream alone.
+    """
+    parts = next((n for n in WEIGHT_PARTS if comb(n + streams - 1, streams - 1) <= FEW), 1)
+    counts = [c for c in product(range(parts + 1), repeat=streams - 1) if sum(c) <= parts]
+    return [tuple(round(n / parts, 4) for n in (*c, parts - sum(c))) for c in counts]
+
+
+def _listed(streams: Sequence[str], weights: Sequence[float]) -> str:
+    return ",".join(f"{stream}:{weight:g}" for stream, weight in zip(streams, weights, strict=True))

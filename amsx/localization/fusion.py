@@ -1,10 +1,13 @@
 """Activations of a set of videos, and their late fusion (Eq. 12)."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+ROUNDED = 1e-3  # by which weights of streams, which are typed with a few digits, may miss the sum 1
 
 FUSED = "fused"  # the name of all streams fused, in results beside the names of the streams
 
@@ -38,13 +41,47 @@ def fuse(parts: Sequence[Activations], weights: Sequence[float]) -> Activations:
     return Activations(np.asarray(cas), np.asarray(probs), parts[0].lengths)
 
 
-def stream_weights(streams: Sequence[str], beta: float) -> list[float]:
-    """The weights of the streams in Eq. 12: `beta` for the stream called rgb, equal parts of the rest for the others.
+def weights_fault(weights: Mapping[str, float]) -> str | None:
+    """What is wrong with the weights of streams, in words; None where nothing is. No weights at all are fine."""
+    for name, weight in weights.items():
+        if not (math.isfinite(weight) and weight >= 0):
+            return f"the weight of {name!r} must be at least 0 and finite, got {weight:g}"
+    total = math.fsum(weights.values())
+    if weights and abs(total - 1) > ROUNDED:
+        return f"the weights must sum to 1, and {_listed(weights)} sum to {total:g}"
+    return None
 
-    The weight of a single stream is 1. Where no stream is called rgb, all have equal weights.
+
+def stream_weights(streams: Sequence[str], beta: float, weights: Mapping[str, float] | None = None) -> list[float]:
+    """The weights of the streams in Eq. 12, in their order. A stream of weight 0 is left out of the fusion.
+
+    `weights` has one for every stream. Without them, the stream called rgb has the weight `beta` and the others have
+    equal parts of the rest; where no stream is called rgb, all have equal weights. A single stream has the weight 1,
+    whatever the weights are. ValueError where `weights` names other streams than there are.
     """
     if len(streams) == 1:
         return [1.0]
+    if weights:
+        unknown = [name for name in weights if name not in streams]
+        lacking = [name for name in streams if name not in weights]
+        if unknown or lacking:
+            fault = f"names {unknown[0]!r}" if unknown else f"has no weight for {lacking[0]!r}"
+            raise ValueError(
+                f"localization.weights {fault}; expected a weight for each of the streams {', '.join(streams)} "
+                "(0 leaves one out)"
+            )
+        return [weights[name] for name in streams]
     if "rgb" not in streams:
         return [1 / len(streams)] * len(streams)
     return [beta if name == "rgb" else (1 - beta) / (len(streams) - 1) for name in streams]
+
+
+def weights_in_words(streams: Sequence[str], weights: Sequence[float]) -> str:
+    """The weights of several streams as text: "rgb 0.15, flow 0.85"; streams of weight 0 are said to be left out."""
+    text = _listed({name: weight for name, weight in zip(streams, weights, strict=True) if weight})
+    absent = [name for name, weight in zip(streams, weights, strict=True) if not weight]
+    return text + (f"; {' and '.join(absent)} left out, at weight 0" if absent else "")
+
+
+def _listed(weights: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {weight:.3g}" for name, weight in weights.items())

@@ -93,8 +93,8 @@ def _rules(result: Result) -> str:
 def _introduction(result: Result, differing: Sequence[str]) -> str:
     """What stands above a result: how to read it."""
     sentences = []
-    if len(result.views) > 1:
-        sentences.append(f"The streams are fused with beta {result.config.localization.beta:g}.")
+    if result.weights:
+        sentences.append(f"The streams are fused with the weights {escape(result.weights)}.")
     if differing:
         sentences.append(
             f"Not all tables and figures here have the same settings; those of this one are "

@@ -160,8 +160,15 @@ def _settings(first: Config, other: Config) -> tuple[str, ...]:
         key = line.split(":")[0]
         section, name = key.split(".")
         value = getattr(getattr(other, section), name)
-        changed.append(f"{key}={','.join(map(str, value)) if isinstance(value, tuple) else value}")
+        changed.append(f"{key}={_as_assigned(value)}")
     return tuple(changed)
+
+
+def _as_assigned(value: Any) -> str:
+    """The value of a setting as `--set` takes it."""
+    if isinstance(value, Mapping):
+        return ",".join(f"{name}:{number}" for name, number in value.items()) or "none"
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _names(groups: Sequence[Sequence[Path]]) -> list[str]:

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from amsx.files import read_json
-from amsx.localization.fusion import Activations, fuse, stream_weights
+from amsx.localization.fusion import Activations, fuse
 from amsx.localization.proposals import thresholds, true_runs
 from amsx.model.ams import predicted_classes
 from amsx.model.pseudo_labels import pseudo_labels
@@ -193,7 +193,7 @@ def _short(value: float) -> float:
 
 def _fused(parts: Sequence[StreamActivations], config: Config) -> dict[str, Activations]:
     """Branch -> its activations over the streams of a view (Eq. 12); "fused" -> those that detections are made from."""
-    weights = stream_weights([part.stream for part in parts], config.localization.beta)
+    weights = config.localization.stream_weights([part.stream for part in parts])
     fused = {"base": fuse([part.base for part in parts], weights)}
     others = [part.supplementary for part in parts if part.supplementary is not None]
     if others:

@@ -6,12 +6,13 @@ docs/configuration.md, which `amsx/training/config_reference.py` writes, describ
 import dataclasses
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from amsx.evaluation.protocols import PROTOCOLS
+from amsx.localization.fusion import stream_weights, weights_fault
 from amsx.localization.post_processing import PostProcessing
 from amsx.ops.contracts import MAX_INTERP_FACTOR
 from amsx.ranges import Count, CountOrZero, Fraction, NotNegative, Positive, Range, check_ranges
@@ -32,6 +33,11 @@ TiouThresholds = Annotated[
         "one or more values in (0, 1], each once",
         lambda values: len(values) > 0 and all(0 < t <= 1 for t in values) and len(set(values)) == len(values),
     ),
+]
+
+StreamWeights = Annotated[
+    Mapping[str, float],
+    Range("numbers of at least 0 that sum to 1, one for every stream", lambda values: weights_fault(values) is None),
 ]
 
 THUMOS14_TIOU = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)  # what weakly-supervised papers average over on THUMOS14
@@ -120,8 +126,18 @@ class OptimizationConfig:
 class LocalizationConfig(PostProcessing):
     """From CASs to detections; `amsx test` can change these without training again."""
 
-    beta: Fraction = 0.15  # weight of the rgb stream, the rest goes to the other streams; Eq. 12, grid search
+    beta: Fraction = 0.15  # weight of the rgb stream, equal parts of the rest go to the others; Eq. 12, grid search
+    weights: StreamWeights = field(default_factory=dict)  # stream -> its weight, in place of beta; Eq. 12; 0: left out
     supplementary_weight: Fraction = 0.5  # weight of the supplementary CAS beside the base CAS; 0: base branch alone
+
+    def __post_init__(self) -> None:
+        if fault := weights_fault(self.weights):
+            raise ValueError(f"localization.weights: {fault}")
+        super().__post_init__()
+
+    def stream_weights(self, streams: Sequence[str]) -> list[float]:
+        """The weights of `streams` in late fusion (Eq. 12), in their order; ValueError as `fusion.stream_weights`."""
+        return stream_weights(streams, self.beta, self.weights)
 
 
 @dataclass(frozen=True)
@@ -228,6 +244,10 @@ def _checked(value: Any, kind: Any, name: str) -> Any:
         if not isinstance(value, (list, tuple)):
             raise TypeError(f"{name} must be a list, got {value!r}")
         return tuple(_checked(v, get_args(kind)[0], name) for v in value)
+    if origin is Mapping:
+        if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+            raise TypeError(f"{name} must be an object of names and numbers, got {value!r}")
+        return {key: _checked(v, get_args(kind)[1], f"{name}.{key}") for key, v in value.items()}
     if kind is float and type(value) is int:
         return float(value)
     if type(value) is not kind:
@@ -247,6 +267,8 @@ def _parse(text: str, kind: Any, name: str) -> Any:
             return tuple(_parse(part.strip(), get_args(kind)[0], name) for part in text.split(",") if part.strip())
         except ValueError:
             raise ValueError(f"{name} must be numbers separated by commas, got {text!r}") from None
+    if origin is Mapping:
+        return _parse_mapping(text, get_args(kind)[1], name)
     if kind is bool:
         if text.lower() not in ("true", "false"):
             raise ValueError(f"{name} must be true or false, got {text!r}")
@@ -260,7 +282,20 @@ def _parse(text: str, kind: Any, name: str) -> Any:
     return _checked(text, kind, name)
 
 
+def _parse_mapping(text: str, kind: Any, name: str) -> dict[str, Any]:
+    """The text "rgb:0.15,flow:0.85" as a mapping, empty for "none"."""
+    values: dict[str, Any] = {}
+    for part in text.split(",") if text.lower() != "none" else []:
+        key, colon, value = map(str.strip, part.rpartition(":"))
+        if not colon or not key or key in values:
+            raise ValueError(f"{name} must be NAME:NUMBER pairs separated by commas, each name once, got {text!r}")
+        values[key] = _parse(value, kind, f"{name}, {key},")
+    return values
+
+
 def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
     return list(value) if isinstance(value, tuple) else value
 
 

@@ -9,6 +9,7 @@ import inspect
 import json
 import re
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,7 +90,7 @@ def _settings_of(name: str, section: type) -> list[Setting]:
             section=name,
             key=field.name,
             type=_type_in_words(hints[field.name]),
-            default=json.dumps(field.default),
+            default=json.dumps(_default(field)),
             range=ranges[field.name].words if field.name in ranges else "",
             description=comments[field.name],
         )
@@ -97,11 +98,17 @@ def _settings_of(name: str, section: type) -> list[Setting]:
     ]
 
 
+def _default(field: "dataclasses.Field[Any]") -> Any:
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+
+
 def _type_in_words(kind: Any) -> str:
     if typing.get_origin(kind) is typing.Literal:
         return ", ".join(f"`{json.dumps(choice)}`" for choice in typing.get_args(kind))
     if typing.get_origin(kind) is tuple:
         return "list of numbers"
+    if typing.get_origin(kind) is Mapping:
+        return "name to number; `--set` takes `rgb:0.15,flow:0.85`"
     return {bool: "true or false", int: "whole number", float: "number", str: "text"}[kind]
 
 

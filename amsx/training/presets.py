@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Literal, get_args
 
 from amsx.data.videos import Dataset, Video
+from amsx.localization.fusion import weights_in_words
 from amsx.training.config import Config, override
 
 Preset = Literal["thumos14", "activitynet12", "activitynet13", "small"]
@@ -99,8 +100,10 @@ def _on_fusion(config: Config, streams: Sequence[str]) -> list[str]:
     """How much each of several streams weighs."""
     if len(streams) < 2:
         return []
-    beta = config.localization.beta
-    if "rgb" in streams:
-        others = "flow" if set(streams) == {"rgb", "flow"} else "the other streams together"
-        return [f"late fusion: rgb weighs {beta:g}, {others} {1 - beta:g}"]
-    return [f"late fusion: {', '.join(streams)} weigh alike (no stream is called rgb)"]
+    weights = weights_in_words(streams, config.localization.stream_weights(streams))
+    if config.localization.weights:
+        return [f"late fusion: {weights}"]
+    if "rgb" not in streams:
+        return [f"late fusion: {', '.join(streams)} weigh alike (no stream is called rgb)"]
+    rest = ", beta and equal parts of the rest (localization.weights sets one for each)" if len(streams) > 2 else ""
+    return [f"late fusion: {weights}{rest}"]

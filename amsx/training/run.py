@@ -16,7 +16,7 @@ from amsx.evaluation.predictions import write_predictions
 from amsx.file_names import folder_name_fault
 from amsx.files import read_json, write_json
 from amsx.localization.detections import detect
-from amsx.localization.fusion import FUSED, Activations, fuse, stream_weights
+from amsx.localization.fusion import FUSED, Activations, fuse
 from amsx.training import checkpoint
 from amsx.training.activations import StreamActivations, infer, save_activations, save_input, save_snapshot
 from amsx.training.config import Config, differences, override
@@ -66,6 +66,7 @@ def train_run(
     train, test = dataset.subset("train"), dataset.subset("test")
     if not train:
         raise ValueError(f"{dataset.origin}: no training videos")
+    config.localization.stream_weights(names)  # so that a wrong name is an error before the training, not after it
     described = describe_run(dataset, names, config)
     if (out / "config.json").exists():
         if not resume:
@@ -147,7 +148,7 @@ def score(
 def fuse_streams(parts: Sequence[StreamActivations], config: Config) -> Activations:
     """The activations that detections are made from: fused over each stream's branches, then over streams (Eq. 12)."""
     fused = [part.fused(config.localization.supplementary_weight) for part in parts]
-    return fuse(fused, stream_weights([part.stream for part in parts], config.localization.beta))
+    return fuse(fused, config.localization.stream_weights([part.stream for part in parts]))
 
 
 def chosen_streams(dataset: Dataset, streams: Sequence[str] | None) -> list[str]:

@@ -13,6 +13,7 @@ from amsx.data.validation import carve
 from amsx.experiments import tuning
 from amsx.experiments.cells import Cell
 from amsx.experiments.tuning import tune
+from amsx.localization.fusion import weights_fault
 from amsx.training.activations import load_activations
 from amsx.training.config import from_dict, override, to_dict
 from amsx.training.run import score
@@ -90,6 +91,23 @@ def test_late_settings_are_searched_without_training(searched, dataset, short):
     for threshold in tuning.CLASS_THRESHOLD:
         other = override(config, [f"localization.class_threshold={threshold}"])
         assert average(parts, other, truth) <= first.value
+
+
+@pytest.mark.parametrize("streams", [2, 3, 4, 6, 20])
+def test_the_grid_of_weights_is_small_and_holds_every_stream_alone(streams):
+    grid = tuning.weight_grid(streams)
+    assert 0 < len(grid) <= tuning.FEW
+    assert all(weights_fault(dict(zip("abcdefghijklmnopqrst", weights, strict=False))) is None for weights in grid)
+    assert {tuple(float(i == j) for j in range(streams)) for i in range(streams)} <= set(grid)
+
+
+def test_the_weights_of_three_streams_are_searched(short):
+    scorer = object.__new__(tuning._TrialScorer)
+    scorer.streams = ("rgb", "flow", "clip")
+    late = scorer._late_settings(short)
+    assert late[0][0] == "localization.weights=rgb:0.5,flow:0.25,clip:0.25"  # where the search begins
+    weights = {tuple(override(short, settings).localization.weights.values()) for settings in late}
+    assert weights == {(0.5, 0.25, 0.25), *tuning.weight_grid(3)}
 
 
 def test_a_killed_search_goes_on(searched, dataset, short, tmp_path, monkeypatch):

@@ -66,7 +66,7 @@ def test_what_was_measured_stands_above_every_result(text, experiments):
     )
     assert text.count("Scored under") == 1
     assert len(own) == len(experiments.results) == 2
-    assert all("fused with beta 0.5" in said for said in own)
+    assert all("fused with the weights rgb 0.5, flow 0.5" in said for said in own)
     assert "a row that uses them has no score of its own there" in own[0]
     assert "a row that uses them" not in own[1]
 

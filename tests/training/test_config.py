@@ -24,6 +24,23 @@ def test_json_and_back():
     assert from_dict(json.loads(json.dumps(to_dict(config)))) == config
 
 
+def test_weights_of_streams_are_set_by_name():
+    config = override(Config(), ["localization.weights=rgb:0.15, flow:0.6,clip:0.25"])
+    assert config.localization.weights == {"rgb": 0.15, "flow": 0.6, "clip": 0.25}
+    assert from_dict(json.loads(json.dumps(to_dict(config)))) == config
+    assert override(config, ["localization.weights=none"]) == Config()
+    for text, message in (
+        ("rgb:0.5,flow:0.6", "localization.weights: the weights must sum to 1"),
+        ("0.5,0.5", "must be NAME:NUMBER pairs separated by commas"),
+        ("rgb:0.5,rgb:0.5", "each name once"),
+        ("rgb:half,flow:0.5", "localization.weights, rgb, must be a number, got 'half'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            override(Config(), [f"localization.weights={text}"])
+    with pytest.raises(TypeError, match=r"localization\.weights must be an object of names and numbers"):
+        from_dict({"localization": {"weights": [0.5, 0.5]}})
+
+
 def test_absent_keys_take_the_defaults():
     assert from_dict({"model": {"hidden": 8}}) == override(Config(), ["model.hidden=8"])
     assert from_dict({}) == Config()

@@ -58,7 +58,7 @@ def test_narrow_features_get_settings_of_their_own(dataset):
     assert to_dict(config)["model"] == to_dict(preset("small"))["model"]
     assert any("preset 'small'" in note for note in notes)
     assert any(f"T is {longest} snippets" in note for note in notes)
-    assert any("rgb weighs" in note for note in notes)
+    assert any("late fusion: rgb" in note for note in notes)
 
 
 def test_a_named_preset_is_not_decided_by_the_data(dataset):
@@ -82,7 +82,7 @@ def test_the_notes_are_on_the_settings_that_count(dataset):
     assert notes == [
         f"T is 20 snippets; {len(training)} of {len(training)} training videos are longer and are shown by 20 of their "
         "snippets (uniform)",
-        "late fusion: rgb weighs 0.3, flow 0.7",
+        "late fusion: rgb 0.3, flow 0.7",
     ]
     longest = max(video.length for video in training)
     _, notes = for_dataset(dataset, "small", ["optimization.max_snippets=999"], ["rgb"])
