@@ -18,6 +18,7 @@ GROUPS = {
     "data": ("data", "convert"),
     "runs": ("train", "test"),
     "evaluation": ("evaluate", "compare"),
+    "export": ("export",),
     "report": ("report",),
     "experiments": ("reproduce", "tune", "demo"),
 }

@@ -6,6 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+_is_exporting = getattr(
+    torch.compiler, "is_exporting", torch.compiler.is_compiling
+)  # old releases have only the latter
+
 
 def valid_mask(lengths: Tensor, size: int) -> Tensor:
     """True on the first `lengths[b]` of `size` snippets: (B,) -> (B, T)."""
@@ -30,7 +34,9 @@ def top_k_mean(x: Tensor, lengths: Tensor, divisor: int) -> Tensor:
     k = (lengths + (divisor - 1)) // divisor  # (B,)
     mask = valid_mask(lengths, size)
     values = x.masked_fill(~mask[..., None], float("-inf")).transpose(1, 2)  # (B, C, T)
-    top = values.topk((size + divisor - 1) // divisor, dim=2).values  # sorted, so each video's own k come first
+    # A graph of torch.export is for a number that is 1, or for one that is not, never for both: there all are sorted.
+    count = size if _is_exporting() else (size + divisor - 1) // divisor
+    top = values.topk(count, dim=2).values  # sorted, so each video's own k come first
     kept = valid_mask(k, top.shape[2])[:, None, :]
     return top.masked_fill(~kept, 0).sum(dim=2) / k[:, None]
 

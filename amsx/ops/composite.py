@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from amsx.ops import portable
 from amsx.ops.contracts import compute_dtype
 
 VANISHING = 1e-289  # a video whose largest weight is below counts as having none
@@ -94,29 +95,35 @@ class _Neighbourhood(NamedTuple):
     after: Tensor
 
 
-def sampling_timestamps(weights: Tensor, lengths: Tensor | None, interp_factor: int) -> Tensor:
-    """Eq. 5 and its inversion: (B, T) -> (B, T), 0 in the padding. `interp_factor` 0 is the continuous limit."""
+def sampling_timestamps(
+    weights: Tensor, lengths: Tensor | None, interp_factor: int, *, exported: bool = False
+) -> Tensor:
+    """Eq. 5 and its inversion: (B, T) -> (B, T), 0 in the padding. `interp_factor` 0 is the continuous limit.
+
+    With `exported`, in operations that every format has to which a model can be exported, with the same bits.
+    """
     n, valid = valid_snippets(weights, lengths)
-    integers, finite = _fixed_point(weights, n, valid, interp_factor)
+    integers, finite = _fixed_point(weights, n, valid, interp_factor, exported)
     last = (n - 1).clamp(min=0)
-    beyond = torch.arange(weights.shape[1], device=weights.device) >= last
+    snippets = torch.arange(weights.shape[1], device=weights.device)
     w = _Neighbourhood(
-        torch.cat([integers[:, :1], integers[:, :-1]], dim=1),
+        integers[:, (snippets - 1).clamp(min=0)],
         integers,
-        torch.where(beyond, integers, torch.cat([integers[:, 1:], integers[:, -1:]], dim=1)),
+        integers.gather(1, (snippets + 1).minimum(last)),
     )
     mass = (_grid_mass(w, interp_factor, interp_factor) if interp_factor else _continuous_mass(w)) * valid
     cumulated = mass.cumsum(dim=1)
 
     # The i-th point, (i + 0.5) / n of the total, as a whole number and `rest` parts of `parts`.
     total = cumulated[:, -1:]
-    odd = 2 * torch.arange(weights.shape[1], device=weights.device) + 1
+    odd = 2 * snippets + 1
     parts = (2 * n).clamp(min=1)
     rests = odd * (total % parts)
     whole, rest = odd * (total // parts) + rests // parts, rests % parts
     reached = whole + (rest > 0)
 
-    snippet = torch.searchsorted(cumulated, reached).minimum(last)
+    searchsorted = portable.searchsorted if exported else torch.searchsorted
+    snippet = searchsorted(cumulated, reached).minimum(last)
     at = _Neighbourhood(*(x.gather(1, snippet) for x in w))
     before = (cumulated - mass).gather(1, snippet)
     if interp_factor:
@@ -127,7 +134,9 @@ def sampling_timestamps(weights: Tensor, lengths: Tensor | None, interp_factor: 
     return timestamps.to(weights.dtype)
 
 
-def _fixed_point(weights: Tensor, n: Tensor, valid: Tensor, interp_factor: int) -> tuple[Tensor, Tensor]:
+def _fixed_point(
+    weights: Tensor, n: Tensor, valid: Tensor, interp_factor: int, exported: bool
+) -> tuple[Tensor, Tensor]:
     """The weights as integers whose total mass stays below 2^61, and whether a video's weights are finite (B, 1).
 
     All ones for a video whose weights all vanish.
@@ -137,20 +146,29 @@ def _fixed_point(weights: Tensor, n: Tensor, valid: Tensor, interp_factor: int) 
     largest = w.amax(dim=1, keepdim=True)
     vanishing = ~(largest >= max(VANISHING, torch.finfo(w.dtype).tiny))
     w = torch.where(finite & ~vanishing, w.clamp(min=0), 1)
-    # Powers of two, by the bits of the exponent, which are exact everywhere. Each of the two is in the type's range.
-    fraction_bits, integer = _FRACTION_BITS[w.dtype], _INTEGER[w.dtype]
-    bias = (1 << (integer.itemsize * 8 - fraction_bits - 2)) - 1
-    exponent = (w.amax(dim=1, keepdim=True).view(integer) >> fraction_bits) - bias
-    down = exponent.clamp(max=bias - 1)
+    # Powers of two are exact everywhere. Each of the two is in the type's range.
+    exponent_of, power_of_two = (portable.exponent, portable.power_of_two) if exported else (_exponent, _power_of_two)
+    exponent = exponent_of(w.amax(dim=1, keepdim=True))
+    down = exponent.clamp(max=_bias(w.dtype) - 1)
     mass_of_one = 2 * interp_factor * interp_factor if interp_factor else 8
     powers = 2 ** torch.arange(62, device=w.device)
     up = 60 - (n > powers).sum(dim=1, keepdim=True) - (mass_of_one - 1).bit_length() - (exponent - down)
-
-    def power_of_two(exponent: Tensor) -> Tensor:
-        return ((exponent.to(integer) + bias) << fraction_bits).view(w.dtype)
-
-    integers = (w * power_of_two(-down) * power_of_two(up)).round().to(torch.int64)
+    integers = (w * power_of_two(-down, w.dtype) * power_of_two(up, w.dtype)).round().to(torch.int64)
     return integers * valid, finite
+
+
+def _exponent(x: Tensor) -> Tensor:
+    """floor(log2(x)) of positive normal numbers, by the bits of their exponent."""
+    return (x.view(_INTEGER[x.dtype]) >> _FRACTION_BITS[x.dtype]) - _bias(x.dtype)
+
+
+def _power_of_two(exponent: Tensor, dtype: torch.dtype) -> Tensor:
+    return ((exponent.to(_INTEGER[dtype]) + _bias(dtype)) << _FRACTION_BITS[dtype]).view(dtype)
+
+
+def _bias(dtype: torch.dtype) -> int:
+    """What the bits of the exponent count from."""
+    return (1 << (_INTEGER[dtype].itemsize * 8 - _FRACTION_BITS[dtype] - 2)) - 1
 
 
 def _grid_mass(w: _Neighbourhood, count: Tensor | int, interp_factor: int) -> Tensor:
@@ -235,9 +253,12 @@ def adaptive_sample(
     eta: float,
     mean: bool,
     interp_factor: int,
+    *,
+    exported: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """Eq. 4 to 6: features (B, T, D) and timestamps (B, T)."""
-    timestamps = sampling_timestamps(sampling_weights(cas, labels, lengths, eta, mean), lengths, interp_factor)
+    """Eq. 4 to 6: features (B, T, D) and timestamps (B, T). `exported` as in `sampling_timestamps`."""
+    weights = sampling_weights(cas, labels, lengths, eta, mean)
+    timestamps = sampling_timestamps(weights, lengths, interp_factor, exported=exported)
     return gather(feats, timestamps, lengths), timestamps
 
 
@@ -261,13 +282,14 @@ def _located(timestamps: Tensor, n: Tensor) -> _Position:
     return _Position(row, torch.where(moves, t - row, torch.where(t.isnan(), t, 0)), moves)
 
 
-def _bracketed(timestamps: Tensor, n: Tensor, valid: Tensor) -> tuple[_Position, Tensor]:
+def _bracketed(timestamps: Tensor, n: Tensor, valid: Tensor, exported: bool = False) -> tuple[_Position, Tensor]:
     """Eq. 7: the samples between which each snippet lies, and how far these are apart (B, T)."""
     B, T = timestamps.shape
     known = timestamps.to(_wide(timestamps)).masked_fill(~valid, torch.inf)
     snippets = torch.arange(T, device=known.device, dtype=known.dtype)
     last = (n - 1).clamp(min=0)
-    before = (torch.searchsorted(known, snippets.expand(B, T).contiguous(), right=True) - 1).minimum(last)
+    searchsorted = portable.searchsorted if exported else torch.searchsorted
+    before = (searchsorted(known, snippets.expand(B, T).contiguous(), right=True) - 1).minimum(last)
     moves = (before >= 0) & (before < last)
     row = before.clamp(min=0)
     start = known.gather(1, row)
@@ -325,10 +347,10 @@ def gather_backward_timestamps(grad: Tensor, feats: Tensor, timestamps: Tensor, 
     return _slopes(grad, feats, _located(timestamps, n), valid).to(timestamps.dtype)
 
 
-def align_cas(cas: Tensor, timestamps: Tensor, lengths: Tensor | None) -> Tensor:
-    """Eq. 7: (B, T, C) known at (B, T) -> (B, T, C) at the snippets' centres."""
+def align_cas(cas: Tensor, timestamps: Tensor, lengths: Tensor | None, *, exported: bool = False) -> Tensor:
+    """Eq. 7: (B, T, C) known at (B, T) -> (B, T, C) at the snippets' centres. `exported` as above."""
     n, valid = valid_snippets(cas, lengths)
-    return _mixed(cas, _bracketed(timestamps, n, valid)[0], valid)
+    return _mixed(cas, _bracketed(timestamps, n, valid, exported)[0], valid)
 
 
 def align_cas_backward(grad: Tensor, timestamps: Tensor, lengths: Tensor | None) -> Tensor:
