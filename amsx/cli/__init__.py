@@ -16,6 +16,7 @@ import amsx
 # Module -> the commands that it adds, in the order of `amsx --help`. Most modules import torch, which takes seconds.
 GROUPS = {
     "data": ("data", "convert"),
+    "extraction": ("extract",),
     "runs": ("train", "test"),
     "evaluation": ("evaluate", "compare"),
     "export": ("export",),
