@@ -1,9 +1,11 @@
 """Adaptive Mutual Supervision (AMS) for weakly-supervised temporal action localization.
 
-The drop-in ops are here; the method and everything around it live in the subpackages and behind the `amsx` command.
+The drop-in ops are here, with `train` and `load`, which trains a run and applies it to new videos; the method and
+everything around it live in the subpackages and behind the `amsx` command.
 
-Importing amsx does not import torch, which takes seconds: evaluation, for one, needs NumPy alone. The ops are imported
-when one of them is asked for, and registered as `torch.ops.amsx` as soon as both torch and amsx have been imported.
+Importing amsx does not import torch, which takes seconds: evaluation, for one, needs NumPy alone. What needs it is
+imported when it is asked for. The ops are registered as `torch.ops.amsx` as soon as both torch and amsx have been
+imported.
 """
 
 import importlib
@@ -15,21 +17,40 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from amsx.inference.model import load
     from amsx.ops.alignment import align_cas
     from amsx.ops.sampling import adaptive_sample, gather, sampling_timestamps, sampling_weights
+    from amsx.training.train import train
 
 __version__ = "0.1.0"  # the one place: pyproject.toml reads it here
-__all__ = ["__version__", "adaptive_sample", "align_cas", "gather", "sampling_timestamps", "sampling_weights"]
+__all__ = [
+    "__version__",
+    "adaptive_sample",
+    "align_cas",
+    "gather",
+    "load",
+    "sampling_timestamps",
+    "sampling_weights",
+    "train",
+]
 
-_OPS = {name: "amsx.ops.sampling" for name in __all__ if name != "__version__"} | {"align_cas": "amsx.ops.alignment"}
+_HOMES = {  # name -> the module that it is imported from when it is asked for
+    "adaptive_sample": "amsx.ops.sampling",
+    "align_cas": "amsx.ops.alignment",
+    "gather": "amsx.ops.sampling",
+    "load": "amsx.inference.model",
+    "sampling_timestamps": "amsx.ops.sampling",
+    "sampling_weights": "amsx.ops.sampling",
+    "train": "amsx.training.train",
+}
 
 
 def __getattr__(name: str) -> Any:
     if name == "ops":
         return importlib.import_module("amsx.ops")
-    if name not in _OPS:
+    if name not in _HOMES:
         raise AttributeError(f"module 'amsx' has no attribute {name!r}")
-    return getattr(importlib.import_module(_OPS[name]), name)
+    return getattr(importlib.import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

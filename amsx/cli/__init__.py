@@ -18,6 +18,7 @@ GROUPS = {
     "data": ("data", "convert"),
     "extraction": ("extract",),
     "runs": ("train", "test"),
+    "localize": ("localize",),
     "evaluation": ("evaluate", "compare"),
     "export": ("export",),
     "report": ("report",),

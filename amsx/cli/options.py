@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, get_args
 from amsx.data.layouts import layout_names, read_dataset
 from amsx.data.synthetic import SyntheticConfig, make_dataset
 from amsx.data.videos import Dataset
-from amsx.files import read_json
-from amsx.training.config import Config, from_dict, override
-from amsx.training.presets import Preset, for_dataset
+from amsx.training.config import Config
+from amsx.training.presets import Preset
+from amsx.training.train import choose_config
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # what add_subparsers returns has no public name
@@ -26,6 +26,19 @@ DATA = "the directory of features and annotation, or `synthetic` for the built-i
 def layout_options(command: argparse.ArgumentParser) -> None:
     """Add DATA and the options that say how it is read."""
     command.add_argument("data", type=Path, metavar="DATA", help=DATA)
+    reading_options(command)
+
+
+def may_be_left_out(positional: argparse.Action) -> None:
+    """Let a command do without a positional argument, which may still stand behind options.
+
+    Before Python 3.12.7, argparse takes none for an argument of the kind "?" or "*" as soon as an option comes.
+    """
+    positional.required = False
+
+
+def reading_options(command: argparse._ActionsContainer) -> None:
+    """Add the options that say how DATA is read."""
     command.add_argument(
         "--layout", choices=layout_names(), help="the layout of DATA (default: recognized from its files)"
     )
@@ -93,18 +106,17 @@ def config_of(options: argparse.Namespace, dataset: Dataset) -> Config:
     What these settings make of the data is printed, unless they come from a file.
     """
     seed = getattr(options, "seed", None)  # of commands that train with one
-    if getattr(options, "config", None) is not None:
-        if options.preset is not None:
-            raise ValueError("--config and --preset both say where to start from; expected one of them")
-        values = read_json(options.config)
-        if isinstance(values, dict):
-            values = values.get("config", values)  # a run's config.json also holds the data
-        config = from_dict(values)
-    else:
-        config, notes = for_dataset(dataset, options.preset, options.set, streams_of(options))
-        for note in notes:
-            print(f"  {note}")
-    return override(config, [*([] if seed is None else [f"optimization.seed={seed}"]), *options.set])
+    config, notes = choose_config(
+        dataset,
+        preset=options.preset,
+        config=getattr(options, "config", None),
+        overrides=options.set,
+        seed=seed,
+        streams=streams_of(options),
+    )
+    for note in notes:
+        print(f"  {note}")
+    return config
 
 
 def streams_of(options: argparse.Namespace) -> list[str] | None:

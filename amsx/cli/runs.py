@@ -3,13 +3,27 @@
 import argparse
 import json
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
-from amsx.cli.options import Commands, config_of, data_options, dataset_of, set_option, streams_of
+from amsx.cli.options import (
+    DATA,
+    Commands,
+    config_of,
+    data_options,
+    dataset_of,
+    may_be_left_out,
+    read_data,
+    reading_options,
+    set_option,
+    streams_of,
+)
 from amsx.evaluation.ground_truth import read_ground_truth
 from amsx.evaluation.snippets import ActivationScores, score_activations
 from amsx.evaluation.tables import format_snippets, format_table
+from amsx.inference.other_data import test_on
+from amsx.inference.sources import Part
 from amsx.training.config import override
 from amsx.training.expectations import describe, expect
 from amsx.training.run import RunResult, chosen_streams, fuse_streams, test_run, train_run
@@ -31,14 +45,26 @@ def add_to(commands: Commands) -> None:
     train.add_argument("--tensorboard", action="store_true", help="also write the log to RUN/<stream>/tensorboard")
     train.set_defaults(run=_train)
 
-    test = commands.add_parser("test", help="fuse, localize and score again from the saved CASs of a run")
+    test = commands.add_parser(
+        "test",
+        help="fuse, localize and score again from the saved CASs of a run, or test it on other data",
+        description="Without DATA, fuse, localize and score again from the saved CASs of a run's test videos. With "
+        "DATA, run its models on the videos of another data set, which has the run's streams and classes.",
+    )
     test.add_argument("run_directory", type=Path, metavar="RUN", help="a run directory of amsx train")
+    other = test.add_argument("data", type=Path, metavar="DATA", help=f"another data set to test on: {DATA}")
+    may_be_left_out(other)
+    reading_options(test)
+    test.add_argument("--subset", choices=get_args(Part), default="test", help="which videos of DATA (default: test)")
+    test.add_argument("--device", help="what runs on DATA: cpu, cuda or cuda:N (default: cuda where torch sees a GPU)")
     set_option(
         test,
         "change one setting of localization or evaluation, e.g. localization.beta=0.3; results then go to RUN/retest",
     )
     test.add_argument(
-        "--out", type=Path, help="the folder to write results to (default: RUN, or RUN/retest with --set)"
+        "--out",
+        type=Path,
+        help="the folder to write results to (default: RUN, RUN/retest with --set, RUN/tested/<name> with DATA)",
     )
     test.add_argument("--snippets", action="store_true", help="also score the CASs themselves, snippet by snippet")
     test.add_argument("--json", action="store_true", help="print only the metrics, as JSON")
@@ -70,8 +96,22 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _test(options: argparse.Namespace) -> None:
-    result = test_run(options.run_directory, options.set, out=options.out)
-    views = _score_snippets(options.run_directory, options.set) if options.snippets else None
+    if options.data is None:
+        if options.layout is not None or options.data_option or options.subset != "test":
+            raise ValueError("--layout, --data-option and --subset say how DATA is read; expected DATA, too")
+        result = test_run(options.run_directory, options.set, out=options.out)
+        scored, overrides = options.run_directory, options.set
+    else:
+        result = test_on(
+            options.run_directory,
+            read_data(options) if options.json else dataset_of(options),
+            overrides=options.set,
+            part=options.subset,
+            out=options.out,
+            device=str(choose_device(options.device)),
+        )
+        scored, overrides = result.out, []
+    views = _score_snippets(scored, overrides) if options.snippets else None
     if options.json:
         metrics = None if result.metrics is None else result.metrics.to_json()
         if views is not None:

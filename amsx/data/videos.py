@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from amsx.data.extraction_record import ExtractionRecord
 from amsx.data.features import FeatureArray, FeatureFile
 
 Subset = Literal["train", "test"]
@@ -95,6 +96,7 @@ class Dataset:
     classes: tuple[str, ...]  # sorted; the labels of the training videos (of all videos where there are none)
     videos: tuple[Video, ...]
     notes: tuple[str, ...] = ()  # what the reader derived, decided or left out; shown to the user
+    extraction: ExtractionRecord | None = None  # what made the features, where a record lies beside them
 
     def __post_init__(self) -> None:
         if not self.videos:

@@ -4,6 +4,7 @@ The activations at the end of training let `amsx test` repeat the post-processin
 after earlier iterations (snapshots) and the change of the features over time are for the report alone.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,12 +13,14 @@ import torch
 from numpy.typing import NDArray
 
 from amsx.data.batching import FeatureSet, full_batches
-from amsx.data.videos import Timebase
+from amsx.data.videos import Timebase, Video
 from amsx.files import visible
 from amsx.localization.fusion import Activations, fuse
 from amsx.model.ams import AMS
 from amsx.model.masking import valid_mask
 from amsx.training import checkpoint
+from amsx.training.config import Config
+from amsx.training.setup import seeded
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,32 @@ def infer(
     lengths = features.lengths
     base = Activations(cas[0].numpy(), probs[0].numpy(), lengths)
     return base, Activations(cas[1].numpy(), probs[1].numpy(), lengths) if both else None
+
+
+def video_activations(
+    model: AMS, videos: Sequence[Video], *, stream: str, classes: Sequence[str], config: Config, epoch: int
+) -> StreamActivations:
+    """The activations of whole `videos` by a model of `stream` after `epoch` epochs, on the model's device.
+
+    A random sampler makes the same draws each time. Errors are those of `FeatureSet.load`.
+    """
+    device = next(model.parameters()).device
+    features = FeatureSet.load(videos, stream, classes, storage=config.optimization.storage)
+    with seeded(config.optimization.seed, 1 + epoch, device):
+        base, supplementary = infer(
+            model,
+            features,
+            both=config.phases.branches == "both",
+            class_threshold=config.sampling.class_threshold,
+        )
+    return StreamActivations(
+        stream=stream,
+        ids=tuple(video.id for video in videos),
+        classes=tuple(classes),
+        timebases=tuple(video.timebase for video in videos),
+        base=base,
+        supplementary=supplementary,
+    )
 
 
 def save_activations(path: Path, activations: StreamActivations) -> None:

@@ -28,8 +28,10 @@ def save(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any], *
             raise OSError(f"{path} could not be written ({error})") from error
 
 
-def load(path: Path, *, kind: str, device: torch.device | str = "cpu") -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors and header that `save` wrote.
+def load(
+    path: Path, *, kind: str, device: torch.device | str = "cpu", prefix: str = ""
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The header that `save` wrote, and its tensors whose names begin with `prefix`; no others are read.
 
     FileNotFoundError when there is no such file, ValueError when it is truncated, of another format, or of
     another kind.
@@ -40,7 +42,8 @@ def load(path: Path, *, kind: str, device: torch.device | str = "cpu") -> tuple[
     try:
         with safe_open(path, framework="pt", device=str(device)) as file:
             metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
+            names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118 (not a mapping)
+            tensors = {name: file.get_tensor(name) for name in names}
     except SafetensorError as error:
         raise ValueError(f"{path} is not a complete safetensors file ({error}); expected an amsx {kind}") from error
     try:

@@ -18,15 +18,15 @@ from amsx.files import read_json, write_json
 from amsx.localization.detections import detect
 from amsx.localization.fusion import FUSED, Activations, fuse
 from amsx.training import checkpoint
-from amsx.training.activations import StreamActivations, infer, save_activations, save_input, save_snapshot
+from amsx.training.activations import StreamActivations, save_activations, save_input, save_snapshot, video_activations
 from amsx.training.config import Config, differences, override
 from amsx.training.epoch_log import LOG_FILE, TensorBoardLog, require_tensorboard, write_log
 from amsx.training.phases import both_trained, snapshot_epochs
-from amsx.training.run_directory import describe_run, ground_truth, read_activations, read_run
-from amsx.training.setup import choose_device, seeded
+from amsx.training.run_directory import RunDescription, describe_run, ground_truth, read_activations, read_run
+from amsx.training.setup import choose_device
 from amsx.training.trainer import Trainer
 
-NO_STREAM = (FUSED, "retest")  # the view of all streams fused, and the folder of `amsx test --set` in a run
+NO_STREAM = (FUSED, "retest", "tested")  # the view of all streams fused, and folders of `amsx test` in a run
 TRAINED = ("model", "sampling", "loss", "phases", "optimization")  # sections that cannot change after the training
 
 
@@ -101,25 +101,31 @@ def test_run(run: Path | str, overrides: Sequence[str] = (), out: Path | str | N
     """
     run = Path(run)
     described = read_run(run)
-    trained = described.config
-    config = override(trained, overrides)
-    fixed = [line for line in differences(trained, config) if line.split(".")[0] in TRAINED]
-    if fixed:
-        raise ValueError(
-            "only the sections localization and evaluation can change after training; trained with and asked for were "
-            + "; ".join(fixed)
-        )
+    changed = localization_config(described, overrides)
+    config = changed.config
     truth = read_json(run / "ground_truth.json")
     if not isinstance(truth, dict) or not isinstance(truth.get("database"), dict):
         raise ValueError(f"{run}/ground_truth.json was not written by amsx train; expected an object under 'database'")
     parts = read_activations(run, described.data.streams)
     if out is None:
-        out = run / "retest" if differences(trained, config) else run
+        out = run / "retest" if config != described.config else run
     out = Path(out)
     if out != run:
-        write_json(out / "config.json", replace(described, config=config).to_json())
+        write_json(out / "config.json", changed.to_json())
     streams = {part.stream: score([part], config, truth, out / part.stream) for part in parts}
     return RunResult(out, score(parts, config, truth, out), streams)
+
+
+def localization_config(described: RunDescription, overrides: Sequence[str]) -> RunDescription:
+    """The description of a run with `overrides` in localization and evaluation; ValueError for other sections."""
+    config = override(described.config, overrides)
+    fixed = [line for line in differences(described.config, config) if line.split(".")[0] in TRAINED]
+    if fixed:
+        raise ValueError(
+            "only the sections localization and evaluation can change after training; trained with and asked for were "
+            + "; ".join(fixed)
+        )
+    return replace(described, config=config)
 
 
 def score(
@@ -177,22 +183,14 @@ def check_values(dataset: Dataset, streams: Sequence[str]) -> None:
 
 
 def stream_activations(trainer: Trainer, videos: Sequence[Video]) -> StreamActivations:
-    """The activations of `videos` by a trainer's present model; a random sampler makes the same draws each time."""
-    features = FeatureSet.load(videos, trainer.stream, trainer.classes, storage=trainer.config.optimization.storage)
-    with seeded(trainer.config.optimization.seed, 1 + trainer.epoch, trainer.device):
-        base, supplementary = infer(
-            trainer.model,
-            features,
-            both=trainer.config.phases.branches == "both",
-            class_threshold=trainer.config.sampling.class_threshold,
-        )
-    return StreamActivations(
+    """The activations of `videos` by a trainer's present model, see `video_activations`."""
+    return video_activations(
+        trainer.model,
+        videos,
         stream=trainer.stream,
-        ids=tuple(video.id for video in videos),
         classes=trainer.classes,
-        timebases=tuple(video.timebase for video in videos),
-        base=base,
-        supplementary=supplementary,
+        config=trainer.config,
+        epoch=trainer.epoch,
     )
 
 

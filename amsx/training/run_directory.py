@@ -1,6 +1,6 @@
 """The run directory: which files a training run writes, and reading its config.json and activations.
 
-RUN/config.json             the data and the complete configuration
+RUN/config.json             the data, what the run knows of features, and the complete configuration
 RUN/ground_truth.json       the test videos' annotation, ActivityNet form
 RUN/<stream>/checkpoint.safetensors   weights, optimizers, position in the schedule, log
 RUN/<stream>/log.jsonl      one line per epoch
@@ -14,11 +14,12 @@ RUN/predictions.json, metrics.json            of all streams fused
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from amsx.data.videos import Dataset, Video
+from amsx.data.extraction_record import ExtractorIdentity
+from amsx.data.videos import Dataset, Timebase, Video
 from amsx.files import read_json
 from amsx.training.activations import StreamActivations, load_activations
 from amsx.training.config import Config, differences, from_dict, to_dict
@@ -33,16 +34,45 @@ class DataDescription:
     streams: tuple[str, ...]  # the streams that the run trains
     classes: tuple[str, ...]  # the classes of the columns of its CASs
     videos: Mapping[str, int]  # subset ("train", "test") -> how many videos it has
+    features: "FeatureDescription | None" = None  # None: the run was written before runs recorded it
 
     def to_json(self) -> dict[str, Any]:
         """The content of config.json under the key "data"."""
-        return {
+        described = {
             "root": self.root,
             "layout": self.layout,
             "streams": list(self.streams),
             "classes": list(self.classes),
             "videos": dict(self.videos),
         }
+        return described if self.features is None else {**described, "features": self.features.to_json()}
+
+
+@dataclass(frozen=True)
+class FeatureDescription:
+    """What a run knows of the features that it was trained on, so that it can be applied to others like them."""
+
+    widths: Mapping[str, int]  # stream -> D
+    timebase: Timebase | None  # of every video; None: they have different ones
+    extractors: Mapping[str, ExtractorIdentity]  # stream -> what made the features; without those nothing is known of
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of config.json under "data" and "features"."""
+        return {
+            "widths": dict(self.widths),
+            "timebase": None if self.timebase is None else asdict(self.timebase),
+            "extractors": {stream: asdict(identity) for stream, identity in self.extractors.items()},
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "FeatureDescription":
+        """The inverse of `to_json`; TypeError, KeyError or ValueError where `values` are none of its."""
+        timebase = values["timebase"]
+        return cls(
+            widths=dict(values["widths"]),
+            timebase=None if timebase is None else Timebase(**timebase),
+            extractors={stream: ExtractorIdentity(**identity) for stream, identity in values["extractors"].items()},
+        )
 
 
 @dataclass(frozen=True)
@@ -59,7 +89,8 @@ class RunDescription:
     def changes_to(self, other: "RunDescription") -> list[str]:
         """The differences to `other` as lines "section.key: own value, other value"; the data is the section "data"."""
         own, others = self.data.to_json(), other.data.to_json()
-        data = [f"data.{key}: {own[key]!r}, {others[key]!r}" for key in own if own[key] != others[key]]
+        shared = [key for key in own if key in others]  # a run may have been written before `features` was recorded
+        data = [f"data.{key}: {own[key]!r}, {others[key]!r}" for key in shared if own[key] != others[key]]
         return differences(self.config, other.config) + data
 
 
@@ -72,8 +103,19 @@ def describe_run(dataset: Dataset, streams: Sequence[str], config: Config) -> Ru
             streams=tuple(streams),
             classes=tuple(dataset.classes),
             videos={subset: len(dataset.subset(subset)) for subset in ("train", "test")},
+            features=_describe_features(dataset, streams),
         ),
         config,
+    )
+
+
+def _describe_features(dataset: Dataset, streams: Sequence[str]) -> FeatureDescription:
+    timebases = {video.timebase for video in dataset.videos}
+    known = {} if dataset.extraction is None else dataset.extraction.streams
+    return FeatureDescription(
+        widths={stream: dataset.dims[stream] for stream in streams},
+        timebase=timebases.pop() if len(timebases) == 1 else None,
+        extractors={stream: known[stream] for stream in streams if stream in known},
     )
 
 
@@ -92,9 +134,19 @@ def read_run(run: Path | str) -> RunDescription:
             streams=tuple(data["streams"]),
             classes=tuple(data.get("classes", ())),
             videos=data.get("videos", {}),
+            features=_features_of(data, run),
         ),
         from_dict(described["config"]),
     )
+
+
+def _features_of(data: Mapping[str, Any], run: Path | str) -> FeatureDescription | None:
+    if "features" not in data:
+        return None
+    try:
+        return FeatureDescription.from_json(data["features"])
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
+        raise ValueError(f"{run}/config.json: its 'features' are none that amsx writes ({error!r})") from error
 
 
 def read_activations(run: Path | str, streams: Sequence[str]) -> list[StreamActivations]:

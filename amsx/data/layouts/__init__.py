@@ -36,12 +36,13 @@ command; "skip" leaves the video out and notes how many and which.
 | two sources of labels or subsets that disagree | the reader says which counts, or an option does; noted |
 """
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from numbers import Real
 from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
+from amsx.data.extraction_record import ExtractionRecord
 from amsx.data.layouts import (
     a2cl_pt,
     acm_net,
@@ -116,7 +117,7 @@ def read_dataset(root: str | Path, layout: str | None = None, **options: Any) ->
     for name, value in options.items():
         if set(get_args(hints[name])) == {float, NoneType} and not _is_number(value):
             raise TypeError(f"option {name} of layout {chosen.name} must be a number, got {value!r}")
-    return chosen.read(root, chosen.options(**options))
+    return replace(chosen.read(root, chosen.options(**options)), extraction=ExtractionRecord.read(root))
 
 
 def read_leniently(root: str | Path, layout: str | None = None, **options: Any) -> Dataset:

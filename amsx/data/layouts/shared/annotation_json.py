@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from amsx.annotations import VideoAnnotation, read_annotation
+from amsx.data.extraction_record import RECORD_FILE
 from amsx.data.videos import Dataset, Segment, Subset, Video
 from amsx.files import visible, write_json
 from amsx.records import AMBIGUOUS
@@ -48,7 +49,7 @@ class Entry:
 
 def annotation_files(root: Path) -> list[Path]:
     """The JSON files in `root` and in its folder annotations/, one of which may be the annotation."""
-    return visible(root, "*.json", "annotations/*.json")
+    return [path for path in visible(root, "*.json", "annotations/*.json") if path.name != RECORD_FILE]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,279 @@
+"""A trained run as a model: class activation sequences and detections of new features."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from amsx.data.extraction_record import ExtractorIdentity
+from amsx.data.features import FeatureArray, FeatureFile
+from amsx.data.videos import Timebase, Video
+from amsx.inference.timing import Timing, timebase_of
+from amsx.localization.detections import detect
+from amsx.localization.fusion import Activations
+from amsx.model.ams import AMS
+from amsx.training import checkpoint
+from amsx.training.activations import StreamActivations, video_activations
+from amsx.training.config import Config
+from amsx.training.phases import schedule, total_epochs
+from amsx.training.run import fuse_streams, localization_config
+from amsx.training.run_directory import RunDescription, read_run
+from amsx.training.setup import build_model, choose_device, load_model
+
+CUT = 2  # snippets by which the streams of a video may differ in length, as in training: flow has a frame less than rgb
+Features = NDArray[Any] | Tensor
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One action instance that a model found."""
+
+    label: str
+    start: float  # seconds
+    end: float  # seconds
+    score: float  # comparable between the detections of one run
+
+
+@dataclass(frozen=True)
+class ClassActivations:
+    """The class activation sequences of one video, fused over branches and streams (Eq. 12), on the axis of seconds."""
+
+    classes: tuple[str, ...]  # the columns of `cas` and `probs`
+    cas: NDArray[np.float32]  # (n, C), n snippets
+    probs: NDArray[np.float32]  # (C,) the probability of each class in the whole video
+    timebase: Timebase
+
+    @property
+    def seconds(self) -> NDArray[np.float64]:
+        """(n,) the centres of the snippets in seconds."""
+        return self.timebase.to_seconds(np.arange(len(self.cas)) + 0.5)
+
+
+@dataclass(frozen=True)
+class Localized:
+    """What a model says of one video."""
+
+    id: str
+    detections: tuple[Detection, ...]  # best first, as in predictions.json
+    activations: ClassActivations
+
+
+class TrainedModel:
+    """A trained run, for new videos. `load` makes one.
+
+    Its detections are those that `amsx test` would write for the same features; a random sampler, which is one of the
+    paper's comparisons, draws other numbers for each set of videos.
+    """
+
+    def __init__(self, run: Path, described: RunDescription, streams: Mapping[str, "TrainedStream"]) -> None:
+        self.run = run  # the folder that it was loaded from
+        self.description = described
+        self._streams = dict(streams)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes that can be localized: the columns of a CAS."""
+        return self.description.data.classes
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """The feature streams that a video must have."""
+        return self.description.data.streams
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """Stream -> D, the columns of its features."""
+        return {name: stream.width for name, stream in self._streams.items()}
+
+    @property
+    def timebase(self) -> Timebase | None:
+        """Where snippets lie in time in every video of the data set; None where that differs, or is not recorded."""
+        features = self.description.data.features
+        return None if features is None else features.timebase
+
+    @property
+    def extractors(self) -> dict[str, ExtractorIdentity]:
+        """Stream -> what made the features, where the data set had a record of it."""
+        features = self.description.data.features
+        return {} if features is None else dict(features.extractors)
+
+    @property
+    def config(self) -> Config:
+        """The configuration of the run, with the changes that it was loaded with."""
+        return self.description.config
+
+    @property
+    def device(self) -> torch.device:
+        """The device that the model computes on."""
+        return next(next(iter(self._streams.values())).model.parameters()).device
+
+    def to(self, device: torch.device | str) -> "TrainedModel":
+        """Move the model to a device, as `torch.nn.Module.to` does; returns the model itself."""
+        target = choose_device(str(device))
+        for stream in self._streams.values():
+            stream.model.to(target)
+        return self
+
+    def localize(
+        self,
+        features: Features | Mapping[str, Features],
+        *,
+        fps: float | None = None,
+        stride: float | None = None,
+        snippet_seconds: float | None = None,
+        offset: float | None = None,
+    ) -> list[Detection]:
+        """The detections in one video, best first.
+
+        `features` (n, D) are an array or tensor where the run has one stream, else a mapping from stream to array.
+        Where snippets lie in time is said by `snippet_seconds`, or by `fps` and `stride` (frames from one snippet to
+        the next), and by `offset`, the seconds at which the first snippet starts; by default they lie as in the data
+        that the run was trained on. ValueError where streams or widths are not the run's, where values are NaN or
+        infinite, and where nothing says how long a snippet is.
+        """
+        video = self._video(features, Timing(fps, stride, snippet_seconds, offset))
+        return list(self.localize_video(video).detections)
+
+    def cas(
+        self,
+        features: Features | Mapping[str, Features],
+        *,
+        fps: float | None = None,
+        stride: float | None = None,
+        snippet_seconds: float | None = None,
+        offset: float | None = None,
+    ) -> ClassActivations:
+        """The class activation sequences of one video, from which `localize` takes detections; arguments as there."""
+        video = self._video(features, Timing(fps, stride, snippet_seconds, offset))
+        return self.localize_video(video).activations
+
+    def localize_video(self, video: Video) -> Localized:
+        """Detections and activations of a video with the run's streams; other streams of the video are passed over.
+
+        ValueError where a stream is missing or has another width.
+        """
+        self.check_streams({name: stream.shape[1] for name, stream in video.streams.items()}, f"video {video.id!r}")
+        parts = [self.stream_activations(name, [video]) for name in self.streams]
+        fused = fuse_streams(parts, self.config)
+        first = parts[0]
+        found = detect(fused, first.ids, first.classes, first.timebases, self.config.localization)
+        columns = (found.label.tolist(), found.start.tolist(), found.end.tolist(), found.score.tolist())
+        detections = (Detection(found.labels[label], *rest) for label, *rest in zip(*columns, strict=True))
+        return Localized(video.id, tuple(detections), self._activations(fused, first.timebases[0]))
+
+    def stream_activations(self, stream: str, videos: Sequence[Video]) -> StreamActivations:
+        """The raw activations of one stream for `videos`, before any fusion: what a run keeps of its test videos."""
+        trained = self._streams[stream]
+        return video_activations(
+            trained.model, videos, stream=stream, classes=self.classes, config=self.config, epoch=trained.epoch
+        )
+
+    def weights(self, stream: str) -> dict[str, Tensor]:
+        """The weights and buffers of a stream's model, by their names in a checkpoint."""
+        return self._streams[stream].model.state_dict()
+
+    def check_streams(self, widths: Mapping[str, int], where: str) -> None:
+        """ValueError, which begins with `where`, unless there are features of every stream in the run's width."""
+        missing = [name for name in self.streams if name not in widths]
+        if missing:
+            raise ValueError(
+                f"{where} has the streams {', '.join(widths)}, but {self.run} was trained on "
+                f"{', '.join(self.streams)}: there are no features of {', '.join(missing)}"
+            )
+        for name, width in self.widths.items():
+            if widths[name] != width:
+                maker = self.extractors.get(name)
+                made = f", made by {maker.extractor}" if maker is not None else ""
+                raise ValueError(
+                    f"{where}: features of width {widths[name]} in the stream {name}, but {self.run} was trained on "
+                    f"features of width {width}{made}"
+                )
+
+    def resolve_timebase(self, given: Timing, stated: Timing, where: str) -> Timebase:
+        """The timebase of a video of which options and files say this much; errors are those of `timebase_of`."""
+        if self.description.data.features is None:
+            reason = f"{self.run} is of a version of amsx that did not record it"
+        else:
+            reason = f"the videos that {self.run} was trained on have snippets of different lengths"
+        return timebase_of(given, stated, self.timebase, where, reason)
+
+    def _activations(self, fused: Activations, timebase: Timebase) -> ClassActivations:
+        return ClassActivations(self.classes, fused.cas, fused.probs[0], timebase)
+
+    def _video(self, features: Features | Mapping[str, Features], timing: Timing) -> Video:
+        if not isinstance(features, Mapping):
+            if len(self.streams) > 1:
+                raise ValueError(
+                    f"got one array, but {self.run} was trained on the streams {', '.join(self.streams)}; expected a "
+                    "mapping from each of them to its features"
+                )
+            features = {self.streams[0]: features}
+        unknown = [name for name in features if name not in self.streams]
+        if unknown:
+            raise ValueError(
+                f"unknown stream {unknown[0]!r}; {self.run} was trained on the streams {', '.join(self.streams)}"
+            )
+        streams = {name: FeatureArray.inspect(_as_numpy(value), name) for name, value in features.items()}
+        timebase = self.resolve_timebase(timing, Timing(), "the features")
+        return new_video("features", streams, timebase)
+
+
+@dataclass(frozen=True)
+class TrainedStream:
+    """The model of one stream."""
+
+    model: AMS
+    width: int  # D of its features
+    epoch: int  # epochs that it was trained for
+
+
+def load(run: Path | str, *, overrides: Sequence[str] = (), device: torch.device | str = "cpu") -> TrainedModel:
+    """Load a run directory of `amsx train` as a model for new videos, on `device`.
+
+    `overrides` ("localization.threshold=0.5") may change the sections localization and evaluation. Nothing of the data
+    that the run was trained on is needed. FileNotFoundError where there is no run, ValueError where it is not one of
+    amsx, where its training did not end, and where an override changes what was trained.
+    """
+    run = Path(run)
+    described = localization_config(read_run(run), overrides)
+    target = choose_device(str(device))
+    streams = {name: _load_stream(run / name, described) for name in described.data.streams}
+    return TrainedModel(run, described, streams).to(target)
+
+
+def new_video(name: str, streams: Mapping[str, FeatureFile | FeatureArray], timebase: Timebase) -> Video:
+    """A video of which nothing is known but its features; streams that differ by up to 2 snippets are cut to equal."""
+    lengths = {stream: features.shape[0] for stream, features in streams.items()}
+    shortest = min(lengths.values())
+    if max(lengths.values()) > shortest + CUT:
+        raise ValueError(f"video {name!r}: streams of {lengths} snippets, expected equal (or {CUT} apart)")
+    even = {stream: features.cut(shortest) for stream, features in streams.items()}
+    return Video(name, "test", even, labels=(), segments=(), timebase=timebase)
+
+
+def _load_stream(folder: Path, described: RunDescription) -> TrainedStream:
+    path = folder / "checkpoint.safetensors"
+    tensors, header = checkpoint.load(path, kind="checkpoint", prefix="model.")
+    goal = total_epochs(schedule(described.config.phases))
+    if header["epoch"] < goal:
+        raise ValueError(
+            f"{path}: the training did not end, {header['epoch']} of {goal} epochs are done; continue it with --resume"
+        )
+    if tuple(header["classes"]) != described.data.classes:
+        raise ValueError(f"{path}: its classes are not those of {folder.parent}/config.json; they are of two runs")
+    model = build_model(header["width"], len(header["classes"]), described.config)
+    load_model(model, tensors)
+    return TrainedStream(model.eval().requires_grad_(False), header["width"], header["epoch"])
+
+
+def _as_numpy(value: Any) -> Any:
+    """A tensor of any device and type as an array; anything else as it is."""
+    if isinstance(value, Tensor):
+        value = value.detach().cpu()
+        return (value.float() if value.dtype == torch.bfloat16 else value).numpy()
+    return value
