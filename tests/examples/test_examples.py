@@ -30,7 +30,14 @@ def run(example: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 
 def test_every_example_has_a_test() -> None:
-    tested = {"op_in_your_model.py", "ams_from_python.py", "evaluate_detections.py", "custom_weights.py", "colab.ipynb"}
+    tested = {
+        "op_in_your_model.py",
+        "ams_from_python.py",
+        "apply_a_run.py",
+        "evaluate_detections.py",
+        "custom_weights.py",
+        "colab.ipynb",
+    }
     assert {path.name for path in EXAMPLES.iterdir() if path.is_file()} == tested
 
 
@@ -44,6 +51,13 @@ def test_ams_from_python(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> 
     assert any(line.startswith("average mAP") and line.endswith("(activitynet)") for line in lines)
     assert (tmp_path / "amsx-example" / "retest" / "metrics.json").is_file()
     assert lines[-1].startswith("synthetic_test_")
+
+
+def test_apply_a_run(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    lines = run("apply_a_run.py", capsys)
+    assert any(" from " in line and line.startswith("action_") for line in lines)
+    assert lines[-1].startswith("subtitles: amsx-applied.srt, ")
+    assert " --> " in (tmp_path / "amsx-applied.srt").read_text()
 
 
 def test_evaluate_detections(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,6 @@ from amsx.video.settings import read_settings
 
 EXTRACTORS = {
     "efficientnet-lite0": "amsx.video.extractors.efficientnet_lite0",
-    "motion": "amsx.video.extractors.motion",
 }
 
 
