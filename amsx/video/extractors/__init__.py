@@ -20,6 +20,7 @@ from amsx.video.settings import read_settings
 
 EXTRACTORS = {
     "efficientnet-lite0": "amsx.video.extractors.efficientnet_lite0",
+    "motion": "amsx.video.extractors.motion",
 }
 
 
