@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from amsx.cli.options import Commands
 from amsx.video.extraction import FPS, STRIDE
-from amsx.video.extractors import EXTRACTORS
+from amsx.video.extractors import EXTRACTORS, PAIRS
 from amsx.video.files import video_files
 from amsx.video.flow import FlowSettings
 
@@ -32,7 +32,7 @@ def add_to(commands: Commands) -> None:
         default=[],
         metavar="[STREAM=]NAME",
         help=f"one of {', '.join(EXTRACTORS)}, and the name of the stream it makes (default: rgb or flow, by what it "
-        f"looks at); repeatable (default: {' and '.join(DEFAULT)})",
+        f"looks at); {', '.join(PAIRS)} stands for both streams; repeatable (default: {' and '.join(DEFAULT)})",
     )
     extract.add_argument(
         "--extractor-option",
@@ -114,9 +114,10 @@ def _plan(options: argparse.Namespace) -> Any:
     chosen = read_settings(FlowSettings, {"method": options.flow, **flow}, "--flow-option")
     streams: dict[str, StreamPlan] = {}
     used: set[str] = set()
-    for given in options.extractor or DEFAULT:
+    for given, pair in _singly(options.extractor or DEFAULT):
         stream, equals, name = given.rpartition("=")
-        own = {**settings.get(name, {}), **settings.get(stream, {})}
+        own = {**settings.get(pair, {}), **settings.get(name, {}), **settings.get(stream, {})}
+        used.add(pair)
         used |= {name, stream}
         if not equals:
             stream = make_extractor(name, own, options.device).kind
@@ -131,6 +132,19 @@ def _plan(options: argparse.Namespace) -> Any:
     if strange := [name for name in settings if name not in used]:
         raise ValueError(f"--extractor-option names {strange[0]!r}, which is no extractor or stream of this command")
     return ExtractionPlan(streams, options.fps, options.stride, chosen, options.device)
+
+
+def _singly(extractors: Sequence[str]) -> list[tuple[str, str]]:
+    """Each extractor as it was given, those of a pair one by one, and the name of the pair ("" where it is of none)."""
+    singly = []
+    for given in extractors:
+        _, equals, name = given.rpartition("=")
+        if name in PAIRS and equals:
+            raise ValueError(
+                f"--extractor {given}: {name} makes two streams; name those of {' and '.join(PAIRS[name])}"
+            )
+        singly += [(each, name) for each in PAIRS[name]] if name in PAIRS else [(given, "")]
+    return singly
 
 
 def _extractor_settings(assignments: Sequence[str]) -> dict[str, dict[str, str]]:

@@ -20,8 +20,12 @@ from amsx.video.settings import read_settings
 
 EXTRACTORS = {
     "efficientnet-lite0": "amsx.video.extractors.efficientnet_lite0",
+    "i3d-flow": "amsx.video.extractors.i3d_flow",
+    "i3d-rgb": "amsx.video.extractors.i3d_rgb",
+    "module": "amsx.video.extractors.module",
     "motion": "amsx.video.extractors.motion",
 }
+PAIRS = {"i3d": ("i3d-rgb", "i3d-flow")}  # names that stand for the extractors of both streams
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,8 @@ def settings_of(name: str) -> dict[str, Any]:
 
 
 def _module(name: str) -> ModuleType:
+    if name in PAIRS:
+        raise ValueError(f"{name!r} stands for two extractors, {' and '.join(PAIRS[name])}; expected one of them")
     if name not in EXTRACTORS:
         raise ValueError(f"unknown extractor {name!r}; expected one of {', '.join(EXTRACTORS)}")
     return importlib.import_module(EXTRACTORS[name])
