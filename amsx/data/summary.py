@@ -8,6 +8,7 @@ from typing import Any, get_args
 import numpy as np
 
 from amsx.data.videos import Dataset, Segment, Subset, Video
+from amsx.text_columns import columns, left
 
 BARS = 10  # the largest number of bars in a histogram
 WIDTH = 40  # characters of the longest bar
@@ -156,9 +157,9 @@ def histogram(lengths: list[int]) -> list[str]:
 
 
 def _class_table(classes: Mapping[str, Mapping[Subset, ClassCounts]], subsets: list[Subset]) -> list[str]:
-    width = max([len("class"), *map(len, classes)])
+    width = max([len("class"), *map(columns, classes)])
     lines = [f"{'class':<{width}}" + "".join(f"{f'{name} videos':>14}{'instances':>11}" for name in subsets)]
     for label, counts in classes.items():
         cells = "".join(f"{counts[name].videos:>14}{counts[name].instances:>11}" for name in subsets)
-        lines.append(f"{label:<{width}}{cells}")
+        lines.append(f"{left(label, width)}{cells}")
     return lines

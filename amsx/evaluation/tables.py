@@ -12,6 +12,7 @@ from amsx.evaluation.explain import Explanation
 from amsx.evaluation.recall import MOST, ProposalRecall
 from amsx.evaluation.scoring import Evaluation, Evaluations
 from amsx.evaluation.snippets import ActivationScores
+from amsx.text_columns import columns, left, right
 
 _NUMBERS = (1, 5, 10, 50, 100)  # of proposals per video, of those that ActivityNet's curve has
 
@@ -79,7 +80,7 @@ def format_snippets(views: Mapping[str, ActivationScores]) -> str:
     """How well the CASs of several views agree with the ground truth, a row for each view: means over classes."""
     first = next(iter(views.values()))
     heads = ("snippet AP", "best F1", "IoU there", "video AP")
-    width = max(map(len, views))
+    width = max(map(columns, views))
     lines = [
         f"CAS against the ground truth (%): {first.snippets} snippets of {first.videos} videos, "
         f"{first.classes} classes",
@@ -88,7 +89,7 @@ def format_snippets(views: Mapping[str, ActivationScores]) -> str:
     for name, view in views.items():
         values = (view.ap, view.f1, view.iou, view.classification)
         numbers = (f"{value:.1f}".rjust(len(head)) for value, head in zip(values, heads, strict=True))
-        lines.append("  ".join([name.ljust(width), *numbers]))
+        lines.append("  ".join([left(name, width), *numbers]))
     return "\n".join(lines)
 
 
@@ -176,19 +177,19 @@ def _spread_rows(name: str, spreads: Sequence[Spread], interval: bool) -> list[t
 
 def _grid(tiou: Sequence[float], rows: Sequence[tuple[str, Sequence[float]]]) -> list[str]:
     """Lines of a table: a name, a percentage at each threshold and their average in every row."""
-    first = max(len(name) for name, _ in rows)
+    first = max(columns(name) for name, _ in rows)
     heads = [*(f"{threshold:g}" for threshold in tiou), "average"]
     widths = [max(len(head), len("100.0")) for head in heads]
-    lines = ["  ".join(["tIoU".ljust(first), *map(str.rjust, heads, widths)])]
+    lines = ["  ".join([left("tIoU", first), *map(str.rjust, heads, widths)])]
     for name, values in rows:
         numbers = [f"{value:.1f}" for value in values]
-        lines.append("  ".join([name.ljust(first), *map(str.rjust, numbers, widths)]))
+        lines.append("  ".join([left(name, first), *map(str.rjust, numbers, widths)]))
     return lines
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows]
+    widths = [max(map(columns, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join([left(row[0], widths[0]), *map(right, row[1:], widths[1:])]).rstrip() for row in rows]
 
 
 def _numbers(values: Sequence[float] | NDArray[np.float64]) -> list[str]:

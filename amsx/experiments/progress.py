@@ -10,6 +10,7 @@ from typing import TextIO
 from amsx.experiments.cells import Cell, is_finished
 from amsx.experiments.parallel import Event
 from amsx.experiments.plans import Plan, cell_of
+from amsx.text_columns import columns, cut, left, right
 from amsx.training.config import Config
 
 
@@ -81,16 +82,16 @@ class ProgressDisplay:
 
     def _draw(self) -> None:
         """The table, over the one that was drawn before."""
-        first = max(map(len, self.lines), default=0)
+        first = max(map(columns, self.lines), default=0)
         heads = [f"{stream}/{seed}" for stream, seed in self.columns]
-        width = max(6, *map(len, heads))
-        lines = [" " * first + "".join(f"{head:>{width + 1}}" for head in heads)]
+        width = max(6, *map(columns, heads))
+        lines = [" " * first + "".join(right(head, width + 1) for head in heads)]
         for name, folders in self.lines.items():
-            lines.append(name.ljust(first) + "".join(f"{self.state[folder]:>{width + 1}}" for folder in folders))
+            lines.append(left(name, first) + "".join(f"{self.state[folder]:>{width + 1}}" for folder in folders))
         lines.append(f"{self.done}/{self.total} cells, {time.perf_counter() - self.began:.0f} s")
         lines += sorted(self.at_work.values())
         room = shutil.get_terminal_size().columns - 1  # a line that wraps would throw off the way back up
-        lines = [line[:room] for line in lines]
+        lines = [cut(line, room) for line in lines]
         if self.drawn:
             self.file.write(f"\x1b[{self.drawn}F\x1b[J")  # up to its first line, and clear from there
         self.file.write("\n".join(lines) + "\n")

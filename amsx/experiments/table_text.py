@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from amsx.experiments.results import Result, ResultRow, SeedScores
+from amsx.text_columns import columns, left, right
 
 
 def as_text(result: Result) -> str:
@@ -59,12 +60,9 @@ def tiou_table(result: Result) -> tuple[list[str], list[list[str]]]:
 
 
 def _aligned(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
-    lines = []
-    for line in (heads, *rows):
-        first, *others = (cell.rjust(width) for cell, width in zip(line, widths, strict=True))
-        lines.append("  ".join([line[0].ljust(len(first)), *others]).rstrip())
-    return "\n".join(lines)
+    widths = [max(map(columns, column)) for column in zip(heads, *rows, strict=True)]
+    lines = [[left(line[0], widths[0]), *map(right, line[1:], widths[1:])] for line in (heads, *rows)]
+    return "\n".join("  ".join(line).rstrip() for line in lines)
 
 
 def _label(row: ResultRow) -> str:

@@ -1,6 +1,5 @@
 """Names of videos and classes in pictures: drawn as they are spelt, in fonts that have their characters."""
 
-import unicodedata
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,8 @@ from matplotlib import font_manager, rc_context, rcParams
 from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
 from matplotlib.text import Text
+
+from amsx.text_columns import columns
 
 _TOLD: list[str] = []  # the characters that the one warning of this process was given for
 
@@ -93,15 +94,11 @@ def _lacking(path: str, characters: frozenset[str]) -> frozenset[str]:
 
 def _short_line(line: str, most: int) -> str:
     """`line`, or its beginning and its end as far as `most` columns reach, of which wide characters take two."""
-    if _columns(line) <= most:
+    if columns(line) <= most:
         return line
     head, tail = line[:most], line[-most:]
-    while _columns(head) > most - 1 - most // 3:
+    while columns(head) > most - 1 - most // 3:
         head = head[:-1]
-    while _columns(tail) > most // 3:
+    while columns(tail) > most // 3:
         tail = tail[1:]
     return f"{head}\u2026{tail}"
-
-
-def _columns(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from amsx.figures import canvas, palette
 from amsx.figures.lettering import one_line, short
-from amsx.figures.score_axis import score_axis
+from amsx.figures.score_axis import score_axis, score_ticks
 
 STYLES = {  # name of a curve -> colour and marker
     "both branches": (palette.TIMELINE["fused"].light, "o"),
@@ -50,6 +50,7 @@ def draw_score_curves(
         axes.set_xlabel(x_label)
         bottom, top = score_axis(*_extent(curves))
         axes.set_ylim(bottom, top)
+        axes.set_yticks(score_ticks(bottom, top))
         axes.set_ylabel("mean mAP (%)" + (f"; the axis begins at {bottom:g}, not at 0" if bottom else ""), fontsize=9)
         if x_ticks is not None:
             axes.set_xticks(list(x_ticks), list(x_ticks.values()))

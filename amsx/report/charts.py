@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from html import escape
 
 from amsx.figures.palette import SERIES
-from amsx.figures.score_axis import score_axis
+from amsx.figures.score_axis import score_axis, score_ticks
 
 COLOURS, SHAPES = len(SERIES), 5  # series number i has colour i % COLOURS and shape i % SHAPES
 HEIGHT = 244  # of the plot of a chart of lines or stacks, px
@@ -60,8 +60,7 @@ def lines(
     error bar hides another.
     """
     xs = [x for s in series for x in s.x] or [0.0, 1.0]
-    low, high = _extent(series) if score else _extent(series, (0.0,))
-    y_low, y_high, y_ticks = _axis(*(y_range or (score_axis(low, high) if score else (low, high))), exact=score)
+    y_low, y_high, y_ticks = _axis(series, score, y_range)
     x_ticks = _ticks(min(xs), max(xs)) if x_ticks is None else x_ticks
     pad = 0.03 * (max(xs) - min(xs)) if marks else 0.0
     x_of = _scale(min(xs) - pad, max(xs) + pad or 1.0, 0, 100)
@@ -86,7 +85,10 @@ def lines(
         shift = (number - (len(series) - 1) / 2) * apart
         points = [(x, y, i) for i, (x, y) in enumerate(zip(s.x, s.y, strict=True)) if y is not None]
         path = "".join(
-            f"{'L' if i and s.y[i - 1] is not None else 'M'}{x_of(x):.2f} {y_of(y):.1f}" for x, y, i in points
+            f"L{x_of(x):.2f} {y_of(y):.1f}"
+            if i and s.y[i - 1] is not None
+            else f"M{x_of(x):.2f} {y_of(y):.1f}h0"  # a point that stands alone is a dot
+            for x, y, i in points
         )
         if points:
             # Its own coordinates, so that it stretches with the chart while its stroke does not.
@@ -129,8 +131,7 @@ def rows(
     `notes` stand in small letters behind the names, `boxes` (HTML) before them.
     """
     height = max(ROW, 9.0 * len(series) + 6)
-    low, high = _extent(series) if score else _extent(series, (0.0,))
-    low, high, ticks = _axis(*(score_axis(low, high) if score else (low, high)), exact=score)
+    low, high, ticks = _axis(series, score)
     x_of = _scale(low, high, 0, 100)
     rungs = "".join(_rung(x_of(tick), height) for tick in ticks)
     if score and low > 0:
@@ -225,16 +226,20 @@ def _extent(series: Sequence[Series], also: Sequence[float] = ()) -> tuple[float
     return (min(values), max(values)) if values else (0.0, 1.0)
 
 
-def _axis(low: float, high: float, exact: bool) -> tuple[float, float, list[float]]:
-    """The ends of an axis and its ticks; ends that are not `exact` are moved out to ticks."""
+def _axis(
+    series: Sequence[Series], score: bool, ends: tuple[float, float] | None = None
+) -> tuple[float, float, list[float]]:
+    """The ends of the axis of values and its ticks: of scores in percent, or of values that are none, with 0."""
+    if score:
+        low, high = ends or score_axis(*_extent(series))
+        return low, high, score_ticks(low, high)
+    low, high = ends or _extent(series, (0.0,))
     if high - low < 1e-9:
-        low, high = low - 0.5, high + 0.5
+        high = low + 1.0
     ticks = _ticks(low, high)
-    if not exact:
-        step = ticks[1] - ticks[0]
-        low, high = step * math.floor(low / step + 1e-9), step * math.ceil(high / step - 1e-9)
-        ticks = [round(low + i * step, 10) for i in range(round((high - low) / step) + 1)]
-    return low, high, ticks
+    step = ticks[1] - ticks[0]
+    low, high = step * math.floor(low / step + 1e-9), step * math.ceil(high / step - 1e-9)
+    return low, high, [round(low + i * step, 10) for i in range(round((high - low) / step) + 1)]
 
 
 def _ticks(low: float, high: float) -> list[float]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from amsx.figures.score_axis import NARROWEST, score_axis
+from amsx.figures.score_axis import NARROWEST, score_axis, score_ticks
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,7 @@ def test_every_score_is_on_its_axis() -> None:
             assert 0 <= bottom <= low
             assert high <= top <= 100
             assert top - bottom >= NARROWEST
+            ticks = score_ticks(bottom, top)
+            assert ticks[0] == bottom
+            assert 3 <= len(ticks) <= 7
+            assert ticks[-1] <= top

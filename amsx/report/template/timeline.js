@@ -595,6 +595,8 @@
   fill(byId("only"), [...new Set(index.videos.flatMap((entry) => entry.truth))].sort());
   byId("group-control").hidden = index.groups.length < 2;
   byId("view-control").hidden = index.views.length < 2;
+  byId("order").closest(".control").hidden = index.videos.every((entry) => entry.scores.every((value) => value === null));
+  byId("only").closest(".control").hidden = byId("only").options.length < 2;
   byId("controls").hidden = false;
   const asked = browse.read();
   listed = browse.list(index.videos, shown);
