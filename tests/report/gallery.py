@@ -14,6 +14,8 @@ def take(browser: Browser, report: Path, picture: Path, *, width: int, height: i
     """Write what a window of this size shows of the report at the address `view`."""
     browser.prefer(scheme)
     browser.open(report, width, height, view)
+    browser.run("document.getElementById(location.hash.slice(1))?.scrollIntoView({behavior: 'instant'})")
+    browser.settle()
     browser.screenshot(picture, whole=False)
     with Image.open(picture) as taken:  # 256 colours are enough, and take a third of the bytes
         small = taken.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
@@ -32,9 +34,9 @@ def main() -> None:
     browser = Browser(program)
     view = f"#{options.view}"
     for name, width, height, scheme, address in (
-        ("results", 1160, 1110, "light", ""),
-        ("video", 1160, 1010, "dark", view),
-        ("errors", 1160, 760, "light", "#errors"),
+        ("results", 1160, 1180, "light", ""),
+        ("video", 1160, 1070, "dark", view),
+        ("errors", 1160, 800, "light", "#errors"),
         ("phone", 390, 844, "light", "#results"),
     ):
         picture = options.docs / f"gallery-{name}.png"

@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -452,3 +453,18 @@ def test_experiments_in_narrow_windows(experiments_page):
     assert page.run(label) == page.run(f"{table}.getBoundingClientRect().left")  # names stay while figures move
     letters = "[...document.querySelectorAll('.chart text')].map(t => parseFloat(getComputedStyle(t).fontSize))"
     assert min(page.run(letters)) >= 11
+
+
+def test_a_run_without_scores_offers_no_order_by_score(browser, groups, tmp_path):
+    run = groups[0].runs[0]
+    database = {name: {**entry, "annotations": []} for name, entry in run.truth["database"].items()}
+    bare = replace(groups[0], runs=(replace(run, truth={"database": database}, explanations={}),))
+    browser.complaints.clear()
+    browser.open(write_report([bare], tmp_path / "report.html", videos=1, say=lambda _: None))
+    assert "video 1 of 1, fused; no score; 0 in ground truth" in caption(browser)
+    hidden = "['order', 'only', 'find'].map(id => !document.getElementById(id).getClientRects().length)"
+    assert browser.run(hidden) == [True, True, False]
+    assert browser.run("document.getElementById('next').disabled")
+    browser.press("ArrowRight")
+    assert "video 1 of 1" in caption(browser)
+    assert browser.complaints == []

@@ -10,8 +10,12 @@ from PIL import Image
 from report.conftest import HOSTILE_CLASS, HOSTILE_VIDEO
 
 from amsx.cli import main
-from amsx.report import page
+from amsx.figures.palette import TIMELINE
+from amsx.report import charts, page
+from amsx.report.charts import Series
 from amsx.report.page import chosen_videos, embedded, evenly, write_report
+from amsx.report.run_groups import read_groups
+from amsx.report.run_sections import training
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +111,6 @@ def test_embedded_json_reads_back():
 def test_runs_of_different_rules_have_tables_of_their_own(dataset, runs, tmp_path):
     import shutil
 
-    from amsx.report.run_groups import read_groups
     from amsx.training.run import test_run
 
     other = tmp_path / "half"
@@ -140,3 +143,55 @@ def test_warnings_of_the_evaluation_stand_above_the_figures(groups):
     }
     text = page.render([replace(groups[-1], runs=(replace(run, explanations=warned),))], {}, ())
     assert f"The evaluation of {run.folder} warns: &lt;nothing&gt; was detected." in text and "a note" not in text
+
+
+def test_the_report_of_one_run_speaks_of_one(runs, tmp_path):
+    text = write_report(read_groups([runs[0]]), tmp_path / "r.html").read_text(encoding="utf-8")
+    assert re.search(r"Training took \d+ s, all streams together\.", text)
+    assert "There is one seed, so no figure has a deviation" in text
+    assert "±" not in text.split('<script type="application/json"')[0]
+    for words in ("compared with", "differs in", "mean over the seeds", "configurations"):
+        assert words not in text.split("<style>")[0] + text.split("</style>")[1].split("<script")[0]
+
+
+def test_runs_that_took_equally_long_have_no_span(groups):
+    log = {stream: [replace(r, seconds=1.0) for r in records] for stream, records in groups[0].runs[0].log.items()}
+    equal = replace(groups[0], runs=tuple(replace(run, log=log) for run in groups[0].runs))
+    seconds = sum(map(len, log.values()))
+    assert f"Training took {seconds} s for each run, all streams together." in training([equal])
+
+
+def test_what_cannot_be_scored_has_no_section(groups, tmp_path):
+    run = groups[0].runs[0]
+    database = {name: {**entry, "annotations": []} for name, entry in run.truth["database"].items()}
+    bare = replace(groups[0], runs=(replace(run, truth={"database": database}, explanations={}),))
+    text = write_report([bare], tmp_path / "r.html").read_text(encoding="utf-8")
+    assert re.findall(r'<section id="(.*?)"', text) == ["videos", "training", "settings"]
+    assert re.findall(r'<a href="#(.*?)"', text.split("<main")[0]) == ["videos", "training", "settings"]
+    assert "nothing could be scored" in text
+
+
+def test_axes_of_scores_stay_within_what_a_score_can_be():
+    """A deviation that leads below 0 or above 100 is drawn up to the end of the axis."""
+    wild = [Series("wild", 0, [40.0, 90.0], [60.0, 30.0], x=[1, 2])]
+    for chart in (
+        charts.lines(wild, title="t", x_label="x", y_label="y"),
+        charts.rows("ab", wild, title="t", x_label="x"),
+    ):
+        ticks = [float(tick) for tick in re.findall(r'class="tick"[^>]*>(-?[\d.]+)<', chart)]
+        assert min(ticks) == 0
+        assert max(ticks) == 100
+        assert "not at 0" not in chart
+    near = [Series("near", 0, [54.9, 56.2], x=[1, 2])]
+    for chart in (
+        charts.lines(near, title="t", x_label="x", y_label="y"),
+        charts.rows("ab", near, title="t", x_label="x"),
+    ):
+        assert "the axis begins at 50, not at 0" in chart
+
+
+def test_every_colour_of_the_page_is_the_palettes(text):
+    assert f"--truth: light-dark({TIMELINE['truth'].light}, {TIMELINE['truth'].dark});" in text
+    used = set(re.findall(r"var\(--([\w]+)\)", text))
+    given = set(re.findall(r"--([\w]+):", text))
+    assert used <= given
