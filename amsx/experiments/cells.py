@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from amsx.files import read_json, visible
+from amsx.model.sampler import GUIDED
 from amsx.training.config import Config, to_dict
 from amsx.training.epoch_log import EpochRecord
 from amsx.training.run import TRAINED
@@ -71,8 +72,8 @@ class Cell:
         unused: set[str] = set()
         if not self._samples:
             unused |= {f"sampling.{name}" for name in trained["sampling"]}
-        if config.sampling.weights != "adaptive":
-            unused |= {"sampling.eta", "sampling.aggregate"}
+        if config.sampling.weights not in GUIDED:
+            unused |= {"sampling.eta", "sampling.aggregate", "sampling.normalize"}
         if config.sampling.weights != "erase":
             unused |= {"sampling.erase_threshold"}
         if config.sampling.mode == "continuous":
@@ -80,7 +81,12 @@ class Cell:
         if self.part != "whole":  # there are no pseudo-labels yet, and nothing is tested
             unused |= {"sampling.class_threshold", "phases.alternate_epochs", "phases.iterations"}
         if not self._pseudo_labels:
-            unused |= {"loss.localization_weight", "loss.pseudo_threshold", "loss.exclusive_targets"}
+            unused |= {
+                "loss.localization_weight",
+                "loss.pseudo_threshold",
+                "loss.pseudo_threshold_of",
+                "loss.exclusive_targets",
+            }
             unused |= {"phases.supervision"} if self.part != "whole" else set()
         if self._base_alone:
             unused |= {"phases.supplementary_epochs", "phases.sampler", "phases.supervision"}

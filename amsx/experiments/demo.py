@@ -8,6 +8,7 @@ from amsx.data.synthetic import SyntheticConfig, make_dataset
 from amsx.data.videos import Video
 from amsx.experiments.single_videos import cas_strip
 from amsx.figures.strips import Kind, Strip, draw_strips, truth_strip
+from amsx.localization.fusion import Activations
 from amsx.training.activations import load_activations
 from amsx.training.config import Config, override
 from amsx.training.presets import for_dataset
@@ -85,7 +86,8 @@ def _strip(name: str, kind: Kind, run: RunResult, video: Video, label: str, conf
     index = parts[0].ids.index(video.id)
     begin = int(fused.lengths[:index].sum())
     rows = slice(begin, begin + int(fused.lengths[index]))
-    return cas_strip(name, kind, fused.cas[rows, parts[0].classes.index(label)], video.timebase, config.localization)
+    alone = Activations(fused.cas[rows], fused.probs[[index]], fused.lengths[[index]])
+    return cas_strip(name, kind, alone, parts[0].classes.index(label), video.timebase, config.localization)
 
 
 def _example_video(videos: tuple[Video, ...]) -> Video:

@@ -51,6 +51,9 @@ TABLES = {
             Row("uniform", "uniform weights", ("phases.sampler=false",)),
             Row("random", "random weights", ("sampling.weights=random",)),
             Row("erase", "hard erasing (Section III-C4)", ("sampling.weights=erase",)),
+            # The warp of Eq. 4 at places that the CAS did not choose: what is lost by them is what the place is worth.
+            Row("rolled", "adaptive weights, half a video later", ("sampling.weights=rolled",)),
+            Row("reversed", "adaptive weights, in reversed order", ("sampling.weights=reversed",)),
             Row("adaptive", "adaptive weights (Eq. 4)"),
         ),
     ),

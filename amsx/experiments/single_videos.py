@@ -96,11 +96,15 @@ def method_strips(
     before = model.supplementary(sampled, lengths).cas
     after = align_cas(before, timestamps, lengths)
     weights = sampler.adaptive_weights(base.cas, channels, lengths)
+    named = torch.as_tensor(features.labels).float()
+    named[:, channel] = 1.0
     pseudo: dict[Kind, list[tuple[float, float]]] = {}
     cases: tuple[tuple[Kind, torch.Tensor], ...] = (("base", base.cas), ("supplementary", after))
     for branch, cas in cases:
-        marked = pseudo_labels(cas[:, :, [channel]], torch.ones(1, 1), lengths, ratio=config.loss.pseudo_threshold)
-        pseudo[branch] = _seconds(video.timebase, true_runs(marked[0, :, 0].numpy()))
+        marked = pseudo_labels(
+            cas, named, lengths, ratio=config.loss.pseudo_threshold, reading=config.loss.pseudo_threshold_of
+        )
+        pseudo[branch] = _seconds(video.timebase, true_runs(marked[0, :, channel].numpy()))
     truth = _truth(video, label)
     density = samples_per_snippet(timestamps[0].numpy())
     edges = video.timebase.to_seconds(np.arange(n + 1))
@@ -109,8 +113,11 @@ def method_strips(
     share = config.localization.supplementary_weight
     fused = (1 - share) * base.cas + share * after
 
+    probs = base.log_probs.exp()
+
     def proposals(name: str, kind: Kind, cas: torch.Tensor) -> Strip:
-        return cas_strip(name, kind, cas[0, :, channel].numpy(), video.timebase, config.localization)
+        activations = Activations(cas[0].numpy(), probs.numpy(), lengths.numpy())
+        return cas_strip(name, kind, activations, channel, video.timebase, config.localization)
 
     return [
         Strip("input:\nchange of features", feature_change(features)),
@@ -130,16 +137,24 @@ def method_strips(
     ]
 
 
-def cas_strip(name: str, kind: Kind, cas: NDArray[np.float32], timebase: Timebase, options: PostProcessing) -> Strip:
-    """The CAS (n,) of one class in one video, with what `amsx test` makes of it: its threshold and its proposals.
+def cas_strip(
+    name: str, kind: Kind, activations: Activations, channel: int, timebase: Timebase, options: PostProcessing
+) -> Strip:
+    """The CAS of one class in one video, with what `amsx test` makes of it: its threshold and its proposals.
 
-    The class counts as predicted. The threshold is left out where there are several.
+    `activations` are those of the video alone. The class, whose CAS is the column `channel`, counts as predicted. The
+    threshold is left out where there are several.
     """
-    alone = Activations(cas[:, None], np.ones((1, 1), np.float32), np.array([len(cas)]))
-    detections = detect(alone, ["video"], ["class"], [timebase], options)
-    proposals = list(zip(detections.start.tolist(), detections.end.tolist(), strict=True))
-    levels = thresholds(cas, options)
-    return Strip(name, cas, levels[0] if len(levels) == 1 else None, {"proposal": proposals}, kind=kind)
+    probs = activations.probs.copy()
+    probs[:, channel] = np.inf
+    predicted = Activations(activations.cas, probs, activations.lengths)
+    classes = [str(number) for number in range(probs.shape[1])]
+    detections = detect(predicted, ["video"], classes, [timebase], options)
+    of_class = detections.label == channel
+    proposals = list(zip(detections.start[of_class].tolist(), detections.end[of_class].tolist(), strict=True))
+    levels = thresholds(activations, channel, options)
+    values = activations.cas[:, channel]
+    return Strip(name, values, levels[0] if len(levels) == 1 else None, {"proposal": proposals}, kind=kind)
 
 
 def _truth(video: Video, label: str) -> list[tuple[float, float]]:

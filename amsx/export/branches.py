@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from amsx.model.ams import AMS, predicted_classes
 from amsx.model.masking import valid_mask
-from amsx.model.sampler import LEAST_ETA, Sampler, erasing_weights
+from amsx.model.sampler import GUIDED, Sampler, erasing_weights, stretched
 from amsx.ops import composite
 
 Branch = Literal["base", "supplementary"]
@@ -76,11 +76,14 @@ def _sample(
 ) -> tuple[Tensor, Tensor]:
     """What `sampler.sample` returns, by the composite ops."""
     factor = sampler.interp_factor if sampler.mode == "grid" else 0
-    if sampler.weights == "adaptive":
-        eta = max(sampler.eta, LEAST_ETA)
-        mean = sampler.aggregate == "mean"
+    eta, mean = sampler.positive_eta, sampler.aggregate == "mean"
+    if sampler.weights == "adaptive" and not sampler.normalize:
         return composite.adaptive_sample(features, cas, channels != 0, lengths, eta, mean, factor, exported=True)
-    weights = erasing_weights(cas, channels, lengths, sampler.erase_threshold)
+    if sampler.weights in GUIDED:
+        weights = composite.sampling_weights(cas, channels != 0, lengths, eta, mean)
+        weights = sampler.placed(stretched(weights, lengths, eta) if sampler.normalize else weights, lengths)
+    else:
+        weights = erasing_weights(cas, channels, lengths, sampler.erase_threshold)
     timestamps = composite.sampling_timestamps(weights, lengths, factor, exported=True)
     return composite.gather(features, timestamps, lengths), timestamps
 

@@ -11,6 +11,10 @@ Thresholds = Annotated[
     Range("finite numbers of at least 0", lambda values: all(0 <= value < math.inf for value in values)),
 ]
 
+# The readings of avg(M) are those of amsx.model.mean_activation: of the class's own channel, of the channels of the
+# video's predicted classes, of all channels, and the lower of the first two. "range" is from minimum to maximum.
+ThresholdOf = Literal["mean", "video-mean", "all-mean", "lower-mean", "range"]
+
 
 @dataclass(frozen=True)
 class PostProcessing:
@@ -19,7 +23,7 @@ class PostProcessing:
     class_threshold: Fraction = 0.25  # probability from which a class is localized; theta_cls, Section IV-B
     threshold: NotNegative = 0.7  # theta_loc, a multiple of the mean activation; Section IV-B
     thresholds: Thresholds = ()  # several of them, in place of `threshold`; BaS-Net has 0:0.025:0.25 of the range
-    threshold_of: Literal["mean", "range"] = "mean"  # their unit: the mean (paper), max - min (BaS-Net, CoLA)
+    threshold_of: ThresholdOf = "mean"  # their unit: a reading of avg(M), or max - min (BaS-Net)
     score: Literal["max", "mean", "outer-inner-contrast"] = "max"  # how a proposal is scored; "max": the paper
     class_weight: NotNegative = 0.0  # weight of the category probability in a score; 0.2 in BaS-Net and CoLA
     nms: Literal["none", "hard", "soft"] = "none"  # how overlaps are suppressed; the paper's do not overlap

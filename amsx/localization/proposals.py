@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,13 +37,15 @@ def propose(activations: Activations, options: PostProcessing) -> Proposals:
     """The runs of consecutive snippets above the localization threshold, for every predicted class of every video.
 
     The classes of a video are those whose probability reaches `options.class_threshold` (theta_cls). The localization
-    threshold is a multiple of the mean activation of the class in the video, or a fraction of the way from its smallest
-    to its largest activation. Of several thresholds, each gives its proposals, and equal intervals are kept once.
+    threshold is a multiple of the mean activation, of which `options.threshold_of` names a reading, or a fraction of
+    the way from the class's smallest to its largest activation in the video. Of several thresholds, each gives its
+    proposals, and equal intervals are kept once.
     Scores are those of `scores.interval_scores`, plus `class_weight` times the category probability. Overlaps are
     suppressed by `suppression.suppress`.
     """
     tracks = _tracks(activations, options.class_threshold)
-    starts, ends = _intervals(tracks, options.levels, options.threshold_of)
+    base, span = _scale(tracks, activations, options)
+    starts, ends = _intervals(tracks, options.levels, base, span)
     owner = tracks.owner[starts]
     scores = interval_scores(tracks.values, tracks.edges, owner, starts, ends, options.score)
     if options.class_weight:
@@ -55,12 +57,17 @@ def propose(activations: Activations, options: PostProcessing) -> Proposals:
     return Proposals(tracks.video[owner], tracks.label[owner], starts - first, ends - first, scores)
 
 
-def thresholds(cas: NDArray[np.float32], options: PostProcessing) -> list[float]:
-    """The localization thresholds of the CAS (n,) of one class in one video, one for each of `options.levels`."""
-    if options.threshold_of == "mean":
-        return [level * float(cas.mean(dtype=np.float64)) for level in options.levels]
-    low, high = float(cas.min()), float(cas.max())
-    return [low + level * (high - low) for level in options.levels]
+def thresholds(activations: Activations, label: int, options: PostProcessing) -> list[float]:
+    """The localization thresholds of the class `label` in a single video, one for each of `options.levels`.
+
+    `activations` are those of the video alone; the class counts as predicted.
+    """
+    probs = activations.probs.copy()
+    probs[:, label] = np.inf
+    tracks = _tracks(Activations(activations.cas, probs, activations.lengths), options.class_threshold)
+    base, span = _scale(tracks, activations, options)
+    track = int(np.flatnonzero(tracks.label == label)[0])
+    return [float(base[track] + level * span[track]) for level in options.levels]
 
 
 def true_runs(inside: NDArray[np.bool_], begins: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
@@ -99,21 +106,36 @@ def _tracks(activations: Activations, class_threshold: float) -> _Tracks:
     return _Tracks(videos, labels, edges, values, owner)
 
 
+def _scale(
+    tracks: _Tracks, activations: Activations, options: PostProcessing
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """For every track the activation that level 0 stands for, and the distance from there to level 1, both (R,)."""
+    begin = tracks.edges[:-1]
+    if options.threshold_of == "range":
+        low = np.minimum.reduceat(tracks.values, begin).astype(np.float64)
+        return low, np.maximum.reduceat(tracks.values, begin).astype(np.float64) - low
+    zero = np.zeros(len(begin))
+    own = np.add.reduceat(tracks.values.astype(np.float64), begin) / np.diff(tracks.edges)
+    if options.threshold_of == "mean":
+        return zero, own
+    if options.threshold_of == "all-mean":
+        firsts = np.cumsum(activations.lengths) - activations.lengths
+        sums = np.add.reduceat(activations.cas.mean(axis=1, dtype=np.float64), firsts)
+        return zero, (sums / activations.lengths)[tracks.video]
+    videos = len(activations.lengths)
+    counts = np.bincount(tracks.video, minlength=videos)
+    of_video = (np.bincount(tracks.video, weights=own, minlength=videos) / np.maximum(counts, 1))[tracks.video]
+    return zero, np.minimum(own, of_video) if options.threshold_of == "lower-mean" else of_video
+
+
 def _intervals(
-    tracks: _Tracks, levels: Sequence[float], of: Literal["mean", "range"]
+    tracks: _Tracks, levels: Sequence[float], base: NDArray[np.float64], span: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The first value and one past the last of every proposal, as indices into `tracks.values`, ordered, each once."""
-    values, begin = tracks.values, tracks.edges[:-1]
-    if of == "mean":
-        base = np.zeros(len(begin))
-        span = np.add.reduceat(values.astype(np.float64), begin) / np.diff(tracks.edges)
-    else:
-        base = np.minimum.reduceat(values, begin).astype(np.float64)
-        span = np.maximum.reduceat(values, begin).astype(np.float64) - base
     runs = []
     for level in levels:
-        inside = values > (base + level * span)[tracks.owner]
-        runs.append(true_runs(inside, begin))
+        inside = tracks.values > (base + level * span)[tracks.owner]
+        runs.append(true_runs(inside, tracks.edges[:-1]))
     start, end = np.concatenate(runs).T
     if len(levels) > 1:
         order = np.lexsort([end, start])

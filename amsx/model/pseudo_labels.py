@@ -3,19 +3,28 @@
 import torch
 from torch import Tensor
 
-from amsx.model.masking import masked_mean, valid_mask
+from amsx.model.masking import valid_mask
+from amsx.model.mean_activation import MeanReading, mean_activation
 
 
-def pseudo_labels(cas: Tensor, labels: Tensor, lengths: Tensor, *, ratio: float, exclusive: bool = False) -> Tensor:
+def pseudo_labels(
+    cas: Tensor,
+    labels: Tensor,
+    lengths: Tensor,
+    *,
+    ratio: float,
+    reading: MeanReading = "mean",
+    exclusive: bool = False,
+) -> Tensor:
     """Eq. 8: a boolean tensor (B, T, C), true where `cas` (B, T, C) of a ground-truth class exceeds its threshold.
 
-    The threshold of a class in a video is `ratio` times the mean of its activation over the video's valid
-    snippets. Classes that `labels` (B, C) does not name, and the padding, are false.
+    The threshold of a class in a video is `ratio` times avg(M), of which `reading` says what the mean is taken over
+    (`mean_activation`). Classes that `labels` (B, C) does not name, and the padding, are false.
 
     `exclusive` keeps a snippet for the highest of its ground-truth classes only. The paper does not say what happens
     where the sets of two classes overlap; a softmax over the classes cannot follow two targets at once.
     """
-    threshold = ratio * masked_mean(cas, lengths)  # (B, C)
+    threshold = ratio * mean_activation(cas, labels, lengths, reading)  # (B, C)
     valid = valid_mask(lengths, cas.shape[1])
     named = labels[:, None] != 0
     positive = (cas > threshold[:, None]) & named & valid[..., None]

@@ -1,4 +1,4 @@
-"""The sampler between the branches: where the supplementary branch reads a video (Eq. 4 to 6, and two controls)."""
+"""The sampler between the branches: where the supplementary branch reads a video (Eq. 4 to 6, and its controls)."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,6 +12,14 @@ from amsx.model.masking import valid_mask
 from amsx.model.pseudo_labels import pseudo_labels
 from amsx.ops.sampling import Sampled, adaptive_sample, gather, sampling_timestamps, sampling_weights
 
+SamplingWeights = Literal["adaptive", "rolled", "reversed", "random", "erase"]
+GUIDED: tuple[SamplingWeights, ...] = (
+    "adaptive",
+    "rolled",
+    "reversed",
+)  # weights that Eq. 4 makes, in its place or not
+
+FLAT = 1e-6  # a CAS that varies by no more is constant: rounding makes such differences
 LEAST_ETA = 1e-6  # in place of 0, which leaves a video of constant CAS without any weight: it is sampled uniformly
 
 
@@ -23,8 +31,9 @@ class Sampler:
     valid snippets of each video.
     """
 
-    weights: Literal["adaptive", "random", "erase"] = "adaptive"  # how the weights are made; see `sampling_weights`
-    eta: float = 0.75  # added to every adaptive weight; Eq. 4
+    weights: SamplingWeights = "adaptive"  # how the weights are made; see `sampling_weights`
+    eta: float = 0.75  # added to every weight of Eq. 4
+    normalize: bool = False  # whether the CAS in Eq. 4 is stretched to [0, 1] in every video
     interp_factor: int = 20  # H, sub-positions per snippet in grid mode; Eq. 6
     aggregate: Literal["max", "mean", "random"] = "max"  # how the channels become one sequence; Eq. 4, Table V
     mode: Literal["grid", "continuous"] = "grid"  # Eq. 6, or its limit for infinite H
@@ -32,13 +41,13 @@ class Sampler:
 
     def sample(self, feats: Tensor, cas: Tensor, channels: Tensor, lengths: Tensor) -> Sampled:
         """Read `feats` (B, T, D) at the chosen times: the sampled features (B, T, D) and their timestamps (B, T)."""
-        if self.weights == "adaptive":  # one op for all of it
+        if self.weights == "adaptive" and not self.normalize:  # one op for all of it
             return adaptive_sample(
                 feats,
                 cas,
                 labels=channels,
                 lengths=lengths,
-                eta=self._positive_eta,
+                eta=self.positive_eta,
                 interp_factor=self.interp_factor,
                 aggregate=self.aggregate,
                 mode=self.mode,
@@ -54,22 +63,47 @@ class Sampler:
     def sampling_weights(self, cas: Tensor, channels: Tensor, lengths: Tensor) -> Tensor:
         """How densely each snippet is sampled, (B, T).
 
-        "adaptive" is Eq. 4. "random" weights are drawn from [0, 1) anew in every call. "erase" is the hard special
-        case of Section III-C4, see `erasing_weights`.
+        "adaptive" is Eq. 4. "rolled" lays the same weights half a video later, and what leaves the end comes back at
+        the beginning; "reversed" lays them in the opposite order: the same warp at a place that the CAS did not choose.
+        "random" weights are drawn from [0, 1) anew in every call. "erase" is the hard special case of Section III-C4,
+        see `erasing_weights`.
         """
-        if self.weights == "adaptive":
-            return self.adaptive_weights(cas, channels, lengths)
+        if self.weights in GUIDED:
+            return self.placed(self.adaptive_weights(cas, channels, lengths), lengths)
         if self.weights == "random":
             return torch.rand(cas.shape[:2], device=cas.device)
         return erasing_weights(cas, channels, lengths, self.erase_threshold)
 
     def adaptive_weights(self, cas: Tensor, channels: Tensor, lengths: Tensor) -> Tensor:
-        """The weights (B, T) of Eq. 4, whatever the setting `weights` is."""
-        return sampling_weights(cas, labels=channels, lengths=lengths, eta=self._positive_eta, aggregate=self.aggregate)
+        """The weights (B, T) of Eq. 4, whatever the setting `weights` is; see `stretched` for `normalize`."""
+        eta = self.positive_eta
+        weights = sampling_weights(cas, labels=channels, lengths=lengths, eta=eta, aggregate=self.aggregate)
+        return stretched(weights, lengths, eta) if self.normalize else weights
+
+    def placed(self, weights: Tensor, lengths: Tensor) -> Tensor:
+        """The weights (B, T) of Eq. 4 where the setting `weights` lays them: as they are, rolled or reversed."""
+        if self.weights == "adaptive":
+            return weights
+        steps = torch.arange(weights.shape[1], device=weights.device).expand(weights.shape)
+        n = lengths[:, None]
+        source = (steps + n // 2) % n if self.weights == "rolled" else n - 1 - steps
+        return torch.where(steps < n, weights.gather(1, source.clamp(min=0)), weights)
 
     @property
-    def _positive_eta(self) -> float:
+    def positive_eta(self) -> float:
+        """What is added to the weights: `eta`, or next to nothing where it is 0."""
         return max(self.eta, LEAST_ETA)
+
+
+def stretched(weights: Tensor, lengths: Tensor, eta: float) -> Tensor:
+    """Weights (B, T) of Eq. 4, with max(m) - m divided by its largest value in each video.
+
+    The largest weight becomes 1 + eta and the smallest eta, however flat the CAS is. A constant CAS has equal weights.
+    """
+    valid = valid_mask(lengths, weights.shape[1])
+    lack = (weights - eta).masked_fill(~valid, 0.0)  # max(m) - m
+    largest = lack.amax(dim=1, keepdim=True)
+    return torch.where(largest > FLAT, lack / largest.clamp(min=FLAT), 0.0) + eta
 
 
 def erasing_weights(cas: Tensor, channels: Tensor, lengths: Tensor, ratio: float) -> Tensor:

@@ -6,6 +6,7 @@ the page only draws.
 
 import base64
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,10 @@ class Timelines:
             notes["density"] = notes["supplementary"] = notes["taught"] = "this run has the base branch alone"
         elif not phases.sampler:
             notes["density"] = "this run samples uniformly: both branches see the same snippets"
+        elif sampling.weights in ("rolled", "reversed"):
+            notes["density"] = (
+                f"the weights of Eq. 4, {sampling.weights}: a control, in which they lie at a wrong place"
+            )
         elif sampling.weights == "random" or sampling.aggregate == "random":
             notes["density"] = "one draw of a sampler that is random"
         if phases.branches == "both" and phases.supervision == "none":
@@ -119,8 +124,9 @@ class Timelines:
         cas: dict[str, dict[str, Any]] = {}
         for branch, part in self._fused[view].items():
             for column in columns:
-                values = part.cas[rows, column]
-                cas.setdefault(self.classes[column], {})[branch] = [*pack(values), _thresholds(values, branch, config)]
+                alone = Activations(part.cas[rows], part.probs[[video]], part.lengths[[video]])
+                levels = _thresholds(alone, column, branch, config)
+                cas.setdefault(self.classes[column], {})[branch] = [*pack(alone.cas[:, column]), levels]
         proposals: dict[str, list[list[float]]] = {}
         for proposal in self._predictions[view][self.ids[video]]:
             if proposal["label"] not in classes:
@@ -146,17 +152,21 @@ class Timelines:
             predicted = self._predicted_channels(self.run.parts[0], video)
             labels = [self.classes[c] for c in predicted[0].nonzero()[:, 0].tolist()]
         columns = [self.classes.index(label) for label in labels]
+        named = torch.zeros(1, len(self.classes))
+        named[:, columns] = 1.0
+        loss = self.run.config.loss
         entries = []
         for teacher, part in self._teachers:
-            cas = torch.from_numpy(np.ascontiguousarray(part.cas[self._rows(video)][:, columns]))[None]
+            cas = torch.from_numpy(part.cas[self._rows(video)])[None]
             positive = pseudo_labels(
                 cas,
-                torch.ones(1, len(columns)),
+                named,
                 torch.tensor([cas.shape[1]]),
-                ratio=self.run.config.loss.pseudo_threshold,
-                exclusive=self.run.config.loss.exclusive_targets,
+                ratio=loss.pseudo_threshold,
+                reading=loss.pseudo_threshold_of,
+                exclusive=loss.exclusive_targets,
             )[0].numpy()
-            intervals = {label: self._seconds(video, positive[:, i]) for i, label in enumerate(labels)}
+            intervals = {label: self._seconds(video, positive[:, c]) for label, c in zip(labels, columns, strict=True)}
             entries.append({**teacher, "intervals": intervals})
         return entries
 
@@ -179,11 +189,17 @@ def unpack(packed: Sequence[Any]) -> NDArray[np.float64]:
     return steps * (float(packed[0]) / 255)
 
 
-def _thresholds(cas: NDArray[np.float32], branch: str, config: Config) -> list[float]:
-    """The thresholds of a CAS (n,): of a branch for pseudo-labels (Eq. 8), of the fused one for localization."""
+def _thresholds(activations: Activations, label: int, branch: str, config: Config) -> list[float]:
+    """The thresholds of a class in one video: of a branch for pseudo-labels (Eq. 8), of the fused CAS for localization.
+
+    What Eq. 8 would take the mean over is the annotated classes in training; here it is the predicted ones.
+    """
+    options = config.localization
     if branch != "fused":
-        return [_short(config.loss.pseudo_threshold * float(cas.mean(dtype=np.float64)))]
-    return [_short(threshold) for threshold in thresholds(cas, config.localization)]
+        options = replace(
+            options, threshold=config.loss.pseudo_threshold, thresholds=(), threshold_of=config.loss.pseudo_threshold_of
+        )
+    return [_short(threshold) for threshold in thresholds(activations, label, options)]
 
 
 def _short(value: float) -> float:

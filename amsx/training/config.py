@@ -14,6 +14,8 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 from amsx.evaluation.protocols import PROTOCOLS
 from amsx.localization.fusion import stream_weights, weights_fault
 from amsx.localization.post_processing import PostProcessing
+from amsx.model.mean_activation import MeanReading
+from amsx.model.sampler import SamplingWeights
 from amsx.ops.contracts import MAX_INTERP_FACTOR
 from amsx.ranges import Count, CountOrZero, Fraction, NotNegative, Positive, Range, check_ranges
 
@@ -61,8 +63,9 @@ class ModelConfig:
 class SamplingConfig:
     """The adaptive sampler between the branches (`amsx/model/sampler.py`)."""
 
-    weights: Literal["adaptive", "random", "erase"] = "adaptive"  # source of the weights; Eq. 4, or Table IV's others
+    weights: SamplingWeights = "adaptive"  # source of the weights; Eq. 4, or a control (Table IV)
     eta: NotNegative = 0.75  # added to every sampling weight; Eq. 4, the paper's grid search (Fig. 5)
+    normalize: bool = False  # whether the CAS in Eq. 4 is stretched to [0, 1] in every video; not in the paper
     interp_factor: InterpFactor = 20  # H, sub-positions per snippet; Eq. 6, the paper's grid search
     aggregate: Literal["max", "mean", "random"] = "max"  # how the activations of classes become one; Eq. 4, Table V
     mode: Literal["grid", "continuous"] = "grid"  # Eq. 6, or its limit for infinite H (not in the paper)
@@ -83,6 +86,7 @@ class LossConfig:
     similarity_margin: NotNegative = 0.5  # margin of the co-activity similarity, in cosine distance; W-TALC
     localization_weight: NotNegative = 1.0  # lambda of Eq. 11, the localization loss's weight; the paper's grid search
     pseudo_threshold: NotNegative = 0.7  # alpha of Eq. 8, a multiple of the mean activation; Section IV-B
+    pseudo_threshold_of: MeanReading = "mean"  # what avg(M) in alpha is taken over; the paper does not say
     exclusive_targets: bool = False  # a snippet is positive for its highest class only; the paper does not say
 
     def __post_init__(self) -> None:

@@ -66,6 +66,7 @@ def build_sampler(config: Config) -> Sampler:
     return Sampler(
         weights=config.sampling.weights,
         eta=config.sampling.eta,
+        normalize=config.sampling.normalize,
         interp_factor=config.sampling.interp_factor,
         aggregate=config.sampling.aggregate,
         mode=config.sampling.mode,

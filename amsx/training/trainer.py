@@ -155,7 +155,12 @@ class Trainer:
         localization = torch.zeros_like(total)
         if teacher_cas is not None:
             targets = pseudo_labels(
-                teacher_cas, labels, lengths, ratio=loss.pseudo_threshold, exclusive=loss.exclusive_targets
+                teacher_cas,
+                labels,
+                lengths,
+                ratio=loss.pseudo_threshold,
+                reading=loss.pseudo_threshold_of,
+                exclusive=loss.exclusive_targets,
             )
             localization = localization_loss(cas, targets, labels, lengths)
             total = total + loss.localization_weight * localization

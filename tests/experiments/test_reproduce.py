@@ -50,7 +50,14 @@ def test_rows_and_numbers(everything):
     assert list(results) == ["table3", "table4", "table5", "figure4", "figure5"]
     rows = [(row.key, row.iteration) for row in results["table3"].rows]
     assert rows == [(key, i) for key in "ABC" for i in (0, 1)] + [(key, 1) for key in "DEF"]
-    assert [row.key for row in results["table4"].rows] == ["uniform", "random", "erase", "adaptive"]
+    assert [row.key for row in results["table4"].rows] == [
+        "uniform",
+        "random",
+        "erase",
+        "rolled",
+        "reversed",
+        "adaptive",
+    ]
     assert [row.key for row in results["table5"].rows] == ["random", "average", "maximum"]
     assert [row.iteration for row in results["figure4"].rows] == [0, 1]
     assert [float(row.key) for row in results["figure5"].rows] == [i / 4 for i in range(9)]
@@ -87,12 +94,12 @@ def test_streams_are_fused_where_there_are_several(dataset, short, tmp_path):
 def test_every_training_is_done_once(everything, short):
     out, _ = everything
     plans = [*TABLES.values(), FIGURES[4], FIGURES[5]]
-    assert len(cells_of(plans, short, 2, ["rgb"])) == 18 * 2  # rows that differ, seeds
+    assert len(cells_of(plans, short, 2, ["rgb"])) == 20 * 2  # rows that differ, seeds
     finished = list((out / "cells").glob("*/*/*/finished.json"))
-    assert sum(path.parent.name.startswith("whole") for path in finished) == 18 * 2
+    assert sum(path.parent.name.startswith("whole") for path in finished) == 20 * 2
     assert sum(path.parent.name.startswith("base") for path in finished) == 2
-    # without a sampler, and with each of the thirteen samplers
-    assert sum(path.parent.name.startswith("supplementary") for path in finished) == 14 * 2
+    # without a sampler, and with each of the fifteen samplers
+    assert sum(path.parent.name.startswith("supplementary") for path in finished) == 16 * 2
 
 
 def test_the_text_names_protocol_and_rows(everything):

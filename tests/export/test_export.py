@@ -81,6 +81,8 @@ def trained(run: Path, stream: str) -> AMS:
         (Sampler(mode="continuous", eta=0.0), 1.5),
         (Sampler(aggregate="mean", interp_factor=3), 0.0),
         (Sampler(weights="erase", erase_threshold=1.0), 0.0),
+        (Sampler(normalize=True, eta=0.25), 0.0),
+        (Sampler(weights="rolled"), 0.0),
         (None, 0.8),
     ],
 )

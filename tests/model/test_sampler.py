@@ -27,7 +27,7 @@ def sampled_times(sampler, feats, cas):
     return [row[:n] for row, n in zip(timestamps, LENGTHS.tolist(), strict=True)]
 
 
-@pytest.mark.parametrize("weights", ["random", "erase"])
+@pytest.mark.parametrize("weights", ["rolled", "reversed", "random", "erase"])
 def test_padding_never_matters_to_other_weights(feats, cas, weights):
     sampler = Sampler(weights=weights)
     valid = torch.arange(11) < LENGTHS[:, None]
@@ -37,6 +37,35 @@ def test_padding_never_matters_to_other_weights(feats, cas, weights):
     for row, n in zip(times[0], LENGTHS.tolist(), strict=True):
         assert row.min() >= -0.5
         assert row.max() <= n - 0.5
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+def test_controls_lay_the_same_weights_elsewhere(cas, normalize):
+    adaptive, rolled, reverse = (
+        Sampler(weights=weights, normalize=normalize).sampling_weights(cas, LABELS, LENGTHS)
+        for weights in ("adaptive", "rolled", "reversed")
+    )
+    for video, n in enumerate(LENGTHS.tolist()):
+        own = adaptive[video, :n]
+        assert torch.equal(rolled[video, :n], torch.roll(own, -(n // 2)))
+        assert torch.equal(reverse[video, :n], own.flip(0))
+    assert not torch.equal(rolled[0], adaptive[0])
+
+
+def test_normalized_weights_reach_from_eta_to_one_more(cas):
+    weights = Sampler(normalize=True, eta=0.25).sampling_weights(cas, LABELS, LENGTHS)
+    plain = Sampler(eta=0.25).sampling_weights(cas, LABELS, LENGTHS)
+    for video, n in enumerate(LENGTHS.tolist()):
+        own, given = weights[video, :n], plain[video, :n]
+        if n == 1:
+            torch.testing.assert_close(own, torch.tensor([0.25], dtype=own.dtype))
+            continue
+        torch.testing.assert_close(own.min(), torch.tensor(0.25, dtype=own.dtype))
+        torch.testing.assert_close(own.max(), torch.tensor(1.25, dtype=own.dtype))
+        assert torch.equal(own.argsort(), given.argsort())
+    flat = Sampler(normalize=True, eta=0.25).sampling_weights(torch.full_like(cas, 0.3), LABELS, LENGTHS)
+    valid = torch.arange(11) < LENGTHS[:, None]
+    torch.testing.assert_close(flat[valid], torch.full_like(flat[valid], 0.25))
 
 
 def test_random_weights_are_drawn_anew_and_seeded(feats, cas):
@@ -51,7 +80,7 @@ def test_random_weights_are_drawn_anew_and_seeded(feats, cas):
 
 @pytest.mark.parametrize("mode", ["grid", "continuous"])
 @pytest.mark.parametrize("aggregate", ["max", "mean", "random"])
-@pytest.mark.parametrize("weights", ["adaptive", "random", "erase"])
+@pytest.mark.parametrize("weights", ["adaptive", "rolled", "reversed", "random", "erase"])
 def test_timestamps_alone_are_those_of_the_sampled_features(feats, cas, weights, aggregate, mode):
     sampler = Sampler(weights=weights, aggregate=aggregate, mode=mode, eta=0.3)
     torch.manual_seed(0)

@@ -86,7 +86,7 @@ def test_wrong_types_are_named(values, error, message):
         ("model.dropout=nan", "model.dropout must be in"),
         ("sampling.eta=-0.1", "sampling.eta must be at least 0"),
         ("sampling.erase_threshold=-1", "sampling.erase_threshold must be at least 0"),
-        ("sampling.weights=none", "sampling.weights must be one of 'adaptive', 'random', 'erase', got 'none'"),
+        ("sampling.weights=none", "sampling.weights must be one of 'adaptive', 'rolled', .*'erase', got 'none'"),
         ("optimization.batch_size=7", "optimization.batch_size must be an even number"),
         ("optimization.learning_rate=0", "optimization.learning_rate must be greater than 0"),
         ("localization.beta=1.5", "localization.beta must be in"),
