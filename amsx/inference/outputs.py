@@ -12,6 +12,7 @@ from amsx.evaluation.predictions import write_predictions
 from amsx.files import write_text
 from amsx.inference.model import Detection, Localized
 from amsx.inference.subtitles import as_srt, as_vtt
+from amsx.localization.fusion import Activations
 from amsx.localization.post_processing import PostProcessing
 from amsx.localization.proposals import thresholds
 
@@ -82,15 +83,15 @@ def _write_png(localized: Localized, file: Path, options: PostProcessing) -> Non
     labels = list(dict.fromkeys(d.label for d in localized.detections))
     if not labels:  # the likeliest class, of which nothing passes the threshold
         labels = [activations.classes[int(activations.probs.argmax())]]
+    alone = Activations(activations.cas, activations.probs[None], np.array([len(activations.cas)]))
     strips = []
     for label in labels[:STRIPS]:
         column = activations.classes.index(label)
-        curve = activations.cas[:, column]
-        levels = thresholds(curve, options)
+        levels = thresholds(alone, column, options)
         strips.append(
             Strip(
                 f"{label}\np = {activations.probs[column]:.2f}",
-                curve=np.maximum(curve, 0),
+                curve=np.maximum(activations.cas[:, column], 0),
                 threshold=levels[0] if len(levels) == 1 else None,
                 bars={"proposal": [(d.start, d.end) for d in localized.detections if d.label == label]},
                 kind="fused",
