@@ -131,19 +131,20 @@ def _score_snippets(run: Path, overrides: list[str]) -> dict[str, ActivationScor
     parts = read_activations(run, described.data.streams)
     views = {}
     for part in parts:
-        views[f"{part.stream} base"] = part.base
+        views[f"{part.stream} base"] = part.base, part.timebases
         if part.supplementary is not None:
-            views[f"{part.stream} supplementary"] = part.supplementary
-            views[f"{part.stream} both"] = part.fused(config.localization.supplementary_weight)
+            views[f"{part.stream} supplementary"] = part.supplementary, part.timebases
+            views[f"{part.stream} both"] = part.fused(config.localization.supplementary_weight), part.timebases
     if len(parts) > 1:
         views["fused"] = fuse_streams(parts, config)
-    first = parts[0]
-    lengths = first.base.lengths
-    centres = [t.to_seconds(np.arange(n) + 0.5) for t, n in zip(first.timebases, lengths, strict=True)]
-    return {
-        name: score_activations(view.cas, view.probs, np.concatenate(centres), lengths, first.ids, first.classes, truth)
-        for name, view in views.items()
-    }
+    ids, classes = parts[0].ids, parts[0].classes
+    scores = {}
+    for name, (view, timebases) in views.items():
+        centres = [t.to_seconds(np.arange(n) + 0.5) for t, n in zip(timebases, view.lengths, strict=True)]
+        scores[name] = score_activations(
+            view.cas, view.probs, np.concatenate(centres), view.lengths, ids, classes, truth
+        )
+    return scores
 
 
 def _print_result(result: RunResult) -> None:

@@ -66,7 +66,7 @@ class FeatureSet:
         for video in videos:
             if stream not in video.streams:
                 raise ValueError(f"video {video.id!r} has no stream {stream!r}, only {sorted(video.streams)}")
-        edges = np.concatenate([[0], np.cumsum([video.length for video in videos])]).astype(np.int64)
+        edges = np.concatenate([[0], np.cumsum([video.length_of(stream) for video in videos])]).astype(np.int64)
         rows, note = load_rows(videos, stream, edges, storage)
         return cls(
             tuple(video.id for video in videos),

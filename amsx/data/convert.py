@@ -13,7 +13,7 @@ from amsx.data.layouts import named_layout, read_dataset
 from amsx.data.layouts.shared.frame_grid import EXACT
 from amsx.data.layouts.shared.layout import BundlePolicies
 from amsx.data.layouts.shared.two_streams import joined
-from amsx.data.videos import Dataset, Subset, Video
+from amsx.data.videos import Dataset, Subset, Timebase, Video
 
 
 @dataclass(frozen=True)
@@ -117,11 +117,23 @@ def _features_lost(dataset: Dataset, again: Dataset) -> list[str]:
     """A line on the videos whose features differ, all streams side by side; empty where none do."""
     by_id = {video.id: video for video in again.videos}
     pairs = [(video, by_id[video.id]) for video in dataset.videos if video.id in by_id]
-    differing = [a.id for a, b in pairs if not np.array_equal(joined(dataset, a), joined(again, b))]
+    differing = [a.id for a, b in pairs if not _same_features(dataset, a, again, b)]
     return [f"the features of {len(differing)} videos"] if differing else []
+
+
+def _same_features(dataset: Dataset, a: Video, again: Dataset, b: Video) -> bool:
+    if a.own_timebases:
+        return all(np.array_equal(stream.load(), b.streams[name].load()) for name, stream in a.streams.items())
+    return np.array_equal(joined(dataset, a), joined(again, b))
 
 
 def _shift(a: Video, b: Video) -> float:
     """The largest difference, in seconds, between the times of two videos' snippets."""
-    edges = [0, a.length]
-    return float(np.abs(a.timebase.to_seconds(edges) - b.timebase.to_seconds(edges)).max())
+    if not a.own_timebases:
+        return _shift_of(a.timebase, b.timebase, a.length)
+    return max(_shift_of(a.timebase_of(name), b.timebase_of(name), a.length_of(name)) for name in a.streams)
+
+
+def _shift_of(a: Timebase, b: Timebase, snippets: int) -> float:
+    edges = [0, snippets]
+    return float(np.abs(a.to_seconds(edges) - b.to_seconds(edges)).max())

@@ -1,7 +1,7 @@
 """What a video is: id, feature streams, labels, segments, and the conversion between snippets and seconds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +12,8 @@ from amsx.data.extraction_record import ExtractionRecord
 from amsx.data.features import FeatureArray, FeatureFile
 
 Subset = Literal["train", "test"]
+
+SHORT = 2  # snippets of the coarser stream by which the streams of a video may end apart: the last clip is often cut
 
 
 @dataclass(frozen=True)
@@ -59,32 +61,68 @@ class Video:
 
     id: str
     subset: Subset
-    streams: Mapping[str, FeatureFile | FeatureArray]  # name -> (n, D) features, n the same for all
+    streams: Mapping[str, FeatureFile | FeatureArray]  # name -> (n, D) features
     labels: tuple[str, ...]  # the video-level labels, sorted, each once
     segments: tuple[Segment, ...]  # ground truth for evaluation; training does not read it
     timebase: Timebase
     duration: float | None = None  # seconds; None: the annotation does not say
+    # Timebases of streams whose snippets do not lie in time as `timebase` says, which is that of the other streams
+    own_timebases: Mapping[str, Timebase] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.subset not in ("train", "test"):
             raise ValueError(f"video {self.id!r}: subset must be 'train' or 'test', got {self.subset!r}")
         if not self.streams:
             raise ValueError(f"video {self.id!r} has no feature stream")
-        lengths = {name: stream.shape[0] for name, stream in self.streams.items()}
-        if len(set(lengths.values())) != 1:
-            raise ValueError(f"video {self.id!r}: its streams have different numbers of snippets, {lengths}")
+        if not set(self.own_timebases) < set(self.streams):
+            raise ValueError(
+                f"video {self.id!r}: own timebases for {sorted(self.own_timebases)}, but its streams are "
+                f"{sorted(self.streams)}, of which one at least must have the timebase of the video"
+            )
+        shared = {name: stream.shape[0] for name, stream in self.streams.items() if name not in self.own_timebases}
+        if len(set(shared.values())) != 1:
+            raise ValueError(f"video {self.id!r}: its streams have different numbers of snippets, {shared}")
+        self._check_ends()
         if tuple(sorted(set(self.labels))) != tuple(self.labels):
             raise ValueError(f"video {self.id!r}: labels must be sorted and unique, got {self.labels}")
 
     @property
     def length(self) -> int:
-        """n, the number of snippets."""
-        return next(iter(self.streams.values())).shape[0]
+        """n, the number of snippets of the streams without a timebase of their own."""
+        return next(stream.shape[0] for name, stream in self.streams.items() if name not in self.own_timebases)
 
     @property
     def end(self) -> float:
-        """Seconds at which the last snippet ends."""
+        """Seconds at which the last of these snippets ends."""
         return float(self.timebase.to_seconds(self.length))
+
+    def length_of(self, stream: str) -> int:
+        """The number of snippets of a stream."""
+        return self.streams[stream].shape[0]
+
+    def timebase_of(self, stream: str) -> Timebase:
+        """Where the snippets of a stream lie in time."""
+        return self.own_timebases.get(stream, self.timebase)
+
+    def alone(self, stream: str) -> "Video":
+        """The video with one stream, whose timebase is the video's."""
+        return replace(
+            self, streams={stream: self.streams[stream]}, timebase=self.timebase_of(stream), own_timebases={}
+        )
+
+    def _check_ends(self) -> None:
+        """ValueError where a stream ends earlier or later than the others, by more than 2 of the longer snippets.
+
+        What both leave out at the start, which windows of unlike lengths leave out at the end as well, is allowed, too.
+        """
+        for name, own in self.own_timebases.items():
+            end = float(own.to_seconds(self.length_of(name)))
+            allowed = SHORT * max(own.snippet_seconds, self.timebase.snippet_seconds)
+            if abs(end - self.end) > allowed + abs(own.offset - self.timebase.offset) + 1e-6:
+                raise ValueError(
+                    f"video {self.id!r}: the stream {name!r} ends at {end:.4g} s, the others at {self.end:.4g} s; "
+                    f"expected ends within {allowed:.3g} s, {SHORT} of the longer snippets"
+                )
 
 
 @dataclass(frozen=True)

@@ -82,12 +82,12 @@ def draw_runs(path: Path, video: Video, base: RunResult, ams: RunResult) -> Path
 def _strip(name: str, kind: Kind, run: RunResult, video: Video, label: str, config: Config) -> Strip:
     """One CAS of a video, with the intervals that `amsx test` makes of it."""
     parts = [load_activations(run.out / stream / "activations.safetensors") for stream in run.streams]
-    fused = fuse_streams(parts, config)
+    fused, timebases = fuse_streams(parts, config)
     index = parts[0].ids.index(video.id)
     begin = int(fused.lengths[:index].sum())
     rows = slice(begin, begin + int(fused.lengths[index]))
     alone = Activations(fused.cas[rows], fused.probs[[index]], fused.lengths[[index]])
-    return cas_strip(name, kind, alone, parts[0].classes.index(label), video.timebase, config.localization)
+    return cas_strip(name, kind, alone, parts[0].classes.index(label), timebases[index], config.localization)
 
 
 def _example_video(videos: tuple[Video, ...]) -> Video:

@@ -55,7 +55,8 @@ def draw_single_videos(dataset: Dataset, config: Config, out: Path, streams: Seq
         load_model(model, tensors)
         model.eval()
         names = picture_names((video.id,) for video in dataset.subset("test"))
-        for video, label in example_videos(dataset):
+        for example, label in example_videos(dataset):
+            video = example.alone(stream)
             storage = cell.config.optimization.storage
             features = FeatureSet.load([video], stream, dataset.classes, storage=storage)
             strips = method_strips(model, features, video, label, dataset.classes.index(label), cell.config)

@@ -40,10 +40,6 @@ class Run:
         """The folder with the predictions of a view: of one stream, or of all fused."""
         return self.folder / view if view in self.streams and len(self.parts) > 1 else self.folder
 
-    def parts_of(self, view: str) -> list[StreamActivations]:
-        """The streams that a view is made of."""
-        return [part for part in self.parts if view in (part.stream, FUSED)]
-
     def iteration_scores(self, view: str) -> dict[int, float]:
         """Iteration -> average mAP of a view, for the iterations that were kept and, last, the run's own."""
         if not self.explanations:

@@ -1,7 +1,8 @@
 """The data that the page draws single videos from: CASs, sampling, pseudo-labels, proposals and ground truth.
 
-A video carries only its annotated and its predicted classes, and its CASs in 256 steps. Everything is computed here;
-the page only draws.
+A video carries only its annotated and its predicted classes, and its CASs in 256 steps. Streams whose snippets lie
+differently in time are shown on the time axis on which they are fused. Everything is computed here; the page only
+draws.
 """
 
 import base64
@@ -13,14 +14,16 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from amsx.data.videos import Timebase
 from amsx.files import read_json
-from amsx.localization.fusion import Activations, fuse
+from amsx.localization.common_axis import on_axis
+from amsx.localization.fusion import FUSED, Activations, fuse
 from amsx.localization.proposals import thresholds, true_runs
 from amsx.model.ams import predicted_classes
 from amsx.model.pseudo_labels import pseudo_labels
 from amsx.model.sampler import samples_per_snippet
 from amsx.report.run_groups import Run, views_of
-from amsx.training.activations import StreamActivations, load_input
+from amsx.training.activations import StreamActivations, at_times, load_input, on_common_axis
 from amsx.training.config import Config
 from amsx.training.phases import schedule
 from amsx.training.setup import build_sampler
@@ -31,13 +34,17 @@ class Timelines:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        first = run.parts[0]
+        aligned = on_common_axis(run.parts)
+        first = aligned[0]
         self.ids, self.classes, self.timebases = first.ids, first.classes, first.timebases
-        self.edges = np.concatenate([[0], np.cumsum(first.base.lengths)])
+        self.lengths = first.base.lengths
+        self.edges = np.concatenate([[0], np.cumsum(self.lengths)])
         self.views = views_of(run.streams)
-        self._fused = {view: _fused(run.parts_of(view), run.config) for view in self.views}
-        self._teachers = _teachers(run)
-        self._change = {s: load_input(run.folder / s / "input.safetensors") for s in run.streams}
+        self._fused = {
+            view: _fused([part for part in aligned if view in (part.stream, FUSED)], run.config) for view in self.views
+        }
+        self._teachers = _teachers(run, self.lengths, self.timebases)
+        self._change = {part.stream: self._changes(part) for part in run.parts}
         self._predictions = {
             view: read_json(run.folder_of(view) / "predictions.json")["results"] for view in self.views
         }
@@ -96,24 +103,35 @@ class Timelines:
 
     def density(self, video: int) -> dict[str, list[Any]]:
         """Stream -> how many samples fall on every snippet, packed; 1 everywhere is uniform sampling (Eq. 4 to 6)."""
-        config, rows = self.run.config, self._rows(video)
+        config = self.run.config
         if config.phases.branches == "base" or not config.phases.sampler:
             return {}
         sampler = build_sampler(config)
         packed = {}
         for part in self.run.parts:
             channels = self._predicted_channels(part, video)
-            cas = torch.from_numpy(part.base.cas[rows])[None]
+            edges = np.concatenate([[0], np.cumsum(part.base.lengths)])
+            cas = torch.from_numpy(part.base.cas[edges[video] : edges[video + 1]])[None]
             with torch.random.fork_rng([]):  # of a sampler that is random, always the same draw
                 torch.manual_seed(config.optimization.seed)
                 timestamps = sampler.timestamps(cas, channels, torch.tensor([cas.shape[1]]))
-            packed[part.stream] = pack(samples_per_snippet(timestamps[0].numpy()))
+            density = samples_per_snippet(timestamps[0].numpy())
+            one = slice(video, video + 1)
+            own, shown = (part.base.lengths[one], part.timebases[one]), (self.lengths[one], self.timebases[one])
+            packed[part.stream] = pack(on_axis(density, *own, *shown))
         return packed
 
     def _predicted_channels(self, part: StreamActivations, video: int) -> torch.Tensor:
         """The classes that guide the sampler of a stream at test time, multi-hot (1, C)."""
         probs = torch.from_numpy(part.base.probs[video : video + 1])
         return predicted_classes(probs, self.run.config.sampling.class_threshold)
+
+    def _changes(self, part: StreamActivations) -> NDArray[np.float32] | None:
+        """The change of a stream's features at every snippet; None where the run kept none."""
+        change = load_input(self.run.folder / part.stream / "input.safetensors")
+        if change is None:
+            return None
+        return on_axis(change, part.base.lengths, part.timebases, self.lengths, self.timebases)
 
     def _rows(self, video: int) -> slice:
         return slice(int(self.edges[video]), int(self.edges[video + 1]))
@@ -218,7 +236,9 @@ def _fused(parts: Sequence[StreamActivations], config: Config) -> dict[str, Acti
     return fused
 
 
-def _teachers(run: Run) -> list[tuple[dict[str, Any], Activations]]:
+def _teachers(
+    run: Run, lengths: NDArray[np.int64], timebases: tuple[Timebase, ...]
+) -> list[tuple[dict[str, Any], Activations]]:
     """Which branch gave pseudo-labels to which in each iteration, and the activations behind them, where kept.
 
     In phase one the base branch of the iteration before is the teacher; in phase two the supplementary branch as the
@@ -226,7 +246,10 @@ def _teachers(run: Run) -> list[tuple[dict[str, Any], Activations]]:
     """
     teachers = []
     for part, snapshots in zip(run.parts, run.snapshots, strict=True):
-        kept = {**snapshots, run.config.phases.iterations: part}
+        kept = {
+            iteration: at_times(activations, lengths, timebases)
+            for iteration, activations in {**snapshots, run.config.phases.iterations: part}.items()
+        }
         for phase in schedule(run.config.phases):
             if phase.teacher is None:
                 continue

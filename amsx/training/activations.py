@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from amsx.data.batching import FeatureSet, full_batches
 from amsx.data.videos import Timebase, Video
 from amsx.files import visible
+from amsx.localization.common_axis import finest_streams, on_axis
 from amsx.localization.fusion import Activations, fuse
 from amsx.model.ams import AMS
 from amsx.model.masking import valid_mask
@@ -39,6 +40,36 @@ class StreamActivations:
         if self.supplementary is None:
             return self.base
         return fuse([self.base, self.supplementary], [1 - supplementary_weight, supplementary_weight])
+
+
+def on_common_axis(parts: Sequence[StreamActivations]) -> list[StreamActivations]:
+    """The streams with their CASs on one time axis, see `amsx.localization.common_axis`.
+
+    ValueError where the streams were tested on different videos or classes.
+    """
+    first = parts[0]
+    for part in parts[1:]:
+        if part.ids != first.ids or part.classes != first.classes:
+            raise ValueError(f"streams {first.stream!r} and {part.stream!r} were tested on different videos or classes")
+    finest = finest_streams([part.timebases for part in parts])
+    timebases = tuple(parts[stream].timebases[video] for video, stream in enumerate(finest))
+    lengths = np.array([parts[stream].base.lengths[video] for video, stream in enumerate(finest)], dtype=np.int64)
+    return [at_times(part, lengths, timebases) for part in parts]
+
+
+def at_times(part: StreamActivations, lengths: NDArray[np.int64], timebases: tuple[Timebase, ...]) -> StreamActivations:
+    """The activations with their CASs at the snippets of other timebases, `lengths` (V,) of them."""
+    if part.timebases == timebases and np.array_equal(part.base.lengths, lengths):
+        return part
+
+    def moved(branch: Activations) -> Activations:
+        cas = on_axis(branch.cas, branch.lengths, part.timebases, lengths, timebases)
+        return replace(branch, cas=cas, lengths=lengths)
+
+    other = part.supplementary
+    return replace(
+        part, timebases=timebases, base=moved(part.base), supplementary=None if other is None else moved(other)
+    )
 
 
 def infer(
@@ -94,7 +125,7 @@ def video_activations(
         stream=stream,
         ids=tuple(video.id for video in videos),
         classes=tuple(classes),
-        timebases=tuple(video.timebase for video in videos),
+        timebases=tuple(video.timebase_of(stream) for video in videos),
         base=base,
         supplementary=supplementary,
     )

@@ -9,12 +9,13 @@ gradients. Both leave out other work on the machine, reading from a slow disk, a
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import get_args
 
 import numpy as np
 import torch
 
 from amsx.data.batching import FeatureSet, multi_hot, pair_order
-from amsx.data.videos import Dataset, Video
+from amsx.data.videos import Dataset, Subset, Video
 from amsx.training.activations import infer
 from amsx.training.config import Config
 from amsx.training.phases import schedule
@@ -36,7 +37,7 @@ class Expectation:
 
 def expect(dataset: Dataset, config: Config, stream: str, device: torch.device) -> Expectation:
     """Estimate the training of a stream. This takes the time of at most sixteen steps and reads no features."""
-    train, test = dataset.subset("train"), dataset.subset("test")
+    train, test = ([video.alone(stream) for video in dataset.subset(subset)] for subset in get_args(Subset))
     width, classes = dataset.dims[stream], dataset.classes
     sizes = _batch_sizes(train, classes, config)
     typical = int(np.argsort(sizes)[len(sizes) // 2])

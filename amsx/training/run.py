@@ -10,7 +10,7 @@ import torch
 
 from amsx.data.batching import FeatureSet
 from amsx.data.summary import broken_values
-from amsx.data.videos import Dataset, Video
+from amsx.data.videos import Dataset, Timebase, Video
 from amsx.evaluation import Evaluation, evaluate
 from amsx.evaluation.predictions import write_predictions
 from amsx.file_names import folder_name_fault
@@ -18,7 +18,14 @@ from amsx.files import read_json, write_json
 from amsx.localization.detections import detect
 from amsx.localization.fusion import FUSED, Activations, fuse
 from amsx.training import checkpoint
-from amsx.training.activations import StreamActivations, save_activations, save_input, save_snapshot, video_activations
+from amsx.training.activations import (
+    StreamActivations,
+    on_common_axis,
+    save_activations,
+    save_input,
+    save_snapshot,
+    video_activations,
+)
 from amsx.training.config import Config, differences, override
 from amsx.training.epoch_log import LOG_FILE, TensorBoardLog, require_tensorboard, write_log
 from amsx.training.phases import both_trained, snapshot_epochs
@@ -135,11 +142,8 @@ def score(
 
     None where no test video is annotated. ValueError where the streams were tested on different videos or classes.
     """
-    first = parts[0]
-    for part in parts[1:]:
-        if part.ids != first.ids or part.classes != first.classes:
-            raise ValueError(f"streams {first.stream!r} and {part.stream!r} were tested on different videos or classes")
-    detections = detect(fuse_streams(parts, config), first.ids, first.classes, first.timebases, config.localization)
+    fused, timebases = fuse_streams(parts, config)
+    detections = detect(fused, parts[0].ids, parts[0].classes, timebases, config.localization)
     metrics = None
     if any(entry["annotations"] for entry in truth["database"].values()):
         metrics = evaluate(detections, truth, config.evaluation.protocol, config.evaluation.tiou)
@@ -151,10 +155,17 @@ def score(
     return metrics
 
 
-def fuse_streams(parts: Sequence[StreamActivations], config: Config) -> Activations:
-    """The activations that detections are made from: fused over each stream's branches, then over streams (Eq. 12)."""
-    fused = [part.fused(config.localization.supplementary_weight) for part in parts]
-    return fuse(fused, config.localization.stream_weights([part.stream for part in parts]))
+def fuse_streams(parts: Sequence[StreamActivations], config: Config) -> tuple[Activations, tuple[Timebase, ...]]:
+    """The activations that detections are made from, and where each video's snippets lie in time.
+
+    They are fused over each stream's branches, then over the streams (Eq. 12) that have a weight, on the time axis of
+    the stream with the shortest snippets (`amsx.localization.common_axis`).
+    """
+    weights = config.localization.stream_weights([part.stream for part in parts])
+    weighed = [(part, weight) for part, weight in zip(parts, weights, strict=True) if weight]
+    aligned = on_common_axis([part for part, _ in weighed])
+    fused = [part.fused(config.localization.supplementary_weight) for part in aligned]
+    return fuse(fused, [weight for _, weight in weighed]), aligned[0].timebases
 
 
 def chosen_streams(dataset: Dataset, streams: Sequence[str] | None) -> list[str]:

@@ -14,6 +14,8 @@ command; "skip" leaves the video out and notes how many and which.
 | the same where one file holds many videos (W-TALC, A2CL-PT, HDF5) | truncated: ValueError; one video's: as above |
 | arrays that lie (channels, snippets) | ValueError, or say with transpose= how they lie |
 | streams of different lengths | up to 2 snippets cut to the shortest, noted; beyond, ValueError or broken="skip" |
+| streams of different lengths in most videos | rates of their own, derived or given by stream; else ValueError |
+| streams that end at different times | ValueError from 2 of the longer snippets on |
 | streams or widths that differ from video to video | ValueError |
 | NaN or infinite values | ValueError with file and row when the features are loaded; `amsx data` lists them |
 | a pickle that asks for more than plain values | ValueError that says for what |
@@ -36,6 +38,7 @@ command; "skip" leaves the video out and notes how many and which.
 | two sources of labels or subsets that disagree | the reader says which counts, or an option does; noted |
 """
 
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from numbers import Real
 from pathlib import Path
@@ -56,6 +59,7 @@ from amsx.data.layouts import (
     wtalc,
 )
 from amsx.data.layouts.shared.layout import POLICIES, Layout
+from amsx.data.layouts.shared.stream_options import PerStream
 from amsx.data.videos import Dataset
 
 # A line for each layout, in the order in which messages and help texts list them.
@@ -115,7 +119,9 @@ def read_dataset(root: str | Path, layout: str | None = None, **options: Any) ->
         raise TypeError(f"layout {chosen.name} has no option {unknown[0]!r}; it has {', '.join(known)}")
     hints = get_type_hints(chosen.options)
     for name, value in options.items():
-        if set(get_args(hints[name])) == {float, NoneType} and not _is_number(value):
+        kinds = set(get_args(hints[name]))
+        by_stream = isinstance(value, Mapping) and kinds == set(get_args(PerStream))
+        if kinds >= {float, NoneType} and not _is_number(value) and not by_stream:
             raise TypeError(f"option {name} of layout {chosen.name} must be a number, got {value!r}")
     return replace(chosen.read(root, chosen.options(**options)), extraction=ExtractionRecord.read(root))
 

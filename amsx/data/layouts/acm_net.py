@@ -19,6 +19,7 @@ from amsx.data.layouts.shared.layout import FilePolicies, Layout
 from amsx.data.layouts.shared.snippet_time import median_snippet, usual_timebase
 from amsx.data.layouts.shared.split_files import SUBSETS, split_subsets, write_splits
 from amsx.data.layouts.shared.split_places import split_places
+from amsx.data.layouts.shared.stream_options import PerStream, are_per_stream
 from amsx.data.layouts.shared.two_streams import joined, split_option, split_streams
 from amsx.data.videos import Dataset
 from amsx.file_names import video_file
@@ -28,7 +29,7 @@ from amsx.file_names import video_file
 class Options(FilePolicies):
     """What can be said to the reader."""
 
-    snippet_seconds: float | None = None  # from one snippet to the next; None: 0.64, unless the annotation contradicts
+    snippet_seconds: PerStream = None  # from one snippet to the next; None: 0.64, unless the annotation contradicts
     split: bool | None = None  # take the halves of the columns as rgb and flow; None: where there are 2048
 
 
@@ -48,7 +49,14 @@ def read(root: Path, options: Options) -> Dataset:
     paths, inspect, place_notes = split_places({subset: root / subset for subset in SUBSETS}, subsets, SUFFIXES)
     notes += place_notes
     listed = [ListedVideo(name, subset, entries[name], paths[name]) for name, subset in subsets.items()]
-    opened, opening_notes = open_features(listed, options.missing, options.broken, inspect, options.transpose)
+    opened, opening_notes = open_features(
+        listed,
+        options.missing,
+        options.broken,
+        inspect,
+        options.transpose,
+        own_rates=are_per_stream(options.snippet_seconds),
+    )
     opened, split_notes = split_streams(opened, options.split)
     notes += opening_notes + split_notes
     timebase, timebase_notes = usual_timebase(root, opened, options.snippet_seconds)

@@ -21,6 +21,7 @@ from amsx.data.layouts.shared.per_video import (
     has_json_and_features,
     read_per_video,
 )
+from amsx.data.layouts.shared.stream_options import PerStream
 from amsx.data.layouts.shared.two_streams import joined, split_option
 from amsx.data.videos import Dataset
 from amsx.file_names import video_file
@@ -32,7 +33,7 @@ KINDS = (".npy",)
 class Options(PerVideoOptions):
     """What can be said to the reader."""
 
-    num_frames: float | None = None  # frames that a snippet spans; None: derived from frames and rows
+    num_frames: PerStream = None  # frames that a snippet spans; None: derived from frames and rows
 
 
 def detect(root: Path) -> bool:

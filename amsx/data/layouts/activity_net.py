@@ -25,6 +25,7 @@ from amsx.data.layouts.shared.per_video import (
     has_json_and_features,
     read_per_video,
 )
+from amsx.data.layouts.shared.stream_options import PerStream
 from amsx.data.layouts.shared.two_streams import joined, split_option
 from amsx.data.videos import Dataset, Video
 from amsx.file_names import video_file
@@ -37,7 +38,7 @@ class Options(PerVideoOptions):
     """What can be said to the reader."""
 
     key: str | None = None  # names the array in files, or groups, that hold several
-    num_frames: float | None = None  # frames that a snippet spans; None: derived from frames and rows
+    num_frames: PerStream = None  # frames that a snippet spans; None: derived from frames and rows
 
 
 def detect(root: Path) -> bool:

@@ -23,6 +23,7 @@ from amsx.data.layouts.shared.layout import FilePolicies, Layout
 from amsx.data.layouts.shared.snippet_time import median_snippet, usual_timebase
 from amsx.data.layouts.shared.split_files import SUBSETS, has_splits, split_subsets, write_splits
 from amsx.data.layouts.shared.split_places import split_places
+from amsx.data.layouts.shared.stream_options import PerStream, are_per_stream
 from amsx.data.layouts.shared.two_streams import split_streams
 from amsx.data.videos import Dataset, Subset, stream_order
 from amsx.file_names import video_file
@@ -34,7 +35,7 @@ class Options(FilePolicies):
     """What can be said to the reader."""
 
     streams: Sequence[str] | None = None  # the stream folders to read; None: all there are
-    snippet_seconds: float | None = None  # from one snippet to the next; None: 0.64, unless the annotation contradicts
+    snippet_seconds: PerStream = None  # from one snippet to the next; None: 0.64, unless the annotation contradicts
     split: bool | None = None  # without stream folders: the halves of the columns are rgb and flow; None: of 2048
 
 
@@ -62,7 +63,14 @@ def read(root: Path, options: Options) -> Dataset:
         paths, inspect, place_notes = split_places(_folders(root), subsets, SUFFIXES)
     notes += place_notes
     listed = [ListedVideo(name, subset, entries[name], paths[name]) for name, subset in subsets.items()]
-    opened, opening_notes = open_features(listed, options.missing, options.broken, inspect, options.transpose)
+    opened, opening_notes = open_features(
+        listed,
+        options.missing,
+        options.broken,
+        inspect,
+        options.transpose,
+        own_rates=are_per_stream(options.snippet_seconds),
+    )
     if not names:
         opened, split_notes = split_streams(opened, options.split)
         notes += split_notes
@@ -78,7 +86,9 @@ def write(dataset: Dataset, root: Path) -> Options:
         for name, stream in video.streams.items():
             write_array(video_file(root / "features" / video.subset / name, video.id, ".npy"), stream.load())
     write_splits(dataset, root)
-    return Options(snippet_seconds=median_snippet(dataset))
+    if not any(video.own_timebases for video in dataset.videos):
+        return Options(snippet_seconds=median_snippet(dataset))
+    return Options(snippet_seconds={name: median_snippet(dataset, name) for name in dataset.stream_names})
 
 
 def _streams(root: Path, wanted: Sequence[str] | None) -> tuple[str, ...]:
@@ -123,6 +133,7 @@ LAYOUT = Layout(
     detect=detect,
     read=read,
     write=write,
+    stream_rates=True,
     separate_streams=True,
     lists_ids=True,
     one_snippet_duration=True,

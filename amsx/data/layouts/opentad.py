@@ -11,6 +11,7 @@ frames, overlapping or side by side, are whole; rows of one frame each come half
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from amsx.data.layouts.shared.per_video import (
     has_json_and_features,
     read_per_video,
 )
+from amsx.data.layouts.shared.stream_options import PerStream, scaled
 from amsx.data.layouts.shared.two_streams import joined, split_option
 from amsx.data.videos import Dataset
 from amsx.file_names import video_file
@@ -36,7 +38,7 @@ class Options(PerVideoOptions):
     """What can be said to the reader."""
 
     key: str | None = None  # names the array in files that hold several
-    offset: float | None = None  # frames from the video's start to the first snippet's centre; None: derived
+    offset: PerStream = None  # frames from the video's start to the first snippet's centre; None: derived
 
 
 def detect(root: Path) -> bool:
@@ -46,9 +48,10 @@ def detect(root: Path) -> bool:
 
 def read(root: Path, options: Options) -> Dataset:
     """Read the layout."""
-    if options.offset is not None and not options.offset > 0:
-        raise ValueError(f"{root}: offset must be positive, got {options.offset}")
-    num_frames = None if options.offset is None else 2 * options.offset
+    for offset in options.offset.values() if isinstance(options.offset, Mapping) else [options.offset]:
+        if offset is not None and not offset > 0:
+            raise ValueError(f"{root}: offset must be positive, got {offset}")
+    num_frames = scaled(options.offset, 2)
     return read_per_video(
         root, LAYOUT.name, KINDS, options, key=options.key, num_frames=num_frames, window_option="offset"
     )

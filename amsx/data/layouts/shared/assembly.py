@@ -1,16 +1,17 @@
 """What the readers of all layouts do alike: open features, reconcile streams, check labels, and note what they did."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from amsx.data.features import FeatureArray, FeatureFile
 from amsx.data.layouts.shared.annotation_json import Entry
 from amsx.data.layouts.shared.layout import Policy
 from amsx.data.layouts.shared.orientation import lying_otherwise, oriented
-from amsx.data.videos import Dataset, Subset, Timebase, Video
+from amsx.data.videos import Dataset, Subset, Timebase, Video, stream_order
 from amsx.records import AMBIGUOUS
 
+MOST_DIFFER = 0.5  # share of the videos whose streams must differ in length for it to be a matter of their rates
 CUT = 2  # snippets by which a video's streams may differ in length: flow has a frame less than rgb
 LONG = 5.0  # seconds that a video lasts whose one row of features is worth a word
 BEYOND = 2  # snippets by which a segment may pass the features' end unmentioned: the last clip is often cut
@@ -28,7 +29,10 @@ class ListedVideo:
 
 @dataclass(frozen=True)
 class OpenedVideo:
-    """A listed video whose features are there; its streams have the same number of snippets."""
+    """A listed video whose features are there.
+
+    Its streams have the same number of snippets, unless each has a rate of its own.
+    """
 
     id: str
     subset: Subset
@@ -37,8 +41,17 @@ class OpenedVideo:
 
     @property
     def length(self) -> int:
-        """n, the number of snippets."""
+        """n, the number of snippets; of the first stream where they have rates of their own."""
         return next(iter(self.streams.values())).shape[0]
+
+    @property
+    def apart(self) -> bool:
+        """Whether its streams differ in their number of snippets."""
+        return len({stream.shape[0] for stream in self.streams.values()}) > 1
+
+    def alone(self, stream: str) -> "OpenedVideo":
+        """The video with one of its streams."""
+        return replace(self, streams={stream: self.streams[stream]})
 
 
 def open_features(
@@ -48,6 +61,7 @@ def open_features(
     inspect: Callable[[Path], FeatureFile | FeatureArray] = FeatureFile.inspect,
     transpose: bool | None = None,
     turned_because: str = "as transpose=true says",
+    own_rates: bool | str = False,
 ) -> tuple[list[OpenedVideo], list[str]]:
     """The listed videos with their features opened by `inspect`, which reads headers alone, and notes.
 
@@ -56,6 +70,10 @@ def open_features(
     that cannot be read, and streams that differ by more than 2 snippets, are a ValueError, or with `broken="skip"` the
     video is left out and counted. Streams that differ by at most 2 snippets are cut to the shortest and counted. With
     `transpose`, arrays are (channels, snippets); None asks where they seem so, see `oriented`.
+
+    `own_rates` says whether streams have rates of their own, so that they may differ by any number of snippets: True,
+    False, or "where they differ", which is in most of the videos with several streams. Where it is False and they
+    differ so, the error names the reader's option of that name.
     """
     check_policy("missing", missing)
     check_policy("broken", broken)
@@ -85,6 +103,9 @@ def open_features(
         notes.append(f"left out: {text}")
     found = oriented(found, {video.id: video.entry for video in listed}, transpose)
     notes += [f"features are (channels, snippets), {turned_because}"] if transpose else []
+    differ = [_differ(own) for own in found.values() if len(own) > 1]
+    if own_rates == "where they differ":
+        own_rates = sum(differ) > MOST_DIFFER * len(differ)
     odd = lying_otherwise(found)
     unusable += odd.values()
     opened = []
@@ -94,6 +115,9 @@ def open_features(
         streams = found[video.id]
         lengths = {name: stream.shape[0] for name, stream in streams.items()}
         shortest = min(lengths.values())
+        if own_rates:
+            opened.append(OpenedVideo(video.id, video.subset, video.entry, streams))
+            continue
         if max(lengths.values()) > shortest + CUT:
             unusable.append(f"video {video.id!r}: streams of {lengths} snippets, expected equal (or {CUT} apart)")
             continue
@@ -104,12 +128,24 @@ def open_features(
     if unusable:
         text = f"{len(unusable)} of {len(listed)} videos have broken features: {shortened(unusable)}"
         if broken == "error":
-            raise ValueError(text + " (the option broken=skip leaves such videos out)")
+            way = " (the option broken=skip leaves such videos out)"
+            if sum(differ) > MOST_DIFFER * len(differ):
+                way += (
+                    "; where streams have rates of their own, give the seconds or frames of a snippet for each, e.g. "
+                    'snippet_seconds={"rgb": 0.64, "flow": 0.16}'
+                )
+            raise ValueError(text + way)
         notes.append(f"left out: {text}")
     notes += _forms(opened)
     if cut:
         notes.append(f"streams of unequal length cut to the shortest in {len(cut)} videos: {shortened(cut)}")
     return opened, notes
+
+
+def _differ(streams: Mapping[str, FeatureFile | FeatureArray]) -> bool:
+    """Whether streams differ by more snippets than are cut."""
+    lengths = [stream.shape[0] for stream in streams.values()]
+    return max(lengths) - min(lengths) > CUT
 
 
 def _forms(opened: Sequence[OpenedVideo]) -> list[str]:
@@ -139,7 +175,7 @@ def assemble(
     root: Path,
     layout: str,
     opened: Sequence[OpenedVideo],
-    timebase: Callable[[OpenedVideo], Timebase],
+    timebase: Callable[[OpenedVideo], Timebase | Mapping[str, Timebase]],
     *,
     unlabelled: Policy,
     notes: Sequence[str],
@@ -148,7 +184,7 @@ def assemble(
 
     Training videos without a label are a ValueError, or with `unlabelled="skip"` left out and counted. Labels that
     no training video has are kept as ground truth without being classes, and segments outside their video are kept as
-    annotated; both are counted.
+    annotated; both are counted. `timebase` gives the timebase of a video, or that of each of its streams.
     """
     check_policy("unlabelled", unlabelled)
     notes = list(notes)
@@ -158,11 +194,8 @@ def assemble(
         if unlabelled == "error":
             raise ValueError(f"{root}: {text} (the option unlabelled=skip leaves them out)")
         notes.append(f"left out: {text}")
-    videos = [
-        Video(v.id, v.subset, v.streams, v.entry.labels, v.entry.segments, timebase(v), v.entry.duration)
-        for v in opened
-        if v.entry.labels or v.subset == "test"
-    ]
+    videos = [_video(root, v, timebase(v)) for v in opened if v.entry.labels or v.subset == "test"]
+    notes += _rates_noted(videos)
     if not videos:
         raise ValueError(f"{root}: no video is left to read{'; ' if notes else ''}{'; '.join(notes)}")
     training = [video for video in videos if video.subset == "train"]
@@ -195,6 +228,51 @@ def assemble(
     if quiet:
         notes.append(f"{len(quiet)} test videos have no annotated action: {shortened(quiet)}")
     return Dataset(root, layout, tuple(sorted(classes)), tuple(videos), tuple(notes))
+
+
+def _video(root: Path, opened: OpenedVideo, timebase: Timebase | Mapping[str, Timebase]) -> Video:
+    """The video; where each stream has a timebase, that of the shortest snippets is the video's.
+
+    Streams that share it are cut to the shortest of them where they differ by at most 2 snippets.
+    """
+    streams, own = dict(opened.streams), {}
+    if isinstance(timebase, Mapping):
+        times = timebase
+        finest = min(stream_order(streams), key=lambda name: times[name].snippet_seconds)
+        shared = [name for name in streams if times[name] == times[finest]]
+        shortest = min(streams[name].shape[0] for name in shared)
+        if any(streams[name].shape[0] > shortest + CUT for name in shared):
+            lengths = {name: streams[name].shape[0] for name in shared}
+            raise ValueError(
+                f"{root}: video {opened.id!r}: streams of the same rate have {lengths} snippets, expected equal (or "
+                f"{CUT} apart)"
+            )
+        streams |= {name: streams[name].cut(shortest) for name in shared}
+        own = {name: times[name] for name in streams if name not in shared}
+        timebase = times[finest]
+    entry = opened.entry
+    try:
+        return Video(opened.id, opened.subset, streams, entry.labels, entry.segments, timebase, entry.duration, own)
+    except ValueError as error:
+        raise ValueError(f"{root}: {error}") from error
+
+
+def _rates_noted(videos: Sequence[Video]) -> list[str]:
+    """A note where streams have rates of their own: which, and what time axis they are fused on."""
+    rates: dict[str, set[float]] = {}
+    for video in videos:
+        for name in stream_order(video.streams) if video.own_timebases else ():
+            rates.setdefault(name, set()).add(video.timebase_of(name).snippet_seconds)
+    if not rates:
+        return []
+    listed = [
+        f"{name} {min(own):.4g} s" + (f" to {max(own):.4g} s" if max(own) > min(own) * (1 + 1e-6) else "")
+        for name, own in rates.items()
+    ]
+    return [
+        f"streams have rates of their own: a snippet every {', '.join(listed)}; they are fused on the time axis of the "
+        "shortest snippets"
+    ]
 
 
 def only_candidate(paths: Sequence[Path], root: Path, option: str) -> Path:

@@ -2,6 +2,7 @@
 
     <folder>/<id>.npy                        one array for a video, in one folder
     rgb/<id>.npy, flow/<id>.npy              a folder for each stream, also features/i3d_rgb, rgb/train, train_flow
+    rgb/<id>.npy, clip/<id>.npy              likewise: a folder with the same ids beside one of rgb or flow is a stream
     <id>_rgb.npy, <id>_flow.npy              a file for each stream, also <id>-rgb, rgb_<id>
     <id>.npz with arrays rgb and flow        an array for each stream, in npz, h5, pt or pkl
     <name>.hdf5                              all videos in one file or a few: <id>, <id>/<array>, <id>/rgb or rgb/<id>
@@ -138,6 +139,8 @@ def find_places(
     if folders is None:
         folders = feature_folders(root, kinds) or _with_slashes(root, ids, kinds)
     group = _group(root, folders, ids, kinds)
+    further = _further_streams(root, group, ids, kinds)
+    group |= further
     files: dict[Path, str | None] = {}
     called: dict[Path, str] = {}  # file -> what it is called, without its suffix; for ids with a slash, with folders
     for folder, stream in group.items():
@@ -145,6 +148,9 @@ def find_places(
         called |= names
         files |= dict.fromkeys(names, stream)
     places = Places(next(iter(group)), key)
+    if further:
+        named = shortened(folder.name for folder in further)
+        places.notes.append(f"taken as streams, being folders beside those of rgb or flow: {named}")
     apart = {path: without_stream(name) for path, name in called.items()}
     bare = _matched(ids, called.values())
     affixed = _matched(ids, [name for path, (name, stream) in apart.items() if stream and called[path] not in bare])
@@ -225,6 +231,22 @@ def _group(root: Path, folders: Sequence[Path], ids: Sequence[str], kinds: Colle
     if len(groups) != 1:
         raise candidates_error([folder for group in groups for folder in group], root, "features")
     return groups[0]
+
+
+def _further_streams(
+    root: Path, group: Mapping[Path, str | None], ids: Sequence[str], kinds: Collection[str]
+) -> dict[Path, str | None]:
+    """The folders beside those of rgb or flow that hold features of the same videos, each a stream by its name."""
+    parents = {folder.parent for folder, stream in group.items() if stream is not None and stream_in(folder.name)}
+    further: dict[Path, str | None] = {}
+    for parent in sorted(parents):
+        inside = parent.relative_to(root).parts if parent.is_relative_to(root) else None
+        if inside is None or stream_of(inside) is not None:
+            continue
+        for folder in _below(parent, DEPTH, of_stream=True):
+            if folder not in group and stream_in(folder.name) is None and _has_ids([folder], ids, kinds):
+                further[folder] = folder.name
+    return further
 
 
 def _belong_together(one: Mapping[Path, str | None], other: Mapping[Path, str | None], kinds: Collection[str]) -> bool:

@@ -50,6 +50,7 @@ class Layout(Generic[OptionsT]):
     # What a folder in this layout can hold. What it cannot hold is left out by `write`, and
     # `amsx.data.convert` says so; the round-trip tests hold every layout to what is declared here.
     rgb_flow_only: bool = False  # files are named for the streams rgb and flow, and there can be no other
+    stream_rates: bool = False  # streams may have rates of their own
     separate_streams: bool = False  # streams have files of their own; else they lie side by side in one array
     names_files_by_id: bool = True  # the file of a video is called by its id; a slash in it stands for a folder
     lists_ids: bool = (
@@ -80,6 +81,12 @@ class Layout(Generic[OptionsT]):
         for name in dataset.stream_names if self.separate_streams else ():
             if fault := folder_name_fault(name):
                 raise ValueError(f"stream {shown(name)} cannot be the name of a folder: {fault}")
+        for video in dataset.videos if not self.stream_rates else ():
+            if video.own_timebases:
+                raise ValueError(
+                    f"the layout {self.name} holds streams of one rate alone, and in video {shown(video.id)} "
+                    f"{next(iter(video.own_timebases))} has another than the rest"
+                )
         others = [name for name in dataset.stream_names if name not in RGB_FLOW]
         if self.rgb_flow_only and others:
             raise ValueError(

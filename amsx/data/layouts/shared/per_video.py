@@ -28,9 +28,10 @@ from amsx.data.layouts.shared.frame_grid import timebases_from_frames
 from amsx.data.layouts.shared.given_streams import given_places
 from amsx.data.layouts.shared.layout import FilePolicies
 from amsx.data.layouts.shared.split_files import has_splits
+from amsx.data.layouts.shared.stream_options import PerStream, are_per_stream, for_streams
 from amsx.data.layouts.shared.subset_lists import with_listed_subsets
 from amsx.data.layouts.shared.two_streams import split_streams
-from amsx.data.videos import Dataset, Subset
+from amsx.data.videos import Dataset, Subset, Timebase, stream_order
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +42,8 @@ class PerVideoOptions(FilePolicies):
     features: Path | str | None = None  # the folder of features (or an HDF5 file), where there are several
     streams: Mapping[str, str] | None = None  # where each stream is: name -> place, see `given_streams`; None: found
     prefix: str | None = None  # precedes the id in the names of features; None: nothing, or "v_" where only that occurs
-    stride: float | None = None  # frames from one snippet to the next; None: derived from frames and rows
-    fps: float | None = None  # frames per second of all videos; None: what the annotation says
+    stride: PerStream = None  # frames from one snippet to the next; None: derived from frames and rows
+    fps: PerStream = None  # frames per second of all videos; None: what the annotation says
     split: bool | None = None  # take the halves of the columns as rgb and flow; None: where there are 2048
     subsets: Mapping[str, Subset] | None = None  # subset as written -> "train" or "test"; None: see `subset_roles`
 
@@ -70,7 +71,7 @@ def read_per_video(
     options: PerVideoOptions,
     *,
     key: str | None = None,
-    num_frames: float | None = None,
+    num_frames: PerStream = None,
     window_option: str = "num_frames",
 ) -> Dataset:
     """Read such a folder.
@@ -87,18 +88,53 @@ def read_per_video(
     chosen = {name: roles[entry.subset] for name, entry in entries.items() if entry.subset in roles}
     places, names, place_notes = _places(root, list(entries), kinds, options, key)
     notes += place_notes
+    given_times = {"stride": options.stride, window_option: num_frames, "fps": options.fps}
     listed = [ListedVideo(name, subset, entries[name], places.of(names[name])) for name, subset in chosen.items()]
     opened, opening_notes = open_features(
-        listed, options.missing, options.broken, places.inspect, transpose=options.transpose
+        listed,
+        options.missing,
+        options.broken,
+        places.inspect,
+        transpose=options.transpose,
+        own_rates=any(map(are_per_stream, given_times.values())) or "where they differ",
     )
     opened, rate_notes = _with_rates(opened, {video.id: places.of(names[video.id]) for video in opened})
     try:
-        timebases, time_notes = timebases_from_frames(opened, options.stride, num_frames, options.fps, window_option)
+        timebases, time_notes = _timebases(opened, given_times, window_option)
     except ValueError as error:
         raise ValueError(f"{root}: {error}") from error
     opened, split_notes = split_streams(opened, options.split)
     notes += opening_notes + rate_notes + time_notes + split_notes
     return assemble(root, layout, opened, lambda v: timebases[v.id], unlabelled=options.unlabelled, notes=notes)
+
+
+def _timebases(
+    opened: Sequence[OpenedVideo], given: Mapping[str, PerStream], window_option: str
+) -> tuple[Mapping[str, Timebase | Mapping[str, Timebase]], list[str]]:
+    """Video -> its timebase, or that of each of its streams where these have rates of their own, and notes."""
+    streams = stream_order({name for video in opened for name in video.streams})
+    checked = {option: for_streams(value, streams, option) for option, value in given.items()}
+    if not any(map(are_per_stream, given.values())) and not any(video.apart for video in opened):
+        one = {option: next(iter(values.values()), None) for option, values in checked.items()}
+        return timebases_from_frames(opened, one["stride"], one[window_option], one["fps"], window_option)
+    timebases: dict[str, dict[str, Timebase]] = {video.id: {} for video in opened}
+    notes = []
+    for name in streams:
+        own = {option: values[name] for option, values in checked.items()}
+        having = [video.alone(name) for video in opened if name in video.streams]
+        try:
+            found, own_notes = timebases_from_frames(
+                having, own["stride"], own[window_option], own["fps"], window_option
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"the stream {name!r}, which has a rate of its own: {error} (for each stream, e.g. "
+                f'stride={{"{name}": 16}})'
+            ) from error
+        notes += [f"{name}: {note}" for note in own_notes]
+        for video, timebase in found.items():
+            timebases[video][name] = timebase
+    return timebases, notes
 
 
 def _places(

@@ -4,14 +4,15 @@ The rule looks at no ground truth but that of the training videos.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from amsx.data.layouts.shared.assembly import OpenedVideo
+from amsx.data.layouts.shared.stream_options import PerStream, for_streams
 from amsx.data.layouts.shared.windows import CLIP
-from amsx.data.videos import Dataset, Timebase
+from amsx.data.videos import Dataset, Timebase, stream_order
 
 SNIPPET_SECONDS = CLIP / 25  # side by side, at 25 frames per second
 
@@ -69,13 +70,16 @@ def seconds_per_snippet(lengths: Sequence[int], last_ends: Sequence[float], assu
 
 
 def usual_timebase(
-    root: Path, opened: Sequence[OpenedVideo], snippet_seconds: float | None
-) -> tuple[Timebase, list[str]]:
+    root: Path, opened: Sequence[OpenedVideo], snippet_seconds: PerStream
+) -> tuple[Timebase | Mapping[str, Timebase], list[str]]:
     """The timebase of all videos, and notes: snippets of the given length, or else of the usual 0.64 s.
 
-    Where the training videos' annotation contradicts the usual length, it is what they force, and a note says so.
+    Where a length is given for each stream, it is the timebase of each stream. Where none is given and the training
+    videos' annotation contradicts the usual length, it is what they force, and a note says so.
     ValueError where the durations, as far as there are any, contradict it.
     """
+    if isinstance(snippet_seconds, Mapping):
+        return timebases_by_stream(root, opened, snippet_seconds), []
     if snippet_seconds is not None:
         return Timebase(snippet_seconds), []
     train = [video for video in opened if video.subset == "train" and video.entry.segments]
@@ -85,6 +89,18 @@ def usual_timebase(
     except ValueError as error:
         raise ValueError(f"{root}: {error}") from error
     return stated_timebase(root, opened, None, derived), [note] if note else []
+
+
+def timebases_by_stream(
+    root: Path, opened: Sequence[OpenedVideo], snippet_seconds: Mapping[str, float]
+) -> dict[str, Timebase]:
+    """The timebase of every stream; ValueError unless `snippet_seconds` has one number for each stream."""
+    streams = stream_order({name for video in opened for name in video.streams})
+    given = for_streams(snippet_seconds, streams, "snippet_seconds")
+    lacking = [name for name, seconds in given.items() if seconds is None]
+    if lacking:
+        raise ValueError(f"{root}: snippet_seconds={dict(snippet_seconds)} lacks the stream {lacking[0]!r}")
+    return {name: Timebase(seconds) for name, seconds in given.items() if seconds is not None}
 
 
 def stated_timebase(root: Path, opened: Sequence[OpenedVideo], given: float | None, otherwise: float) -> Timebase:
@@ -103,9 +119,10 @@ def stated_timebase(root: Path, opened: Sequence[OpenedVideo], given: float | No
     return Timebase(otherwise)
 
 
-def median_snippet(dataset: Dataset) -> float:
-    """Seconds per snippet of the median video, for layouts that have one number for all videos."""
-    return float(np.median([video.timebase.snippet_seconds for video in dataset.videos]))
+def median_snippet(dataset: Dataset, stream: str | None = None) -> float:
+    """Seconds per snippet (of a stream) in the median video, for layouts that have one number for all videos."""
+    timebases = [video.timebase if stream is None else video.timebase_of(stream) for video in dataset.videos]
+    return float(np.median([timebase.snippet_seconds for timebase in timebases]))
 
 
 def _fewest_digits(value: float, tolerance: float) -> float:
