@@ -1,14 +1,47 @@
 """The features of one video in one stream, in a file or in memory. Values are read only when `load` is called."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from amsx.data.arrays import inspect_array, read_array
 from amsx.data.numbers import as_numbers
+
+
+class Crops(NamedTuple):
+    """Which of several crops or views of a video is taken."""
+
+    rule: Literal["mean"] | int  # their mean, or the one of this number
+    axis: Literal[0, 1]  # of the array (crops, n, D) or (n, crops, D)
+
+    def of(self, array: NDArray[Any]) -> NDArray[Any]:
+        """(n, D) features of an array with crops, the mean in float32."""
+        if self.rule == "mean":
+            return np.asarray(array.mean(axis=self.axis, dtype=np.float32))
+        return np.asarray(array.take(self.rule, axis=self.axis) if self.axis else array[self.rule])
+
+    def shape_of(self, shape: tuple[int, ...], where: str) -> tuple[int, ...]:
+        """The shape of `of`; ValueError, beginning with `where`, where the array has no crop of that number."""
+        if self.rule != "mean" and self.rule >= shape[self.axis]:
+            raise ValueError(
+                f"{where}: shape {shape} has {shape[self.axis]} crops, counted from 0, on axis {self.axis}; expected "
+                f"crop {self.rule}"
+            )
+        return (*shape[: self.axis], *shape[self.axis + 1 :])
+
+
+class SeveralCrops(ValueError):
+    """An array of three axes, one of which may count crops: `choose` makes features of it."""
+
+    def __init__(
+        self, message: str, shape: tuple[int, ...], choose: "Callable[[Crops], FeatureFile | FeatureArray]"
+    ) -> None:
+        super().__init__(message)
+        self.shape, self.choose = shape, choose
 
 
 @dataclass(frozen=True)
@@ -19,23 +52,36 @@ class FeatureFile:
     shape: tuple[int, int]  # (n, D) as `load` will return it
     columns: tuple[int, int] | None = None  # the file's columns from the first to before the second; None: all
     key: str | None = None  # the name of the array in a file that holds several
-    variants: bool = False  # the file's array is (B, n, D), B views of the same video; the first is taken
+    crops: Crops | None = None  # which one is taken where the file's array has several; None: it has not
     turned: bool = False  # the file's array is (D, n)
     form: str = ""  # what is left out of the file, in words: the header of a .csv file, axes of length 1
+    whole: tuple[int, ...] = ()  # the shape of the file's array where it has other axes
 
     @classmethod
-    def inspect(cls, path: Path, *, key: str | None = None, variants: bool = False) -> "FeatureFile":
+    def inspect(cls, path: Path, *, key: str | None = None, crops: Crops | None = None) -> "FeatureFile":
         """The features in the file `path`. Only its header is read where the format has one (npy, npz, h5).
 
         FileNotFoundError where there is no file. ValueError where it holds no array of real numbers, where the array is
         empty or does not have two axes beside those of length 1, and where the file is shorter than its header says.
-        With `variants`, an axis of views may come first.
+        With `crops`, one axis of the array counts crops, unless it has two axes alone. Without, an array of three axes
+        is the ValueError `SeveralCrops`.
         """
         shape, _, form = inspect_array(path, key)
-        variants = variants and len(shape) != 2  # of one view alone there may be no axis
-        if len(shape) != (3 if variants else 2):
+        crops = None if len(shape) == 2 else crops  # of one crop alone there may be no axis
+        if len(shape) != (2 if crops is None else 3):
             form = f"axes of length 1, from arrays of {len(shape)} axes"
-        return cls(path, two_axes(shape[1:] if variants else shape, str(path)), key=key, variants=variants, form=form)
+        left = shape if crops is None else crops.shape_of(shape, str(path))
+        try:
+            own = two_axes(left, str(path))
+        except ValueError as error:
+            if crops is not None or len(shape) != 3 or 0 in shape:
+                raise
+            raise SeveralCrops(str(error), shape, lambda rule: cls.inspect(path, key=key, crops=rule)) from error
+        return cls(path, own, key=key, crops=crops, form=form, whole=() if len(shape) == 2 else shape)
+
+    def with_crops(self, crops: Crops) -> "FeatureFile":
+        """The same file, where an axis that was left out for its length counts crops."""
+        return self.inspect(self.path, key=self.key, crops=crops)
 
     def turn(self) -> "FeatureFile":
         """The same features with snippets and channels exchanged."""
@@ -49,10 +95,10 @@ class FeatureFile:
         """The features, (n, D) float32; ValueError where the file changed or a value is NaN or infinite."""
         whole = read_array(self.path, self.key)
         changed = f"{self.path}: shape {whole.shape} is not what it was when the data set was read"
-        array = whole[0] if self.variants and whole.ndim > 2 and len(whole) else whole
         try:
+            array = whole if self.crops is None or whole.ndim == 2 else self.crops.of(whole)
             array = array.reshape(two_axes(array.shape, str(self.path)))
-        except ValueError as error:
+        except (ValueError, IndexError) as error:
             raise ValueError(changed) from error
         array = array.T if self.turned else array
         first, last = self.columns or (0, array.shape[-1])
@@ -67,13 +113,32 @@ class FeatureArray:
 
     array: NDArray[Any]  # (n, D), real numbers
     form: str = ""  # as in `FeatureFile`
+    whole: tuple[int, ...] = ()  # likewise
 
     @classmethod
     def inspect(cls, value: Any, where: str) -> "FeatureArray":
         """`value` as features; ValueError, beginning with `where`, unless it is (n, D), real numbers and not empty."""
         array = as_numbers(value, where)
-        form = "" if array.ndim == 2 else f"axes of length 1, from arrays of {array.ndim} axes"
-        return cls(array.reshape(two_axes(array.shape, where)), form)
+
+        def choose(crops: Crops) -> "FeatureArray":
+            left = crops.shape_of(array.shape, where)
+            return cls(crops.of(array).reshape(two_axes(left, where)))
+
+        try:
+            shape = two_axes(array.shape, where)
+        except ValueError as error:
+            if array.ndim != 3 or 0 in array.shape:
+                raise
+            raise SeveralCrops(str(error), array.shape, choose) from error
+        if array.ndim == 2:
+            return cls(array)
+        return cls(array.reshape(shape), f"axes of length 1, from arrays of {array.ndim} axes", array.shape)
+
+    def with_crops(self, crops: Crops) -> "FeatureArray":
+        """The same array, where an axis that was left out for its length counts crops."""
+        array = self.array.reshape(self.whole)
+        left = crops.shape_of(self.whole, "features in memory")
+        return FeatureArray(crops.of(array).reshape(two_axes(left, "features in memory")))
 
     def turn(self) -> "FeatureArray":
         """The same features with snippets and channels exchanged."""
@@ -105,7 +170,8 @@ def two_axes(shape: tuple[int, ...], where: str) -> tuple[int, int]:
         long = (1, shape[-1])  # one snippet
     if len(long) == 2:
         return long
-    crops = "; where an axis counts crops or views of a video, average them or choose one" if len(long) > 2 else ""
+    crops = "; where an axis counts crops or views of a video, give crops=mean, or crops=0 for the first"
+    crops = crops if len(long) > 2 else ""
     raise ValueError(f"{where}: shape {shape}, expected (snippets, channels){crops}")
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from amsx.data.arrays import SUFFIXES, inspect_array, read_array
-from amsx.data.features import FeatureFile
+from amsx.data.features import Crops, FeatureFile
 
 ARRAY = np.arange(12, dtype="f4").reshape(4, 3) / 7
 KINDS = ["npy", "npz", "h5", "pt", "csv", "pkl"]
@@ -148,13 +148,13 @@ def test_a_pickle_of_something_else_is_refused(tmp_path, value):
 
 def test_of_several_views_the_first_is_taken(tmp_path):
     np.savez(tmp_path / "v.npz", feature=np.arange(2 * 7 * 3).reshape(2, 7, 3), frame_cnt=28)
-    stream = FeatureFile.inspect(tmp_path / "v.npz", key="feature", variants=True)
+    stream = FeatureFile.inspect(tmp_path / "v.npz", key="feature", crops=Crops(0, axis=0))
     assert stream.shape == (7, 3)
     np.testing.assert_array_equal(stream.load(), np.arange(21).reshape(7, 3))
-    alone = FeatureFile.inspect(write(tmp_path / "w.npy"), variants=True)  # one view has only one reading
+    alone = FeatureFile.inspect(write(tmp_path / "w.npy"), crops=Crops(0, axis=0))  # one view has only one reading
     np.testing.assert_array_equal(alone.load(), ARRAY)
     with pytest.raises(ValueError, match=r"shape \(4, 5, 3\), expected"):
-        FeatureFile.inspect(write(tmp_path / "w.npy", np.ones((2, 4, 5, 3))), variants=True)
+        FeatureFile.inspect(write(tmp_path / "w.npy", np.ones((2, 4, 5, 3))), crops=Crops(0, axis=0))
 
 
 def tensor(value):

@@ -12,6 +12,7 @@ command; "skip" leaves the video out and notes how many and which.
 | features of a video that is not listed | left out and noted |
 | a file truncated, of another kind, empty, of the wrong rank | ValueError, or broken="skip" |
 | the same where one file holds many videos (W-TALC, A2CL-PT, HDF5) | truncated: ValueError; one video's: as above |
+| arrays of several crops, (snippets, crops, channels) or with crops first | ValueError, or say with crops= which |
 | arrays that lie (channels, snippets) | ValueError, or say with transpose= how they lie |
 | streams of different lengths | up to 2 snippets cut to the shortest, noted; beyond, ValueError or broken="skip" |
 | streams of different lengths in most videos | rates of their own, derived or given by stream; else ValueError |
@@ -137,7 +138,7 @@ def read_leniently(root: str | Path, layout: str | None = None, **options: Any) 
 
 def _option_names(layout: Layout[Any]) -> list[str]:
     """The names of a layout's options, those that every layout has last."""
-    shared = (*POLICIES, "transpose")
+    shared = (*POLICIES, "transpose", "crops", "crop_axis")
     names = [field.name for field in fields(layout.options)]
     return sorted(names, key=lambda name: shared.index(name) if name in shared else -1)
 

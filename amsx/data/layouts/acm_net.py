@@ -55,6 +55,8 @@ def read(root: Path, options: Options) -> Dataset:
         options.broken,
         inspect,
         options.transpose,
+        crops=options.crops,
+        crop_axis=options.crop_axis,
         own_rates=are_per_stream(options.snippet_seconds),
     )
     opened, split_notes = split_streams(opened, options.split)

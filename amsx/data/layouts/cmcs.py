@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from amsx.data.arrays import array_names, read_array, write_arrays
-from amsx.data.features import FeatureFile
+from amsx.data.features import Crops, FeatureFile
 from amsx.data.layouts.shared.annotation_json import (
     ACTIVITY_NET,
     Entry,
@@ -89,7 +89,13 @@ def read(root: Path, options: Options) -> Dataset:
         if entry.subset in roles
     ]
     opened, opening_notes = open_features(
-        listed, options.missing, options.broken, _inspect, transpose=options.transpose
+        listed,
+        options.missing,
+        options.broken,
+        _inspect,
+        options.transpose,
+        crops=options.crops,
+        crop_axis=options.crop_axis,
     )
     files_of = {video.id: next(iter(video.paths.values())) for video in listed}
     counted = [replace(v, entry=replace(v.entry, frames=_frames(files_of[v.id]))) for v in opened]
@@ -146,7 +152,7 @@ def _files(root: Path, ids: Iterable[str]) -> dict[str, Path]:
 
 def _inspect(path: Path) -> FeatureFile:
     _frames(path)
-    return FeatureFile.inspect(path, key="feature", variants=True)
+    return FeatureFile.inspect(path, key="feature", crops=Crops(0, axis=0))
 
 
 def _may_count_frames(path: Path) -> bool:

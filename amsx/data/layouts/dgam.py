@@ -90,7 +90,14 @@ def read(root: Path, options: Options) -> Dataset:
     places = [root / f"{subset}_data" / f"{stream}_features" for subset in labels for stream in streams]
     files = (path for place in places for path in visible(place, "*.npy"))
     notes += unlisted_features(files, (path for video in listed for path in video.paths.values()))
-    opened, opening_notes = open_features(listed, options.missing, options.broken, transpose=options.transpose)
+    opened, opening_notes = open_features(
+        listed,
+        options.missing,
+        options.broken,
+        transpose=options.transpose,
+        crops=options.crops,
+        crop_axis=options.crop_axis,
+    )
     notes += opening_notes
     timebase = stated_timebase(root, opened, options.snippet_seconds, SNIPPET_SECONDS)
     return assemble(root, LAYOUT.name, opened, lambda _: timebase, unlabelled=options.unlabelled, notes=notes)

@@ -85,7 +85,13 @@ def read(root: Path, options: Options) -> Dataset:
         notes.append("features are (snippets, channels), as their shapes show, and not the usual (channels, snippets)")
     because = "as they are in this layout" if options.transpose is None else "as transpose=true says"
     opened, opening_notes = open_features(
-        listed, options.missing, options.broken, transpose=transpose, turned_because=because
+        listed,
+        options.missing,
+        options.broken,
+        transpose=transpose,
+        turned_because=because,
+        crops=options.crops,
+        crop_axis=options.crop_axis,
     )
     try:
         timebases, time_notes = timebases_from_frames(opened, options.stride, options.num_frames, options.fps)

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from amsx.data.features import FeatureArray, FeatureFile
+from amsx.data.features import FeatureArray, FeatureFile, SeveralCrops
 from amsx.data.layouts.shared.annotation_json import Entry
+from amsx.data.layouts.shared.crops import Rule, check_crops, one_of_crops
 from amsx.data.layouts.shared.layout import Policy
 from amsx.data.layouts.shared.orientation import lying_otherwise, oriented
 from amsx.data.videos import Dataset, Subset, Timebase, Video, stream_order
@@ -62,6 +63,8 @@ def open_features(
     transpose: bool | None = None,
     turned_because: str = "as transpose=true says",
     own_rates: bool | str = False,
+    crops: Rule | None = None,
+    crop_axis: int | None = None,
 ) -> tuple[list[OpenedVideo], list[str]]:
     """The listed videos with their features opened by `inspect`, which reads headers alone, and notes.
 
@@ -73,10 +76,13 @@ def open_features(
 
     `own_rates` says whether streams have rates of their own, so that they may differ by any number of snippets: True,
     False, or "where they differ", which is in most of the videos with several streams. Where it is False and they
-    differ so, the error names the reader's option of that name.
+    differ so, the error says how to say it. `crops` and `crop_axis` are what is taken of features of several crops of a
+    video, see `amsx.data.layouts.shared.crops`.
     """
     check_policy("missing", missing)
     check_policy("broken", broken)
+    check_crops(crops, crop_axis)
+    several: dict[str, dict[str, SeveralCrops]] = {}
     notes: list[str] = []
     absent: dict[str, list[Path]] = {}
     found: dict[str, dict[str, FeatureFile | FeatureArray]] = {}
@@ -88,6 +94,11 @@ def open_features(
                 streams[name] = inspect(path)
             except FileNotFoundError:
                 absent.setdefault(video.id, []).append(path)
+            except SeveralCrops as error:
+                if crops is None:
+                    unusable.append(str(error))
+                    break
+                several.setdefault(name, {})[video.id] = error
             except ValueError as error:
                 unusable.append(str(error))
                 break
@@ -101,6 +112,8 @@ def open_features(
         if len(absent) == len(listed):
             raise FileNotFoundError(text)
         notes.append(f"left out: {text}")
+    if crops is not None:
+        notes += _take_crops(found, several, crops, crop_axis)
     found = oriented(found, {video.id: video.entry for video in listed}, transpose)
     notes += [f"features are (channels, snippets), {turned_because}"] if transpose else []
     differ = [_differ(own) for own in found.values() if len(own) > 1]
@@ -140,6 +153,31 @@ def open_features(
     if cut:
         notes.append(f"streams of unequal length cut to the shortest in {len(cut)} videos: {shortened(cut)}")
     return opened, notes
+
+
+def _take_crops(
+    found: Mapping[str, dict[str, FeatureFile | FeatureArray]],
+    several: Mapping[str, Mapping[str, SeveralCrops]],
+    crops: Rule,
+    axis: int | None,
+) -> list[str]:
+    """Add the features that `crops` takes to those of `found`, video -> stream -> features, and return notes.
+
+    In a set with crops, an array of three axes of which one has the length 1 is that of a video of one snippet.
+    """
+    notes = []
+    for name, own in several.items():
+        own = {video: error for video, error in own.items() if video in found}
+        for video, streams in found.items():
+            stream = streams.get(name)
+            if stream is not None and len(stream.whole) == 3:
+                own[video] = SeveralCrops("", stream.whole, stream.with_crops)
+        if own:
+            taken, note = one_of_crops(own, crops, axis)
+            notes.append(f"{name}: {note}")
+            for video, stream in taken.items():
+                found[video][name] = stream
+    return notes
 
 
 def _differ(streams: Mapping[str, FeatureFile | FeatureArray]) -> bool:

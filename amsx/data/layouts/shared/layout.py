@@ -22,6 +22,10 @@ class BundlePolicies:
     unlabelled: Policy = "error"  # training videos without a label
     # Whether arrays of features are (channels, snippets); None: they are not, and the reader asks where they seem so.
     transpose: bool | None = None
+    # What is taken of features of several crops of a video: "mean", or the number of one; None: they are refused.
+    crops: Literal["mean"] | int | None = None
+    # The axis that counts them: 0 of (crops, snippets, channels), 1 of (snippets, crops, channels); None: it is found.
+    crop_axis: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -96,6 +96,8 @@ def read_per_video(
         options.broken,
         places.inspect,
         transpose=options.transpose,
+        crops=options.crops,
+        crop_axis=options.crop_axis,
         own_rates=any(map(are_per_stream, given_times.values())) or "where they differ",
     )
     opened, rate_notes = _with_rates(opened, {video.id: places.of(names[video.id]) for video in opened})
