@@ -13,7 +13,7 @@ from torch import Tensor
 from amsx.data.extraction_record import ExtractorIdentity
 from amsx.data.features import FeatureArray, FeatureFile
 from amsx.data.videos import Timebase, Video
-from amsx.inference.timing import Timing, timebase_of
+from amsx.inference.timing import WAYS, Timing, timebase_of
 from amsx.localization.detections import detect
 from amsx.localization.fusion import Activations
 from amsx.model.ams import AMS
@@ -97,6 +97,12 @@ class TrainedModel:
         return None if features is None else features.timebase
 
     @property
+    def own_timebases(self) -> dict[str, Timebase]:
+        """The timebases of streams whose snippets lie differently in time than `timebase` says."""
+        features = self.description.data.features
+        return {} if features is None else dict(features.own_timebases)
+
+    @property
     def extractors(self) -> dict[str, ExtractorIdentity]:
         """Stream -> what made the features, where the data set had a record of it."""
         features = self.description.data.features
@@ -159,12 +165,11 @@ class TrainedModel:
         """
         self.check_streams({name: stream.shape[1] for name, stream in video.streams.items()}, f"video {video.id!r}")
         parts = [self.stream_activations(name, [video]) for name in self.streams]
-        fused = fuse_streams(parts, self.config)
-        first = parts[0]
-        found = detect(fused, first.ids, first.classes, first.timebases, self.config.localization)
+        fused, timebases = fuse_streams(parts, self.config)
+        found = detect(fused, parts[0].ids, parts[0].classes, timebases, self.config.localization)
         columns = (found.label.tolist(), found.start.tolist(), found.end.tolist(), found.score.tolist())
         detections = (Detection(found.labels[label], *rest) for label, *rest in zip(*columns, strict=True))
-        return Localized(video.id, tuple(detections), self._activations(fused, first.timebases[0]))
+        return Localized(video.id, tuple(detections), self._activations(fused, timebases[0]))
 
     def stream_activations(self, stream: str, videos: Sequence[Video]) -> StreamActivations:
         """The raw activations of one stream for `videos`, before any fusion: what a run keeps of its test videos."""
@@ -196,6 +201,12 @@ class TrainedModel:
 
     def resolve_timebase(self, given: Timing, stated: Timing, where: str) -> Timebase:
         """The timebase of a video of which options and files say this much; errors are those of `timebase_of`."""
+        if self.own_timebases and (given or stated):
+            raise ValueError(
+                f"{where}: the streams that {self.run} was trained on have rates of their own, which one length of "
+                f"snippets cannot say; leave {WAYS} out where the features are like those, or give a data set in a "
+                "layout"
+            )
         if self.description.data.features is None:
             reason = f"{self.run} is of a version of amsx that did not record it"
         else:
@@ -220,7 +231,7 @@ class TrainedModel:
             )
         streams = {name: FeatureArray.inspect(_as_numpy(value), name) for name, value in features.items()}
         timebase = self.resolve_timebase(timing, Timing(), "the features")
-        return new_video("features", streams, timebase)
+        return new_video("features", streams, timebase, self.own_timebases)
 
 
 @dataclass(frozen=True)
@@ -246,14 +257,22 @@ def load(run: Path | str, *, overrides: Sequence[str] = (), device: torch.device
     return TrainedModel(run, described, streams).to(target)
 
 
-def new_video(name: str, streams: Mapping[str, FeatureFile | FeatureArray], timebase: Timebase) -> Video:
-    """A video of which nothing is known but its features; streams that differ by up to 2 snippets are cut to equal."""
-    lengths = {stream: features.shape[0] for stream, features in streams.items()}
+def new_video(
+    name: str,
+    streams: Mapping[str, FeatureFile | FeatureArray],
+    timebase: Timebase,
+    own_timebases: Mapping[str, Timebase],
+) -> Video:
+    """A video of which nothing is known but its features.
+
+    Streams that differ by up to 2 snippets are cut to equal, apart from those with a timebase of their own.
+    """
+    lengths = {stream: features.shape[0] for stream, features in streams.items() if stream not in own_timebases}
     shortest = min(lengths.values())
     if max(lengths.values()) > shortest + CUT:
         raise ValueError(f"video {name!r}: streams of {lengths} snippets, expected equal (or {CUT} apart)")
-    even = {stream: features.cut(shortest) for stream, features in streams.items()}
-    return Video(name, "test", even, labels=(), segments=(), timebase=timebase)
+    even = {stream: features.cut(shortest) if stream in lengths else features for stream, features in streams.items()}
+    return Video(name, "test", even, (), (), timebase, own_timebases=own_timebases)
 
 
 def _load_stream(folder: Path, described: RunDescription) -> TrainedStream:

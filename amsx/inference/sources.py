@@ -159,7 +159,8 @@ def _of_features(model: TrainedModel, video: NamedFeatures, reading: Reading, re
                 check_extractors(model.extractors, record.streams, model.run, place.path)
                 said = Timing(fps=record.fps, stride=record.stride, offset=0.0)
                 stated = stated.joined(said, (f"{place}: the files", f"{folder}/extraction.json"))
-        return new_video(video.id, streams, model.resolve_timebase(reading.timing, stated, where))
+        timebase = model.resolve_timebase(reading.timing, stated, where)
+        return new_video(video.id, streams, timebase, model.own_timebases)
 
     return Source(video.id, tuple(place.path for place in video.places.values()), open_features)
 

@@ -14,7 +14,7 @@ RUN/predictions.json, metrics.json            of all streams fused
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,7 @@ class FeatureDescription:
     widths: Mapping[str, int]  # stream -> D
     timebase: Timebase | None  # of every video; None: they have different ones
     extractors: Mapping[str, ExtractorIdentity]  # stream -> what made the features; without those nothing is known of
+    own_timebases: Mapping[str, Timebase] = field(default_factory=dict)  # of streams with a rate of their own
 
     def to_json(self) -> dict[str, Any]:
         """The content of config.json under "data" and "features"."""
@@ -62,6 +63,7 @@ class FeatureDescription:
             "widths": dict(self.widths),
             "timebase": None if self.timebase is None else asdict(self.timebase),
             "extractors": {stream: asdict(identity) for stream, identity in self.extractors.items()},
+            "own_timebases": {stream: asdict(timebase) for stream, timebase in self.own_timebases.items()},
         }
 
     @classmethod
@@ -72,6 +74,7 @@ class FeatureDescription:
             widths=dict(values["widths"]),
             timebase=None if timebase is None else Timebase(**timebase),
             extractors={stream: ExtractorIdentity(**identity) for stream, identity in values["extractors"].items()},
+            own_timebases={name: Timebase(**own) for name, own in values.get("own_timebases", {}).items()},
         )
 
 
@@ -110,11 +113,15 @@ def describe_run(dataset: Dataset, streams: Sequence[str], config: Config) -> Ru
 
 
 def _describe_features(dataset: Dataset, streams: Sequence[str]) -> FeatureDescription:
-    timebases = {video.timebase for video in dataset.videos}
+    by_stream = {stream: {video.timebase_of(stream) for video in dataset.videos} for stream in streams}
+    timebases = {name: own.pop() for name, own in by_stream.items() if len(own) == 1}
+    finest = min(timebases.values(), key=lambda timebase: timebase.snippet_seconds) if timebases else None
+    same = len(timebases) == len(streams)  # every stream has one timebase in all videos
     known = {} if dataset.extraction is None else dataset.extraction.streams
     return FeatureDescription(
         widths={stream: dataset.dims[stream] for stream in streams},
-        timebase=timebases.pop() if len(timebases) == 1 else None,
+        timebase=finest if same else None,
+        own_timebases={name: own for name, own in timebases.items() if own != finest} if same else {},
         extractors={stream: known[stream] for stream in streams if stream in known},
     )
 

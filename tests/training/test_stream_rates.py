@@ -10,6 +10,7 @@ from amsx.cli import main
 from amsx.data.features import FeatureArray
 from amsx.data.synthetic import StreamConfig, SyntheticConfig, make_dataset
 from amsx.data.videos import Timebase
+from amsx.inference.model import load
 from amsx.report.run_groups import read_groups
 from amsx.report.timelines import Timelines, unpack
 from amsx.training import run as runs
@@ -79,6 +80,17 @@ def test_a_stream_of_weight_zero_is_left_out_and_its_axis_with_it(trained, tmp_p
 
 def for_dataset_config(trained):
     return read_groups([trained.out])[0].runs[0].config
+
+
+def test_a_loaded_run_knows_the_times_of_its_streams(trained, dataset):
+    model = load(trained.out)
+    video = dataset.subset("test")[0]
+    assert model.own_timebases == video.own_timebases and model.timebase == video.timebase
+    found = model.localize({name: stream.load() for name, stream in video.streams.items()})
+    saved = json.loads((trained.out / "predictions.json").read_text())["results"][video.id]
+    assert [(d.label, d.start, d.end) for d in found] == [(d["label"], *d["segment"]) for d in saved]
+    with pytest.raises(ValueError, match="have rates of their own, which one length of snippets cannot say"):
+        model.localize({name: stream.load() for name, stream in video.streams.items()}, snippet_seconds=0.64)
 
 
 def test_wrong_names_are_an_error_before_the_training(dataset, tmp_path):
