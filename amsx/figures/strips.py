@@ -105,9 +105,10 @@ def _colour(kind: Kind) -> str:
 def _handles(strips: Sequence[Strip], truth: Intervals) -> list[Artist]:
     """A sample of every kind of bars that some strip has, of the shading, and of the thresholds."""
     kinds = {kind for strip in strips for kind in strip.bars}
-    handles: list[Artist] = [Patch(color=_colour(kind), label=name) for kind, name in NAMES.items() if kind in kinds]
-    if len(truth) and any(strip.shade is None for strip in strips):
-        handles.insert(0, Patch(color=_colour("truth"), alpha=2 * SHADE, lw=0, label="time of the ground truth"))
+    shaded = len(truth) and any(strip.shade is None for strip in strips)
+    names = NAMES | ({"truth": "ground truth, also shaded"} if shaded else {})
+    kinds |= {"truth"} if shaded else set()
+    handles: list[Artist] = [Patch(color=_colour(kind), label=name) for kind, name in names.items() if kind in kinds]
     if any(strip.threshold is not None for strip in strips):
         handles.append(Line2D([], [], color=palette.MUTED.light, lw=1, ls="--", label="threshold"))
     return handles

@@ -65,16 +65,18 @@ def _runs(
     timelines = [Timelines(group.runs[0]) for group in groups]  # the first seed of each
     entries = video_entries(timelines, chosen, frames)
     size = sum(map(len, entries))
-    if videos is None and size > BUDGET:
-        kept = evenly(range(len(entries)), max(1, len(entries) * BUDGET // size))
-        chosen, entries = [chosen[i] for i in kept], [entries[i] for i in kept]
     note = ""
-    if len(entries) < len(ids):
-        note = f"This file holds {len(entries)} of the {len(ids)} test videos, evenly spread in their order."
-        if not (videos is None or isinstance(videos, int)):
-            note = f"This file holds {len(entries)} of the {len(ids)} test videos."
-        if videos is None:
-            say(f"{note} --videos chooses how many, --video which.")
+    if videos is None and size > BUDGET:
+        kept = worst_and_others([timelines[0].score(video) for video in chosen], len(entries) * BUDGET // size)
+        chosen, entries = [chosen[i] for i in kept], [entries[i] for i in kept]
+        note = (
+            f"This file holds {len(entries)} of the {len(ids)} test videos: half of them those with the worst scores, "
+            "half evenly spread over the others."
+        )
+        say(f"{note} --videos chooses how many, --video which.")
+    elif len(entries) < len(ids):
+        how = ", evenly spread in their order" if isinstance(videos, int) else ""
+        note = f"This file holds {len(entries)} of the {len(ids)} test videos{how}."
     return _run_sections(groups, timelines, chosen, entries, note)
 
 
@@ -97,6 +99,17 @@ def evenly(items: Sequence[Any], count: int) -> list[Any]:
     """`count` of the items (all where there are fewer), evenly spread, in order."""
     count = min(count, len(items))
     return [items[(2 * i + 1) * len(items) // (2 * count)] for i in range(count)]
+
+
+def worst_and_others(scores: Sequence[float | None], count: int) -> list[int]:
+    """Which of the videos with these `scores` to show, `count` in all but at least 2, in order.
+
+    Half are those with the worst scores, because they are looked at first; the others are evenly spread.
+    """
+    worst = sorted((i for i, score in enumerate(scores) if score is not None), key=lambda i: scores[i] or 0.0)
+    chosen = set(worst[: max(1, count // 2)])
+    others = [i for i in range(len(scores)) if i not in chosen]
+    return sorted(chosen.union(evenly(others, max(1, count - len(chosen)))))
 
 
 def video_entries(timelines: Sequence[Timelines], chosen: Sequence[int], frames: Path | None) -> list[str]:

@@ -43,7 +43,7 @@ def test_the_legend_names_every_colour_in_use(tmp_path: Path) -> None:
     slow = density_strip("sampling", np.where(np.arange(20) < 10, 1.5, 0.5), TIMEBASE)
     assert slow.bars == {"slowed": [(0.0, 5.0)]}
     (path,) = draw_strips(tmp_path / "v", "t", [slow, *strips()], TRUTH, TIMEBASE, formats=["svg"])
-    named = [*NAMES.values(), "time of the ground truth", "threshold"]
+    named = [*(NAMES | {"truth": "ground truth, also shaded"}).values(), "threshold"]
     assert set(named) <= {line.strip() for line in texts(path).split("\n")}
     drawn = path.read_text()
     assert all(TIMELINE[kind].light in drawn for kind in NAMES)

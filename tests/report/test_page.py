@@ -13,7 +13,7 @@ from amsx.cli import main
 from amsx.figures.palette import TIMELINE
 from amsx.report import charts, page
 from amsx.report.charts import Series
-from amsx.report.page import chosen_videos, embedded, evenly, write_report
+from amsx.report.page import chosen_videos, embedded, evenly, worst_and_others, write_report
 from amsx.report.run_groups import read_groups
 from amsx.report.run_sections import training
 
@@ -70,7 +70,7 @@ def test_all_videos_by_default_or_those_asked_for(groups, text, tmp_path, monkey
     monkeypatch.setattr(page, "BUDGET", 40_000)
     out = write_report(groups, tmp_path / "small.html", say=said.append)
     assert 1 <= len(videos_in(out.read_text())) < 12
-    assert "of the 12 test videos, evenly spread in their order. --videos chooses how many" in said[0]
+    assert "of the 12 test videos: half of them those with the worst scores, half evenly spread" in said[0]
     with pytest.raises(ValueError, match="no test video is called 'absent'"):
         chosen_videos(ids, ["absent"])
     with pytest.raises(ValueError, match="at least 1"):
@@ -94,6 +94,12 @@ def test_frames_that_are_not_there(groups, tmp_path):
     frames = [entry["frames"] for entry in videos_in(out.read_text())]
     assert [len(f) for f in frames] == [0, 1] + [0] * 10
     assert frames[1][0][:2] == [0.5, 81]
+
+
+def test_the_worst_and_others():
+    assert worst_and_others([5.0, None, 1.0, 9.0, 0.0, 7.0, 8.0, 6.0], 4) == [1, 2, 4, 6]
+    assert worst_and_others([None, None, None], 2) == evenly(range(3), 2)
+    assert worst_and_others([3.0, 2.0, 1.0], 0) == [1, 2]
 
 
 def test_evenly():
