@@ -26,22 +26,26 @@ SETTINGS = [
 ]
 HOSTILE_CLASS = "</script><script>window.broken=1</script>"
 HOSTILE_FOLDER = "<b onclick=broken>&"
+LONG_VIDEO = "فيديو_" + "very_long_" * 20  # it begins from right to left
 HOSTILE_VIDEO = '"><img src=x onerror=window.broken=1>&amp;<!--INDEX-->'
 
 
 @pytest.fixture(scope="session")
 def dataset() -> Dataset:
-    """12 test videos of 4 classes; the first class and the first test video carry markup as their names."""
+    """12 test videos of 4 classes; the first class and the first test video carry markup as their names.
+
+    The second test video has a long name that begins from right to left.
+    """
     made = make_dataset(SyntheticConfig(classes=4, train_videos=24, test_videos=12, length=(30, 50)))
 
     def renamed(label: str) -> str:
         return HOSTILE_CLASS if label == made.classes[0] else label
 
-    videos, first = [], True
+    videos, odd = [], [LONG_VIDEO, HOSTILE_VIDEO]
     for video in made.videos:
         name = video.id
-        if video.subset == "test" and first:
-            name, first = HOSTILE_VIDEO, False
+        if video.subset == "test" and odd:
+            name = odd.pop()
         labels = tuple(sorted(map(renamed, video.labels)))
         segments = tuple(replace(s, label=renamed(s.label)) for s in video.segments)
         videos.append(replace(video, id=name, labels=labels, segments=segments))

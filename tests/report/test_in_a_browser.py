@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 from PIL import Image
-from report.conftest import HOSTILE_VIDEO
+from report.conftest import HOSTILE_VIDEO, LONG_VIDEO
 
 from amsx.report.page import write_report
 
@@ -285,6 +285,8 @@ CLIPPED = """[...document.querySelectorAll('body *')].filter(e => {
 
 
 def test_narrow_and_wide_windows_cut_nothing_off(page):
+    choose(page, "find", LONG_VIDEO)
+    assert page.run("document.querySelector('#caption bdi').textContent") == LONG_VIDEO
     for width in (360, 390, 768, 1600):
         page.resize(width, 900)
         page.settle()

@@ -106,11 +106,20 @@
 
   // ---- the strips, each drawn from `top` on; every function returns the height it took
 
+  /** Small letters in `room` pixels; what is too long for them is cut, and whole where the pointer is over it. */
+  function remark(svg, x, y, text, room, anchor = "start") {
+    const most = Math.max(4, Math.floor(room / 6.2));
+    const fits = text.length <= most;
+    const node = make("text", { class: "strip-note", x, y, "text-anchor": anchor }, svg, fits ? text : `${text.slice(0, most - 1)}…`);
+    if (!fits) make("title", {}, node, text);
+  }
+
   function strip(svg, top, height, name, note) {
     const narrow = place.left < 60;
     const at = narrow ? { x: 0, y: top + 11 } : { x: 0, y: top + Math.min(height - 6, height / 2 + (note ? -2 : 4)) };
     make("text", { class: "strip-name", ...at }, svg, name);
-    if (note) make("text", narrow ? { class: "strip-note", x: place.right, y: at.y, "text-anchor": "end" } : { class: "strip-note", x: 0, y: at.y + 14 }, svg, note);
+    if (note && narrow) remark(svg, place.right, at.y, note, place.right - 8 * name.length - 10, "end");
+    else if (note) remark(svg, 0, at.y + 14, note, place.left - 8);
     return { top: narrow ? top + 16 : top, bottom: (narrow ? top + 16 : top) + height };
   }
 
@@ -147,7 +156,7 @@
 
   function missing(svg, top, name, why) {
     const box = strip(svg, top, 24, name);
-    make("text", { class: "strip-note", x: place.left, y: box.bottom - 8 }, svg, why);
+    remark(svg, place.left, box.bottom - 8, why, place.right - place.left);
     return box.bottom - top;
   }
 
@@ -175,7 +184,11 @@
     const scaled = list.map((values) => { const most = values.reduce((a, b) => Math.max(a, b), 1e-9); return values.map((v) => v / most); });
     return curves(svg, top, 34, "input", `feature change${pair(streams)}`, "input", scaled, 1);
   }
-  const pair = (streams) => (streams.length > 1 ? ` (${streams.slice(1).join(", ")} dashed)` : "");
+  /** Which stream's curve is drawn how; the first is solid. */
+  function pair(streams) {
+    const dotted = streams.length > 2 ? `, ${streams.slice(2).join(", ")} dotted` : "";
+    return streams.length > 1 ? ` (${streams[1]} dashed${dotted})` : "";
+  }
 
   function drawDensity(svg, top) {
     const note = index.notes[shown.group].density;
@@ -184,9 +197,12 @@
     const list = streams.map((stream) => unpack(run().density[stream]));
     const most = list.reduce((found, values) => values.reduce((a, v) => Math.max(a, Math.abs(v - 1)), found), 0.05);
     const label = `×${Math.max(0, 1 - most).toFixed(2)} to ×${(1 + most).toFixed(2)}${pair(streams)}`;
-    const taken = curves(svg, top, 52, "sampling", note || label, "density", list, 1 + most, [1], 1 - most);
-    list.forEach((values, i) => bars(svg, { bottom: top + taken - 5 * i }, runs(values, 1), "slowed", 4, (segment) =>
-      `${streams[i]} slowed down ${clock(segment[0])} to ${clock(segment[1])}`));
+    let taken = curves(svg, top, 52, "sampling", note || label, "density", list, 1 + most, [1], 1 - most) + 2;
+    list.forEach((values, i) => {
+      taken += 5;
+      bars(svg, { bottom: top + taken }, runs(values, 1), "slowed", 4, (segment) =>
+        `${streams[i]} slowed down ${clock(segment[0])} to ${clock(segment[1])}`);
+    });
     // The samples themselves, where there is room to tell them apart.
     const perSnippet = ((place.right - place.left) * video.seconds) / (shown.to - shown.from);
     if (streams.length === 1 && perSnippet >= 4) {
@@ -195,7 +211,7 @@
         while (density > 0 && next <= cumulated + density) {
           const time = video.offset + (i + (next - cumulated) / density) * video.seconds;
           if (time >= shown.from && time <= shown.to)
-            make("line", { class: "density sample", x1: place.x(time), x2: place.x(time), y1: top + taken, y2: top + taken + 6 }, svg);
+            make("line", { class: "density sample", x1: place.x(time), x2: place.x(time), y1: top + taken + 1, y2: top + taken + 7 }, svg);
           next += 1;
         }
         cumulated += density;
@@ -215,7 +231,7 @@
       return missing(svg, top, "pseudo-labels", "the video does not have this class, so nothing would be taught");
     const header = strip(svg, top, 18, "pseudo-labels");
     const lanes = streams.length > 1 ? `Eq. 8; in every row ${streams.join(" above ")}` : "Eq. 8";
-    make("text", { class: "strip-note", x: place.left, y: header.bottom - 5 }, svg, note ? `${lanes}; ${note}` : lanes);
+    remark(svg, place.left, header.bottom - 5, note ? `${lanes}; ${note}` : lanes, place.right - place.left);
     let y = header.bottom + 2;
     const rows = new Map();
     let before = null;
