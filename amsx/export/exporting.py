@@ -1,6 +1,6 @@
 """Exports a branch of a run and checks the file against PyTorch."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_args
 
@@ -11,10 +11,8 @@ import amsx
 from amsx.export.branches import Branch, branch_of
 from amsx.export.formats import FORMATS, INPUTS, OUTPUTS, Run, Target, check_target, quiet
 from amsx.files import written_whole
+from amsx.inference.model import TrainedModel, load
 from amsx.model.ams import AMS
-from amsx.training import checkpoint
-from amsx.training.run_directory import RunDescription, read_run
-from amsx.training.setup import build_model, load_model
 
 SHAPES = ((1, 1), (2, 2), (1, 150), (3, 40), (5, 7))  # videos and snippets of the batches on which a file is checked
 MEAN_CAS_DIFFERENCE = 1e-4  # a file is refused above it
@@ -69,23 +67,22 @@ def export_branch(
     _check_known(to, get_args(Target), "format")
     _check_known(branch, get_args(Branch), "branch")
     check_target(to, Path(out))
-    run = Path(run)
-    described = read_run(run)
-    stream = _stream_of(run, described, stream)
-    if branch == "supplementary" and described.config.phases.branches != "both":
+    trained = load(run)
+    stream = _stream_of(trained, stream)
+    if branch == "supplementary" and trained.config.phases.branches != "both":
         raise ValueError(f"{run} has no supplementary branch: it was trained with phases.branches=base")
-    tensors, header = checkpoint.load(run / stream / "checkpoint.safetensors", kind="checkpoint")
-    model = build_model(header["width"], len(header["classes"]), described.config)
-    load_model(model, tensors)
-    threshold = described.config.sampling.class_threshold
+    model, threshold = trained.network(stream), trained.config.sampling.class_threshold
     module = branch_of(model, branch, threshold)
+    extractor = trained.extractors.get(stream)
     about = {
         "format": "amsx branch",
         "version": 1,
         "branch": branch,
         "stream": stream,
-        "width": header["width"],
-        "classes": header["classes"],
+        "width": trained.widths[stream],
+        "classes": list(trained.classes),
+        "timebase": None if trained.timebase is None else asdict(trained.timebase),
+        "extractor": None if extractor is None else asdict(extractor),
         "inputs": {INPUTS[0]: ["batch", "snippets", "width"], INPUTS[1]: ["batch"]},
         "outputs": {OUTPUTS[0]: ["batch", "snippets", "classes"], OUTPUTS[1]: ["batch", "classes"]},
         "amsx": amsx.__version__,
@@ -130,12 +127,11 @@ def _batch(model: AMS, videos: int, snippets: int) -> tuple[Tensor, Tensor]:
     return model.base.shift + noise / model.base.scale, lengths
 
 
-def _stream_of(run: Path, described: RunDescription, stream: str | None) -> str:
-    streams = described.data.streams
-    if stream is None and len(streams) > 1:
-        raise ValueError(f"{run} has the streams {', '.join(streams)}; expected one of them (--stream)")
-    chosen = streams[0] if stream is None else stream
-    _check_known(chosen, streams, f"stream of {run}")
+def _stream_of(trained: TrainedModel, stream: str | None) -> str:
+    if stream is None and len(trained.streams) > 1:
+        raise ValueError(f"{trained.run} has the streams {', '.join(trained.streams)}; expected one of them (--stream)")
+    chosen = trained.streams[0] if stream is None else stream
+    _check_known(chosen, trained.streams, f"stream of {trained.run}")
     return chosen
 
 

@@ -178,6 +178,10 @@ class TrainedModel:
             trained.model, videos, stream=stream, classes=self.classes, config=self.config, epoch=trained.epoch
         )
 
+    def network(self, stream: str) -> AMS:
+        """The model of one stream, in evaluation mode."""
+        return self._streams[stream].model
+
     def weights(self, stream: str) -> dict[str, Tensor]:
         """The weights and buffers of a stream's model, by their names in a checkpoint."""
         return self._streams[stream].model.state_dict()

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,15 +15,14 @@ from amsx.data.synthetic import SyntheticConfig, make_dataset
 from amsx.export import exporting, formats
 from amsx.export.branches import branch_of
 from amsx.export.exporting import compare, export_branch
+from amsx.inference.model import load
 from amsx.model.ams import AMS
 from amsx.model.backbone import Backbone
 from amsx.model.sampler import Sampler
 from amsx.ops import composite, portable
-from amsx.training import checkpoint
 from amsx.training.config import Config, override
 from amsx.training.run import train_run
 from amsx.training.run_directory import read_run
-from amsx.training.setup import build_model, load_model
 
 THRESHOLD = 0.25
 
@@ -65,10 +65,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def trained(run: Path, stream: str) -> AMS:
-    tensors, header = checkpoint.load(run / stream / "checkpoint.safetensors", kind="checkpoint")
-    model = build_model(header["width"], len(header["classes"]), read_run(run).config)
-    load_model(model, tensors)
-    return model.eval()
+    return load(run).network(stream)
 
 
 # ---- what they compute
@@ -153,6 +150,7 @@ def test_onnx_runs_in_its_own_runtime(run, tmp_path, capsys):
     ]
     about = json.loads(session.get_modelmeta().custom_metadata_map["amsx"])
     assert about["classes"] == list(read_run(run).data.classes)
+    assert about["timebase"] == {"snippet_seconds": 0.64, "offset": 0.0}
     assert (about["branch"], about["stream"], about["width"]) == ("supplementary", "rgb", width)
     differences = compare(formats.FORMATS["onnx"].load(file), trained(run, "rgb"), "supplementary", 0.25)
     assert 0 < differences.cas < 1e-5  # another runtime, so other roundings
@@ -212,11 +210,12 @@ def test_a_random_sampler_is_not_exported(sampler):
 
 
 def test_a_run_of_one_branch_has_no_other(run, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
     described = read_run(run)
     config = override(described.config, ["phases.branches=base"])
-    (tmp_path / "config.json").write_text(json.dumps(replace(described, config=config).to_json()))
+    (tmp_path / "run" / "config.json").write_text(json.dumps(replace(described, config=config).to_json()))
     with pytest.raises(ValueError, match="has no supplementary branch"):
-        export_branch(tmp_path, tmp_path / "b.pt", branch="supplementary", stream="rgb", to="torchscript")
+        export_branch(tmp_path / "run", tmp_path / "b.pt", branch="supplementary", stream="rgb", to="torchscript")
 
 
 def test_a_file_that_computes_something_else_is_not_kept(run, tmp_path, monkeypatch):
