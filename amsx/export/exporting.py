@@ -74,6 +74,7 @@ def export_branch(
     model, threshold = trained.network(stream), trained.config.sampling.class_threshold
     module = branch_of(model, branch, threshold)
     extractor = trained.extractors.get(stream)
+    timebase = trained.own_timebases.get(stream, trained.timebase)
     about = {
         "format": "amsx branch",
         "version": 1,
@@ -81,7 +82,7 @@ def export_branch(
         "stream": stream,
         "width": trained.widths[stream],
         "classes": list(trained.classes),
-        "timebase": None if trained.timebase is None else asdict(trained.timebase),
+        "timebase": None if timebase is None else asdict(timebase),
         "extractor": None if extractor is None else asdict(extractor),
         "inputs": {INPUTS[0]: ["batch", "snippets", "width"], INPUTS[1]: ["batch"]},
         "outputs": {OUTPUTS[0]: ["batch", "snippets", "classes"], OUTPUTS[1]: ["batch", "classes"]},

@@ -116,7 +116,8 @@ def test_clips_become_vectors(network):
     with torch.inference_mode():
         expected = network(clip.permute(0, 4, 1, 2, 3) / 127.5 - 1)
     assert expected.shape == (1, 1024, 1)
-    torch.testing.assert_close(rgb(clip), expected[..., 0], atol=1e-6, rtol=1e-5)
+    assert expected.std() > 0.1  # values of an untrained network, but of a usual size
+    torch.testing.assert_close(rgb(clip), expected[..., 0], atol=1e-5, rtol=1e-5)
 
     seen: list[Tensor] = []
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from amsx.data.extraction_record import ExtractorIdentity
 from amsx.video.extractors import FrameSize
@@ -84,10 +84,18 @@ class I3d:
 
 
 def random_network(kind: Kind, seed: int) -> InceptionI3d:
-    """An untrained network, the same for the same seed."""
+    """An untrained network, the same for the same seed.
+
+    Its convolutions keep the size of values (He et al., 2015): with PyTorch's own initialization, nothing would be left
+    of a clip after so many layers.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return InceptionI3d(CHANNELS[kind], num_classes=None)
+        network = InceptionI3d(CHANNELS[kind], num_classes=None)
+        for module in network.modules():
+            if isinstance(module, nn.Conv3d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+    return network
 
 
 def load_network(kind: Kind, path: Path) -> InceptionI3d:
