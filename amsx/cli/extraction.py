@@ -109,7 +109,7 @@ def _plan(options: argparse.Namespace) -> Any:
     from amsx.video.folder import ExtractionPlan, StreamPlan
     from amsx.video.settings import read_settings
 
-    settings = _extractor_settings(options.extractor_option)
+    settings = extractor_settings(options.extractor_option)
     flow = dict(map(_assignment, options.flow_option))
     chosen = read_settings(FlowSettings, {"method": options.flow, **flow}, "--flow-option")
     streams: dict[str, StreamPlan] = {}
@@ -147,7 +147,7 @@ def _singly(extractors: Sequence[str]) -> list[tuple[str, str]]:
     return singly
 
 
-def _extractor_settings(assignments: Sequence[str]) -> dict[str, dict[str, str]]:
+def extractor_settings(assignments: Sequence[str]) -> dict[str, dict[str, str]]:
     """NAME.KEY=VALUE -> {NAME: {KEY: VALUE}}."""
     settings: dict[str, dict[str, str]] = {}
     for assignment in assignments:

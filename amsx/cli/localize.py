@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import get_args
 
+from amsx.cli.extraction import extractor_settings
 from amsx.cli.options import Commands, may_be_left_out, reader_options, reading_options, set_option
 from amsx.data.layouts.shared.assembly import shortened
 from amsx.inference.localization import localize_all, output_folder
@@ -56,6 +57,13 @@ def add_to(commands: Commands) -> None:
     )
     reading_options(data)
     data.add_argument("--transpose", action="store_true", help="arrays in feature files are (channels, snippets)")
+    data.add_argument(
+        "--extractor-option",
+        action="append",
+        default=[],
+        metavar="STREAM.KEY=VALUE",
+        help="a setting of the extractor of a stream, for video files: where its weights are; repeatable",
+    )
     localize.add_argument("--device", help="cpu, cuda or cuda:N (default: cuda where torch sees a GPU)")
     localize.add_argument("--quiet", action="store_true", help="print neither tables nor progress")
     localize.set_defaults(run=_localize)
@@ -73,6 +81,7 @@ def _localize(options: argparse.Namespace) -> None:
         part=options.subset,
         transpose=options.transpose,
         streams=_streams(options.stream),
+        extractor_settings=extractor_settings(options.extractor_option),
         say=lambda note: print(f"  {note}"),
     )
     sources = sources_of(model, options.inputs or (), reading)

@@ -17,13 +17,12 @@ from amsx.inference.timing import WAYS, Timing, timebase_of
 from amsx.localization.detections import detect
 from amsx.localization.fusion import Activations
 from amsx.model.ams import AMS
-from amsx.training import checkpoint
 from amsx.training.activations import StreamActivations, video_activations
 from amsx.training.config import Config
-from amsx.training.phases import schedule, total_epochs
 from amsx.training.run import fuse_streams, localization_config
 from amsx.training.run_directory import RunDescription, read_run
-from amsx.training.setup import build_model, choose_device, load_model
+from amsx.training.setup import choose_device
+from amsx.training.trained import TrainedStream, load_stream
 
 CUT = 2  # snippets by which the streams of a video may differ in length, as in training: flow has a frame less than rgb
 Features = NDArray[Any] | Tensor
@@ -70,7 +69,7 @@ class TrainedModel:
     paper's comparisons, draws other numbers for each set of videos.
     """
 
-    def __init__(self, run: Path, described: RunDescription, streams: Mapping[str, "TrainedStream"]) -> None:
+    def __init__(self, run: Path, described: RunDescription, streams: Mapping[str, TrainedStream]) -> None:
         self.run = run  # the folder that it was loaded from
         self.description = described
         self._streams = dict(streams)
@@ -238,15 +237,6 @@ class TrainedModel:
         return new_video("features", streams, timebase, self.own_timebases)
 
 
-@dataclass(frozen=True)
-class TrainedStream:
-    """The model of one stream."""
-
-    model: AMS
-    width: int  # D of its features
-    epoch: int  # epochs that it was trained for
-
-
 def load(run: Path | str, *, overrides: Sequence[str] = (), device: torch.device | str = "cpu") -> TrainedModel:
     """Load a run directory of `amsx train` as a model for new videos, on `device`.
 
@@ -257,7 +247,7 @@ def load(run: Path | str, *, overrides: Sequence[str] = (), device: torch.device
     run = Path(run)
     described = localization_config(read_run(run), overrides)
     target = choose_device(str(device))
-    streams = {name: _load_stream(run / name, described) for name in described.data.streams}
+    streams = {name: load_stream(run, described, name) for name in described.data.streams}
     return TrainedModel(run, described, streams).to(target)
 
 
@@ -277,21 +267,6 @@ def new_video(
         raise ValueError(f"video {name!r}: streams of {lengths} snippets, expected equal (or {CUT} apart)")
     even = {stream: features.cut(shortest) if stream in lengths else features for stream, features in streams.items()}
     return Video(name, "test", even, (), (), timebase, own_timebases=own_timebases)
-
-
-def _load_stream(folder: Path, described: RunDescription) -> TrainedStream:
-    path = folder / "checkpoint.safetensors"
-    tensors, header = checkpoint.load(path, kind="checkpoint", prefix="model.")
-    goal = total_epochs(schedule(described.config.phases))
-    if header["epoch"] < goal:
-        raise ValueError(
-            f"{path}: the training did not end, {header['epoch']} of {goal} epochs are done; continue it with --resume"
-        )
-    if tuple(header["classes"]) != described.data.classes:
-        raise ValueError(f"{path}: its classes are not those of {folder.parent}/config.json; they are of two runs")
-    model = build_model(header["width"], len(header["classes"]), described.config)
-    load_model(model, tensors)
-    return TrainedStream(model.eval().requires_grad_(False), header["width"], header["epoch"])
 
 
 def _as_numpy(value: Any) -> Any:

@@ -21,12 +21,10 @@ from amsx.inference.feature_files import (
 )
 from amsx.inference.model import TrainedModel, new_video
 from amsx.inference.timing import Timing
+from amsx.inference.video_files import VideoReader
+from amsx.video.files import SUFFIXES, video_files
 
 Part = Literal["test", "train", "all"]
-VIDEO_KINDS = (
-    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".wmv", ".flv", ".mpg", ".mpeg", ".m2v", ".ts", ".mts", ".m2ts"),
-    *(".3gp", ".ogv", ".ogg", ".asf", ".vob", ".mxf", ".gif"),
-)
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,34 @@ class Reading:
     part: Part = "test"  # which videos of a data set
     transpose: bool = False  # whether arrays in feature files are (channels, snippets)
     streams: Mapping[str, Path] = field(default_factory=dict)  # stream -> file, of one video beside the inputs
+    # Of extractors of video files, what no run records: stream -> setting -> value
+    extractor_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     say: Callable[[str], None] = print  # told what is left out, and how data sets were read
+
+
+class _Videos:
+    """Video files as sources; what reads them is built when the first of them is met, and not without one."""
+
+    def __init__(self, model: TrainedModel, reading: Reading) -> None:
+        self._model, self._reading = model, reading
+        self._reader: VideoReader | None = None
+
+    def source(self, path: Path, name: str) -> Source:
+        """The source of a video file; errors are those of `VideoReader`."""
+        if self._reading.timing:
+            raise ValueError(
+                f"{path}: where the snippets of a video file lie in time is known; expected --fps, --stride, "
+                "--snippet-seconds and --offset with files of features alone"
+            )
+        if self._reader is None:
+            self._reader = VideoReader(self._model, self._reading.extractor_settings)
+        return Source(name, (path,), partial(self._open, self._reader, path, name))
+
+    def _open(self, reader: VideoReader, path: Path, name: str) -> Video:
+        video, notes = reader.read(path, name)
+        for note in notes:
+            self._reading.say(f"{name}: {note}")
+        return video
 
 
 def sources_of(model: TrainedModel, inputs: Sequence[Path], reading: Reading) -> list[Source]:
@@ -57,19 +82,19 @@ def sources_of(model: TrainedModel, inputs: Sequence[Path], reading: Reading) ->
     FileNotFoundError where an input is not there. ValueError where it holds no videos, where it is not certain what it
     holds, where two of its videos have one name, and where a data set does not have the run's streams.
     """
-    found = FeatureFiles(model.streams)
+    found, videos = FeatureFiles(model.streams), _Videos(model, reading)
     sources: list[Source] = []
     if reading.streams:
         found.add_streams(reading.streams)
     for path in inputs:
         if path.is_dir():
-            sources += _of_folder(model, path, reading, found)
+            sources += _of_folder(model, path, reading, found, videos)
         elif not path.exists():
             raise FileNotFoundError(f"no file or folder {path}")
         elif is_feature_file(path):
             found.add_file(path)
-        elif path.suffix.lower() in VIDEO_KINDS:
-            sources.append(_of_video_file(model, path, path.stem))
+        elif path.suffix.lower() in SUFFIXES:
+            sources.append(videos.source(path, path.stem))
         else:
             raise ValueError(
                 f"{path}: {path.suffix or 'a file without a suffix'} is neither a kind of feature file (.npy, .npz, "
@@ -107,21 +132,21 @@ def check_extractors(
             )
 
 
-def _of_folder(model: TrainedModel, root: Path, reading: Reading, found: FeatureFiles) -> list[Source]:
+def _of_folder(model: TrainedModel, root: Path, reading: Reading, found: FeatureFiles, videos: _Videos) -> list[Source]:
     """The videos of a folder; those that are files of features alone are added to `found`."""
     if reading.layout is not None or reading.layout_options or matching_layouts(root):
         return _of_dataset(model, read_dataset(root, reading.layout, **reading.layout_options), reading)
     features = feature_files(root)
-    videos = [path for path in visible(root, "**/*") if path.suffix.lower() in VIDEO_KINDS and path.is_file()]
-    if features and videos:
+    films = [path for path in visible(root, "**/*") if path.suffix.lower() in SUFFIXES and path.is_file()]
+    if features and films:
         raise ValueError(
-            f"{root} holds {len(features)} files of features ({features[0].name}) and {len(videos)} videos "
-            f"({videos[0].name}), either of which may be meant; give the folder or the files of one of them"
+            f"{root} holds {len(features)} files of features ({features[0].name}) and {len(films)} videos "
+            f"({films[0].name}), either of which may be meant; give the folder or the files of one of them"
         )
-    if not features and not videos:
+    if not features and not films:
         raise ValueError(f"{root} holds no known layout, no files of features and no videos")
     found.add_folder(root, features)
-    return [_of_video_file(model, path, path.relative_to(root).with_suffix("").as_posix()) for path in videos]
+    return [videos.source(path, name) for name, path in (video_files([root])[0] if films else {}).items()]
 
 
 def _of_dataset(model: TrainedModel, dataset: Dataset, reading: Reading) -> list[Source]:
@@ -163,13 +188,6 @@ def _of_features(model: TrainedModel, video: NamedFeatures, reading: Reading, re
         return new_video(video.id, streams, timebase, model.own_timebases)
 
     return Source(video.id, tuple(place.path for place in video.places.values()), open_features)
-
-
-def _of_video_file(model: TrainedModel, path: Path, name: str) -> Source:
-    raise ValueError(
-        f"{path}: {model.run} has no record of what made its features, so they cannot be made from a video; extract "
-        "them as the run's were, and give those"
-    )
 
 
 def _files_of(video: Video) -> tuple[Path, ...]:

@@ -56,6 +56,8 @@ class FeatureDescription:
     timebase: Timebase | None  # of every video; None: they have different ones
     extractors: Mapping[str, ExtractorIdentity]  # stream -> what made the features; without those nothing is known of
     own_timebases: Mapping[str, Timebase] = field(default_factory=dict)  # of streams with a rate of their own
+    fps: float | None = None  # frames per second of the videos that were extracted; None: not known
+    stride: int | None = None  # frames from one snippet to the next; None: not known
 
     def to_json(self) -> dict[str, Any]:
         """The content of config.json under "data" and "features"."""
@@ -64,6 +66,8 @@ class FeatureDescription:
             "timebase": None if self.timebase is None else asdict(self.timebase),
             "extractors": {stream: asdict(identity) for stream, identity in self.extractors.items()},
             "own_timebases": {stream: asdict(timebase) for stream, timebase in self.own_timebases.items()},
+            "fps": self.fps,
+            "stride": self.stride,
         }
 
     @classmethod
@@ -75,6 +79,8 @@ class FeatureDescription:
             timebase=None if timebase is None else Timebase(**timebase),
             extractors={stream: ExtractorIdentity(**identity) for stream, identity in values["extractors"].items()},
             own_timebases={name: Timebase(**own) for name, own in values.get("own_timebases", {}).items()},
+            fps=values.get("fps"),
+            stride=values.get("stride"),
         )
 
 
@@ -117,12 +123,15 @@ def _describe_features(dataset: Dataset, streams: Sequence[str]) -> FeatureDescr
     timebases = {name: own.pop() for name, own in by_stream.items() if len(own) == 1}
     finest = min(timebases.values(), key=lambda timebase: timebase.snippet_seconds) if timebases else None
     same = len(timebases) == len(streams)  # every stream has one timebase in all videos
-    known = {} if dataset.extraction is None else dataset.extraction.streams
+    extraction = dataset.extraction
+    known = {} if extraction is None else extraction.streams
     return FeatureDescription(
         widths={stream: dataset.dims[stream] for stream in streams},
         timebase=finest if same else None,
         own_timebases={name: own for name, own in timebases.items() if own != finest} if same else {},
         extractors={stream: known[stream] for stream in streams if stream in known},
+        fps=None if extraction is None else extraction.fps,
+        stride=None if extraction is None else extraction.stride,
     )
 
 
