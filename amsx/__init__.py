@@ -50,7 +50,8 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module("amsx.ops")
     if name not in _HOMES:
         raise AttributeError(f"module 'amsx' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    value = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)  # an ordinary attribute from then on
+    return value
 
 
 def __dir__() -> list[str]:

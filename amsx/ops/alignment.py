@@ -1,9 +1,8 @@
 """Re-alignment (Eq. 7): a CAS known at sampled timestamps, brought back to uniform time."""
 
-import torch
 from torch import Tensor
 
-from amsx.ops import registration  # noqa: F401  (defines torch.ops.amsx)
+from amsx.ops import registration
 from amsx.ops.checks import Lengths
 from amsx.ops.sampling import _at_timestamps
 
@@ -29,4 +28,4 @@ def align_cas(cas: Tensor, timestamps: Tensor, lengths: Lengths | None = None) -
             lengths outside 1..T; CUDA does not look at values (see `amsx.ops.checks`).
     """
     form = "(B, T, C) with timestamps (B, T), or (T, C) with timestamps (T,)"
-    return _at_timestamps(torch.ops.amsx.align_cas.default, "cas", cas, timestamps, lengths, form)
+    return _at_timestamps(registration.align_cas, "cas", cas, timestamps, lengths, form)

@@ -65,10 +65,11 @@ def check_sampling(
     """The arguments of `adaptive_sample`."""
     _check_batch("feats", feats, 3, "(B, T, D)")
     _check_batch("cas", cas, 3, "(B, T, C)")
-    if cas.shape[:2] != feats.shape[:2]:
+    if cas.shape[0] != feats.shape[0] or cas.shape[1] != feats.shape[1]:
         raise ValueError(f"cas has shape {tuple(cas.shape)} but feats {tuple(feats.shape)}; expected the same B and T")
     _check_device("cas", cas, "feats", feats)
-    _check_choice(cas, labels, lengths, "cas")
+    if labels is not None or lengths is not None:
+        _check_choice(cas, labels, lengths, "cas")
     _check_eta(eta, cas.dtype)
     _check_factor(interp_factor)
 

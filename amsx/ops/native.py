@@ -16,6 +16,7 @@ except ImportError as error:  # raised when an op is called: `amsx info` and the
     LOAD_ERROR: ImportError | None = error
 else:
     LOAD_ERROR = None
+    _C.know_dtypes((torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.bool, torch.int64))
 
 _DTYPES = {torch.float16: 0, torch.bfloat16: 1, torch.float32: 2, torch.float64: 3}
 
@@ -86,24 +87,36 @@ def adaptive_sample(
 ) -> None:
     """Eq. 4 to 6 in one call."""
     read = _rows(feats, timestamps, out)
-    at_weights, at_scratch = read["timestamps"], None  # on the CPU the timestamps overwrite the weights
+    sample = _aggregated(cas, labels, mean)
+    sample["eta"] = eta
+    sample["weights"] = read["timestamps"]  # on the CPU the timestamps overwrite the weights
+    sample["weights_dtype"] = read["timestamps_dtype"]
+    sample["interp_factor"] = interp_factor
+    sample["scratch"] = None
     if feats.is_cuda:
         weights, scratch = torch.empty_like(timestamps), _scratch(2, timestamps)
-        at_weights, at_scratch = weights.data_ptr(), _address(scratch)
-    _run(
-        "adaptive_sample",
-        feats,
-        lengths,
-        _aggregated(cas, labels, mean),
-        {
-            "eta": eta,
-            "weights": at_weights,
-            "weights_dtype": read["timestamps_dtype"],
-            "interp_factor": interp_factor,
-            "scratch": at_scratch,
-        },
-        read,
-    )
+        sample["weights"], sample["scratch"] = weights.data_ptr(), _address(scratch)
+    _run("adaptive_sample", feats, lengths, sample, read)
+
+
+def sampled_at_once(
+    tensors: tuple[Tensor | None, ...],
+    eta: float,
+    mean: bool,
+    interp_factor: int,
+    out: Tensor,
+    timestamps: Tensor,
+) -> bool:
+    """`adaptive_sample` of feats, cas, labels and lengths on the CPU without dictionaries, where the core takes them.
+
+    Returns:
+        Whether it does, and has run. No input needs to have been checked.
+    """
+    outputs, threads = (out.data_ptr(), timestamps.data_ptr()), torch.get_num_threads()
+    fault = _core().adaptive_sample_of(tensors, eta, mean, interp_factor, outputs, threads)
+    if fault > 0:
+        raise refusal(fault % 8, fault // 8, out.shape[1])
+    return bool(fault == 0)
 
 
 def weights_backward(
@@ -180,7 +193,7 @@ def _aggregated(cas: Tensor, labels: Tensor | None, mean: bool) -> dict[str, Any
         "cas_dtype": _DTYPES[cas.dtype],
         "cas_stride": cas.stride(),
         "channels": cas.shape[2],
-        "labels": _address(labels),
+        "labels": None if labels is None else labels.data_ptr(),
         "mean": mean,
     }
 

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from amsx.ops import backends, composite, contracts, native, transforms, values
+from amsx.ops import backends, composite, contracts, direct, native, transforms, values
 from amsx.ops.contracts import compute_dtype
 from amsx.ops.transforms import Gradients
 
@@ -32,10 +32,11 @@ def _register(
     kernel: Callable[..., Any],
     plain: Callable[..., Any],
     fake: Callable[..., Any],
-    gradient: Callable[..., Gradients] | None = None,
+    gradient: Callable[..., Gradients],
     keep: Callable[..., None] | None = None,
     refuse: Callable[..., None] | None = None,
-) -> None:
+    at_once: Callable[..., Any] | None = None,
+) -> Callable[..., Any]:
     """Defines an op.
 
     Args:
@@ -43,8 +44,12 @@ def _register(
         check: raises for arguments that the op does not take.
         kernel, plain: the op by the native core, and in PyTorch operations.
         fake: its outputs, empty.
-        gradient, keep: its gradient, and what saves in the forward pass what that needs; an op without has no gradient.
+        gradient, keep: its gradient, and what saves in the forward pass what that needs.
         refuse: raises on a CPU in front of `plain` for values that `kernel` finds by itself.
+        at_once: `check` and `kernel` in one for plain tensors on a CPU; None is its answer to what it does not take.
+
+    Returns:
+        The op to be called from Python: through the dispatcher only where something may intervene.
     """
 
     def run(*inputs: Any) -> Any:
@@ -60,32 +65,53 @@ def _register(
         check(*inputs)
         return fake(*inputs)
 
+    def run_directly(*inputs: Any) -> Any:
+        if at_once is not None and backends.is_native(inputs[0].device):
+            output = at_once(*inputs)
+            if output is not None:
+                return output
+        return run(*inputs)
+
     name = schema.split("(", 1)[0]
-    _define(name, schema, run, faked, gradient, keep)
+    tensors = schema.count("Tensor ") + schema.count("Tensor? ")  # they come first
+    op, differentiated = _define(name, schema, run, run_directly, faked, gradient, keep)
     if "float eta" in schema:
         at = schema[: schema.index("float eta")].count(",")
         schema = schema.replace(f"{name}(", f"{name}.tensor_eta(", 1).replace("float eta", "Tensor eta")
-        _define(name, schema, _with_number(run, at, None), _with_number(faked, at, 1.0), gradient, keep)
+        with_number = _with_number(run, at, None)
+        _define(name, schema, with_number, with_number, _with_number(faked, at, 1.0), gradient, keep)
+
+    def call(*inputs: Any) -> Any:
+        if torch.compiler.is_compiling() or not direct.is_possible(inputs[:tensors]):
+            return op(*inputs)
+        if torch.is_grad_enabled() and transforms.any_requires_grad(*inputs):
+            return differentiated(*inputs)
+        return run_directly(*inputs)
+
+    return call
 
 
 def _define(
     name: str,
     schema: str,
     run: Callable[..., Any],
+    run_directly: Callable[..., Any],
     fake: Callable[..., Any],
-    gradient: Callable[..., Gradients] | None,
+    gradient: Callable[..., Gradients],
     keep: Callable[..., None] | None,
-) -> None:
+) -> tuple[Any, Callable[..., Any]]:
+    """Returns the overload, and what computes it and its gradient without the dispatcher."""
     qualified = schema.split("(", 1)[0]
     _LIBRARY.define(schema, tags=(torch.Tag.pt2_compliant_tag,))
     for key in _KEYS:
         _LIBRARY.impl(qualified, run, key)
     torch.library.register_fake(f"amsx::{qualified}", fake, lib=_LIBRARY)
     op = getattr(getattr(torch.ops.amsx, name), "default" if qualified == name else qualified.split(".")[1])
-    if gradient is not None:
-        _LIBRARY.impl(qualified, transforms.differentiable(op, gradient, keep), "Autograd", with_keyset=True)
+    dispatched, undispatched = transforms.differentiable(op, run_directly, gradient, keep)
+    _LIBRARY.impl(qualified, dispatched, "Autograd", with_keyset=True)
     transforms.register_vmap(op, _LIBRARY)
     _overloads.append(op)
+    return op, undispatched
 
 
 def _with_number(function: Callable[..., Any], at: int, number: float | None) -> Callable[..., Any]:
@@ -116,7 +142,10 @@ def _dense(x: Tensor) -> Tensor:
 
 def _weights_like(cas: Tensor) -> Tensor:
     """An empty (B, T) tensor of the type in which a CAS is computed."""
-    return cas.new_empty(cas.size(0), cas.size(1), dtype=compute_dtype(cas.dtype))
+    size, stride = (cas.size(0), cas.size(1)), (cas.size(1), 1)
+    if cas.dtype == torch.float32:  # naming the dtype takes as long as all the rest
+        return cas.new_empty_strided(size, stride)
+    return cas.new_empty_strided(size, stride, dtype=compute_dtype(cas.dtype))
 
 
 def _rows(x: Tensor) -> Tensor:
@@ -151,11 +180,11 @@ def _keep_weights(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 
 def _grad_of_weights(ctx: Any, grad: Tensor) -> Gradients:
     cas, labels, lengths = ctx.saved_tensors
-    grad_cas = torch.ops.amsx.sampling_weights_backward(grad, cas, labels, lengths, ctx.mean)
+    grad_cas = sampling_weights_backward(grad, cas, labels, lengths, ctx.mean)
     return grad_cas, None, None, None, None
 
 
-_register(
+sampling_weights = _register(
     f"sampling_weights(Tensor cas, {_CHOICE}) -> Tensor",
     contracts.check_weighing,
     _sampling_weights,
@@ -179,7 +208,7 @@ def _fake_grad_cas(grad: Tensor, cas: Tensor, labels: Tensor | None, lengths: Te
     return _dense(cas)
 
 
-_register(
+sampling_weights_backward = _register(
     "sampling_weights_backward(Tensor grad, Tensor cas, Tensor? labels, Tensor? lengths, bool mean) -> Tensor",
     contracts.check_weighing_backward,
     _sampling_weights_backward,
@@ -212,10 +241,10 @@ def _grad_of_timestamps(ctx: Any, grad: Tensor) -> Gradients:
     if ctx.interp_factor != 0:  # an index into the up-sampled sequence, which is piecewise constant
         return None, None, None
     weights, timestamps, lengths = ctx.saved_tensors
-    return torch.ops.amsx.sampling_timestamps_backward(grad, weights, timestamps, lengths), None, None
+    return sampling_timestamps_backward(grad, weights, timestamps, lengths), None, None
 
 
-_register(
+sampling_timestamps = _register(
     "sampling_timestamps(Tensor weights, Tensor? lengths, SymInt interp_factor) -> Tensor",
     contracts.check_inversion,
     _sampling_timestamps,
@@ -238,7 +267,7 @@ def _fake_grad_weights(grad: Tensor, weights: Tensor, timestamps: Tensor, length
     return _dense(weights)
 
 
-_register(
+sampling_timestamps_backward = _register(
     "sampling_timestamps_backward(Tensor grad, Tensor weights, Tensor timestamps, Tensor? lengths) -> Tensor",
     contracts.check_inversion_backward,
     _sampling_timestamps_backward,
@@ -265,6 +294,15 @@ def _adaptive_sample(
     choice = _packed(labels), _packed(lengths)
     native.adaptive_sample(feats, cas, *choice, eta, mean, interp_factor, out, timestamps)
     return out, timestamps
+
+
+def _sampled_at_once(feats: Tensor, cas: Tensor, *more: Any) -> tuple[Tensor, Tensor] | None:
+    if cas.dim() < 2 or not feats.is_cpu:
+        return None
+    labels, lengths, eta, mean, interp_factor = more
+    out, timestamps = _dense(feats), _weights_like(cas)
+    tensors = feats, cas, labels, lengths
+    return (out, timestamps) if native.sampled_at_once(tensors, eta, mean, interp_factor, out, timestamps) else None
 
 
 def _fake_sample(
@@ -295,15 +333,16 @@ def _grad_of_sample(ctx: Any, grad: Tensor | None, grad_timestamps: Tensor | Non
     feats, cas, labels, lengths, timestamps, eta = ctx.saved_tensors
     grad_feats = grad_cas = None
     if ctx.needs_input_grad[0] and grad is not None:
-        grad_feats = torch.ops.amsx.gather_backward(grad, timestamps, lengths)
+        grad_feats = gather_backward(grad, timestamps, lengths)
     moved = grad_timestamps if ctx.through_cas else None
     if ctx.through_cas and grad is not None:
-        through_feats = torch.ops.amsx.gather_backward_timestamps(grad, feats, timestamps, lengths)
+        through_feats = gather_backward_timestamps(grad, feats, timestamps, lengths)
         moved = through_feats if moved is None else through_feats + moved
     if moved is not None:
-        weights = torch.ops.amsx.sampling_weights(cas, labels, lengths, eta if ctx.eta is None else ctx.eta, ctx.mean)
-        grad_weights = torch.ops.amsx.sampling_timestamps_backward(moved, weights, timestamps, lengths)
-        grad_cas = torch.ops.amsx.sampling_weights_backward(grad_weights, cas, labels, lengths, ctx.mean)
+        weigh = sampling_weights if eta is None else torch.ops.amsx.sampling_weights.tensor_eta
+        weights = weigh(cas, labels, lengths, ctx.eta if eta is None else eta, ctx.mean)
+        grad_weights = sampling_timestamps_backward(moved, weights, timestamps, lengths)
+        grad_cas = sampling_weights_backward(grad_weights, cas, labels, lengths, ctx.mean)
     return grad_feats, grad_cas, None, None, None, None, None
 
 
@@ -311,11 +350,17 @@ def _refuse_sample(feats: Tensor, *weighing_and_factor: Any) -> None:
     values.check_cas(*weighing_and_factor[:-1])
 
 
-_SAMPLE = f"(Tensor feats, Tensor cas, {_CHOICE}, SymInt interp_factor) -> (Tensor, Tensor)"
-_SAMPLE_WAYS = (contracts.check_sampling, _adaptive_sample, composite.adaptive_sample, _fake_sample)
-_register(f"adaptive_sample{_SAMPLE}", *_SAMPLE_WAYS, _grad_of_sample, _keep_sample, _refuse_sample)
-# The same without a gradient: dispatch through autograd costs more than all else in a call on a tiny input.
-_register(f"adaptive_sample_no_grad{_SAMPLE}", *_SAMPLE_WAYS, refuse=_refuse_sample)
+adaptive_sample = _register(
+    f"adaptive_sample(Tensor feats, Tensor cas, {_CHOICE}, SymInt interp_factor) -> (Tensor, Tensor)",
+    contracts.check_sampling,
+    _adaptive_sample,
+    composite.adaptive_sample,
+    _fake_sample,
+    _grad_of_sample,
+    _keep_sample,
+    _refuse_sample,
+    _sampled_at_once,
+)
 
 
 # ---- Eq. 6 (gather) and Eq. 7 (align_cas): rows at timestamps, and both adjoints of each
@@ -331,8 +376,8 @@ def _rows_kernel(operation: str) -> Callable[..., Tensor]:
     return kernel
 
 
-def _register_rows(op: str, operation: str, source: str) -> None:
-    """Defines the op named `op`, its adjoint to the rows named `source`, and its adjoint to the timestamps.
+def _register_rows(op: str, operation: str, source: str) -> tuple[Callable[..., Any], ...]:
+    """Defines and returns the op named `op`, its adjoint to the rows named `source`, and that to the timestamps.
 
     `operation` is the name in the native core. The adjoint to the rows is linear in the gradient that it takes, so the
     gradient of this adjoint is the op itself.
@@ -350,13 +395,12 @@ def _register_rows(op: str, operation: str, source: str) -> None:
         values, timestamps, lengths = ctx.saved_tensors
         grad_values = grad_timestamps = None
         if ctx.needs_input_grad[0]:
-            grad_values = getattr(torch.ops.amsx, f"{op}_backward")(grad, timestamps, lengths)
+            grad_values = backward(grad, timestamps, lengths)
         if ctx.needs_input_grad[1]:
-            to_timestamps = getattr(torch.ops.amsx, f"{op}_backward_timestamps")
-            grad_timestamps = to_timestamps(grad, values, timestamps, lengths)
+            grad_timestamps = backward_timestamps(grad, values, timestamps, lengths)
         return grad_values, grad_timestamps, None
 
-    _register(
+    forward = _register(
         f"{op}(Tensor {source}, Tensor timestamps, Tensor? lengths) -> Tensor",
         partial(contracts.check_rows, source),
         _rows_kernel(operation),
@@ -375,9 +419,9 @@ def _register_rows(op: str, operation: str, source: str) -> None:
         if ctx.needs_input_grad[1]:
             raise NotImplementedError(_TWICE)
         timestamps, lengths = ctx.saved_tensors
-        return getattr(torch.ops.amsx, op)(grad, timestamps, lengths), None, None
+        return forward(grad, timestamps, lengths), None, None
 
-    _register(
+    backward = _register(
         f"{op}_backward(Tensor grad, Tensor timestamps, Tensor? lengths) -> Tensor",
         partial(contracts.check_rows, "grad"),
         _rows_kernel(f"{operation}_backward"),
@@ -387,7 +431,7 @@ def _register_rows(op: str, operation: str, source: str) -> None:
         keep_timestamps,
     )
 
-    def backward_timestamps(grad: Tensor, values: Tensor, timestamps: Tensor, lengths: Tensor | None) -> Tensor:
+    def timestamps_kernel(grad: Tensor, values: Tensor, timestamps: Tensor, lengths: Tensor | None) -> Tensor:
         timestamps = timestamps.contiguous()
         out = torch.empty_like(timestamps)
         rows = _rows(grad), _rows(values)
@@ -397,16 +441,17 @@ def _register_rows(op: str, operation: str, source: str) -> None:
     def fake_timestamps(grad: Tensor, values: Tensor, timestamps: Tensor, lengths: Tensor | None) -> Tensor:
         return _dense(timestamps)
 
-    _register(
+    backward_timestamps = _register(
         f"{op}_backward_timestamps(Tensor grad, Tensor {source}, Tensor timestamps, Tensor? lengths) -> Tensor",
         partial(contracts.check_rows_to_timestamps, source),
-        backward_timestamps,
+        timestamps_kernel,
         getattr(composite, f"{op}_backward_timestamps"),
         fake_timestamps,
         _no_second,
     )
+    return forward, backward, backward_timestamps
 
 
-_register_rows("gather", "gather", "feats")
-_register_rows("align_cas", "align", "cas")
+gather, gather_backward, gather_backward_timestamps = _register_rows("gather", "gather", "feats")
+align_cas, align_cas_backward, align_cas_backward_timestamps = _register_rows("align_cas", "align", "cas")
 transforms.register_sharding(_overloads)

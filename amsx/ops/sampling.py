@@ -16,11 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from amsx.ops import checks, registration  # noqa: F401  (registration defines torch.ops.amsx)
+from amsx.ops import checks, registration
 from amsx.ops.checks import Lengths, Number
 
-_SAMPLE = torch.ops.amsx.adaptive_sample
-_SAMPLE_NO_GRAD = torch.ops.amsx.adaptive_sample_no_grad
 _CAS_FORM = "(B, T, C), or (B, T) already aggregated"
 
 
@@ -89,9 +87,8 @@ def adaptive_sample(
     cas, labels, lengths, eta, mean = _sampling_inputs(cas, labels, lengths, eta, aggregate)
     if factor and cas.requires_grad:
         cas = cas.detach()
-    op = _SAMPLE if (feats.requires_grad or cas.requires_grad) and torch.is_grad_enabled() else _SAMPLE_NO_GRAD
-    overload = op.default if isinstance(eta, float) else op.tensor_eta
-    return Sampled(*overload(feats, cas, labels, lengths, eta, mean, factor))
+    op = registration.adaptive_sample if isinstance(eta, float) else torch.ops.amsx.adaptive_sample.tensor_eta
+    return Sampled(*op(feats, cas, labels, lengths, eta, mean, factor))
 
 
 def sampling_weights(
@@ -115,8 +112,8 @@ def sampling_weights(
         TypeError, ValueError: as in `adaptive_sample`.
     """
     cas, labels, lengths, eta, mean = _sampling_inputs(cas, labels, lengths, eta, aggregate)
-    op = torch.ops.amsx.sampling_weights
-    weights: Tensor = (op.default if isinstance(eta, float) else op.tensor_eta)(cas, labels, lengths, eta, mean)
+    op = registration.sampling_weights if isinstance(eta, float) else torch.ops.amsx.sampling_weights.tensor_eta
+    weights: Tensor = op(cas, labels, lengths, eta, mean)
     return weights
 
 
@@ -152,8 +149,7 @@ def sampling_timestamps(
     lengths = checks.lengths_of(lengths, "weights", weights)
     if weights.dtype in (torch.float16, torch.bfloat16):
         weights = weights.float()
-    op = torch.ops.amsx.sampling_timestamps.default
-    timestamps: Tensor = op(weights.detach() if factor else weights, lengths, factor)
+    timestamps: Tensor = registration.sampling_timestamps(weights.detach() if factor else weights, lengths, factor)
     return timestamps
 
 
@@ -173,7 +169,7 @@ def gather(feats: Tensor, timestamps: Tensor, lengths: Lengths | None = None) ->
         TypeError, ValueError: a wrong dtype, shape or device. On the CPU also timestamps that decrease.
     """
     form = "(B, T, D) with timestamps (B, T), or (T, D) with timestamps (T,)"
-    return _at_timestamps(torch.ops.amsx.gather.default, "feats", feats, timestamps, lengths, form)
+    return _at_timestamps(registration.gather, "feats", feats, timestamps, lengths, form)
 
 
 def _at_timestamps(

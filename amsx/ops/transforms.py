@@ -27,7 +27,7 @@ def _requires_grad(*inputs: Any) -> bool:
 
 
 # Before torch 2.5 there is no such function in C++, which is the faster one.
-_any_requires_grad: Callable[..., bool] = getattr(_C, "_any_requires_grad", _requires_grad)
+any_requires_grad: Callable[..., bool] = getattr(_C, "_any_requires_grad", _requires_grad)
 
 
 def refuse_tangent(name: str, x: Any) -> None:
@@ -36,15 +36,20 @@ def refuse_tangent(name: str, x: Any) -> None:
         raise NotImplementedError(f"{name} carries a forward-mode tangent; amsx has reverse-mode derivatives alone")
 
 
-def differentiable(op: Any, gradient: Callable[..., Gradients], keep: Callable[..., None] | None) -> Callable[..., Any]:
+def differentiable(
+    op: Any, run: Callable[..., Any], gradient: Callable[..., Gradients], keep: Callable[..., None] | None
+) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """The kernel of an op for the Autograd key: `keep` saves in the forward pass what `gradient` needs in the backward.
 
     Returns:
-        A function that takes the dispatcher's keys and the inputs of the op.
+        A function that takes the dispatcher's keys and the inputs of the op, and one that takes the inputs alone and
+        calls `run` without the dispatcher.
     """
     names = [argument.name for argument in op._schema.arguments]
 
     def below(keys: Any, inputs: tuple[Any, ...]) -> Any:
+        if keys is None:
+            return run(*inputs)
         with _C._AutoDispatchBelowAutograd():
             return op.redispatch(keys & _C._after_autograd_keyset, *inputs)
 
@@ -67,18 +72,18 @@ def differentiable(op: Any, gradient: Callable[..., Gradients], keep: Callable[.
     # Function.apply without its own handling of transforms, which the dispatcher has handled before it comes here.
     apply = super(torch.autograd.Function, function).apply
 
-    def call(keys: Any, *inputs: Any) -> Any:
+    def dispatched(keys: Any, *inputs: Any) -> Any:
         if forward_ad._current_level >= 0:
             for name, x in zip(names, inputs, strict=True):
                 refuse_tangent(name, x)
-        if not (torch.is_grad_enabled() and _any_requires_grad(*inputs)):
+        if not (torch.is_grad_enabled() and any_requires_grad(*inputs)):
             return below(keys, inputs)
         if not _C._are_functorch_transforms_active():
             return apply(*inputs, keys)
         with enable_single_level_autograd_function():
             return apply(*inputs, keys)
 
-    return call
+    return dispatched, lambda *inputs: apply(*inputs, None)
 
 
 def register_vmap(op: Any, library: Any) -> None:

@@ -25,6 +25,9 @@ class EmulatedDevice:
         self._core = core
         self.calls = 0
 
+    def adaptive_sample_of(self, *inputs: Any) -> int:
+        return -1  # it is for tensors on a CPU
+
     def __getattr__(self, name: str) -> Callable[..., int]:
         function = getattr(self._core, name)
 

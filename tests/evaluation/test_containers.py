@@ -159,7 +159,7 @@ class Evil:
         (b"\x80\x02cpandas.core.frame\nDataFrame\n.", r"asks for pandas.*`frame.to_csv\('predictions.csv'\)`"),
         (b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n.", r"asks for torch.*`tensor.cpu\(\).numpy\(\)`"),
         (pickle.dumps(3), "holds a int; expected a JSON object"),
-        (gzip.compress(b"{}")[:-9], "cannot be unpacked as gzip"),
+        (gzip.compress(b"{}", mtime=0)[:-9], "cannot be unpacked as gzip"),
         (b"PK\x03\x04....", "is a zip archive, as torch.save"),
         (b"\x89HDF\r\n", "is an HDF5 file"),
         (b"v1,1.0,2.5,0,0.5\n", "no header of a CSV with the columns video-id"),

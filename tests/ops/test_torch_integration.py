@@ -11,7 +11,7 @@ from torch.library import opcheck
 import amsx
 
 OPS = torch.ops.amsx
-OP_CALLS = 17  # what op_calls() has, for those who number their tests before it can be called
+OP_CALLS = 16  # what op_calls() has, for those who number their tests before it can be called
 
 
 def tensors() -> tuple[torch.Tensor, ...]:
@@ -35,7 +35,6 @@ def op_calls() -> list[tuple[torch._ops.OpOverload, tuple]]:
         (OPS.sampling_timestamps.default, (weights.detach(), None, 20)),
         (OPS.adaptive_sample.default, (feats, cas, labels, lengths, 0.75, False, 0)),
         (OPS.adaptive_sample.default, (feats, cas.detach(), None, None, 0.75, False, 20)),
-        (OPS.adaptive_sample_no_grad.default, (feats.detach(), cas.detach(), labels, lengths, 0.75, False, 20)),
         (OPS.gather.default, (feats, timestamps, lengths)),
         (OPS.gather.default, (feats, moving, None)),
         (OPS.align_cas.default, (cas, timestamps, lengths)),
