@@ -48,8 +48,8 @@ def test_sliding_windows_go_into_action_former_without_loss_and_lose_their_offse
     assert_same(data, read_dataset(tmp_path / "to"))
     other = convert(data, tmp_path / "other", "bas_net")
     assert len(other.lost) == 1 and other.lost[0].startswith("the times of snippets of 10 videos, by up to 0.2")
-    assert list(other.options) == ["snippet_seconds"]
-    assert read_dataset(tmp_path / "other", **other.options).videos[0].timebase.offset == 0
+    assert other.options == {}  # gt.json says the length of a snippet
+    assert read_dataset(tmp_path / "other").videos[0].timebase.offset == 0
 
 
 def tiny(timebase=None, dims=(2, 2), labels=("a",), subset="train", name="v", duration=None):
@@ -68,6 +68,31 @@ def test_narrow_streams_and_other_rates_come_back_with_the_options_that_are_told
     made = convert(data, tmp_path / "to", to)
     assert [x for x in made.lost if "absence of a duration" not in x] == []
     assert_same(data, read_dataset(tmp_path / "to", **made.options))
+
+
+@pytest.mark.parametrize("over", ["dgam", "bas_net", "acm_net", "a2cl_pt"])
+def test_the_length_of_snippets_survives_layouts_that_do_not_state_it(tmp_path, over):
+    data = tiny(Timebase(4 / 15))
+    convert(data, tmp_path / "over", over)
+    there = read_dataset(tmp_path / "over")  # without the options that were told
+    assert there.videos[0].timebase.snippet_seconds == pytest.approx(4 / 15)
+    convert(there, tmp_path / "back", "action_former")
+    back = read_dataset(tmp_path / "back").videos[0]
+    assert (back.timebase.snippet_seconds, back.end) == pytest.approx((4 / 15, 8.0))
+
+
+def test_what_is_stated_wrong_is_refused_and_what_nothing_states_is_said(tmp_path):
+    convert(tiny(Timebase(0.4)), tmp_path / "to", "dgam")
+    truth = tmp_path / "to" / "gt.json"
+    content = json.loads(truth.read_text())
+    truth.write_text(json.dumps({**content, "snippet_seconds": "0.4"}))
+    with pytest.raises(ValueError, match=r"snippet_seconds is '0\.4', expected a positive number"):
+        read_dataset(tmp_path / "to")
+    del content["snippet_seconds"]
+    truth.write_text(json.dumps(content))
+    data = read_dataset(tmp_path / "to")
+    assert data.videos[0].timebase == Timebase(0.64)
+    assert "snippet_seconds = 0.64, the usual value, which nothing tests" in data.notes
 
 
 @pytest.mark.parametrize("timebase", [Timebase(0.5, 0.123), Timebase(0.5, -0.1)])

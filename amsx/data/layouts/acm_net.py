@@ -16,7 +16,7 @@ from amsx.data.layouts.shared.annotation_json import read_database
 from amsx.data.layouts.shared.assembly import ListedVideo, assemble, open_features
 from amsx.data.layouts.shared.feature_places import feature_folders
 from amsx.data.layouts.shared.layout import FilePolicies, Layout
-from amsx.data.layouts.shared.snippet_time import median_snippet, usual_timebase
+from amsx.data.layouts.shared.snippet_time import stated_seconds, usual_timebase, written_seconds
 from amsx.data.layouts.shared.split_files import SUBSETS, split_subsets, write_splits
 from amsx.data.layouts.shared.split_places import split_places
 from amsx.data.layouts.shared.stream_options import PerStream, are_per_stream
@@ -45,7 +45,8 @@ def read(root: Path, options: Options) -> Dataset:
     database = read_database(root / "gt.json")
     entries = database.entries
     subsets, subset_notes = split_subsets(root, entries)
-    notes = [*database.notes, *subset_notes]
+    seconds, seconds_notes = stated_seconds(options.snippet_seconds, database.beside, root / "gt.json")
+    notes = [*database.notes, *subset_notes, *seconds_notes]
     paths, inspect, place_notes = split_places({subset: root / subset for subset in SUBSETS}, subsets, SUFFIXES)
     notes += place_notes
     listed = [ListedVideo(name, subset, entries[name], paths[name]) for name, subset in subsets.items()]
@@ -57,11 +58,11 @@ def read(root: Path, options: Options) -> Dataset:
         options.transpose,
         crops=options.crops,
         crop_axis=options.crop_axis,
-        own_rates=are_per_stream(options.snippet_seconds),
+        own_rates=are_per_stream(seconds),
     )
     opened, split_notes = split_streams(opened, options.split)
     notes += opening_notes + split_notes
-    timebase, timebase_notes = usual_timebase(root, opened, options.snippet_seconds)
+    timebase, timebase_notes = usual_timebase(root, opened, seconds)
     notes += timebase_notes
     return assemble(root, LAYOUT.name, opened, lambda _: timebase, unlabelled=options.unlabelled, notes=notes)
 
@@ -71,7 +72,7 @@ def write(dataset: Dataset, root: Path) -> Options:
     for video in dataset.videos:
         write_array(video_file(root / video.subset, video.id, ".npy"), joined(dataset, video))
     write_splits(dataset, root)
-    return Options(snippet_seconds=median_snippet(dataset), split=split_option(dataset))
+    return Options(snippet_seconds=written_seconds(dataset), split=split_option(dataset))
 
 
 LAYOUT = Layout(

@@ -7,7 +7,8 @@
 
 The split files decide which videos there are and in which subset; where both are absent, `gt.json` does. They may name
 no video twice and none that `gt.json` lacks; videos of `gt.json` in neither of them are left out and noted. Nothing in
-the files says how long a snippet is. These projects' features have 16 frames at 25 fps: 0.64 s.
+these projects' files says how long a snippet is. Their features have 16 frames at 25 fps: 0.64 s. What is written says
+it as snippet_seconds in gt.json.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +21,7 @@ from amsx.data.layouts.shared.annotation_json import read_database
 from amsx.data.layouts.shared.assembly import ListedVideo, assemble, open_features, unlisted_features
 from amsx.data.layouts.shared.feature_places import Stream, feature_folders
 from amsx.data.layouts.shared.layout import FilePolicies, Layout
-from amsx.data.layouts.shared.snippet_time import median_snippet, usual_timebase
+from amsx.data.layouts.shared.snippet_time import stated_seconds, usual_timebase, written_seconds
 from amsx.data.layouts.shared.split_files import SUBSETS, has_splits, split_subsets, write_splits
 from amsx.data.layouts.shared.split_places import split_places
 from amsx.data.layouts.shared.stream_options import PerStream, are_per_stream
@@ -55,7 +56,8 @@ def read(root: Path, options: Options) -> Dataset:
     database = read_database(root / "gt.json")
     entries = database.entries
     subsets, subset_notes = split_subsets(root, entries)
-    notes = [*database.notes, *subset_notes]
+    seconds, seconds_notes = stated_seconds(options.snippet_seconds, database.beside, root / "gt.json")
+    notes = [*database.notes, *subset_notes, *seconds_notes]
     names = _streams(root, options.streams)
     if names:
         paths, inspect, place_notes = _in_stream_folders(root, names, subsets)
@@ -71,13 +73,13 @@ def read(root: Path, options: Options) -> Dataset:
         options.transpose,
         crops=options.crops,
         crop_axis=options.crop_axis,
-        own_rates=are_per_stream(options.snippet_seconds),
+        own_rates=are_per_stream(seconds),
     )
     if not names:
         opened, split_notes = split_streams(opened, options.split)
         notes += split_notes
     notes += opening_notes
-    timebase, timebase_notes = usual_timebase(root, opened, options.snippet_seconds)
+    timebase, timebase_notes = usual_timebase(root, opened, seconds)
     notes += timebase_notes
     return assemble(root, LAYOUT.name, opened, lambda _: timebase, unlabelled=options.unlabelled, notes=notes)
 
@@ -88,9 +90,7 @@ def write(dataset: Dataset, root: Path) -> Options:
         for name, stream in video.streams.items():
             write_array(video_file(root / "features" / video.subset / name, video.id, ".npy"), stream.load())
     write_splits(dataset, root)
-    if not any(video.own_timebases for video in dataset.videos):
-        return Options(snippet_seconds=median_snippet(dataset))
-    return Options(snippet_seconds={name: median_snippet(dataset, name) for name in dataset.stream_names})
+    return Options(snippet_seconds=written_seconds(dataset))
 
 
 def _streams(root: Path, wanted: Sequence[str] | None) -> tuple[str, ...]:

@@ -7,10 +7,12 @@
     gt.json                                           {"database": {id: {"annotations": [...]}}}, where it is there
 
 DGAM numbers videos and classes: without lists of names the videos are called train_1, test_1 and so on, and there are
-no segments. What is written has these lists. A snippet is 16 frames at 25 fps, 0.64 s.
+no segments. What is written has these lists, and gt.json says snippet_seconds. Without that a snippet is 16 frames at
+25 fps, 0.64 s, and a note says that nothing tests it where there are no durations.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from amsx.data.arrays import as_bytes, read_name_array, write_array
 from amsx.data.layouts.shared.annotation_json import Entry, all_labels, annotation, read_database, write_database
 from amsx.data.layouts.shared.assembly import ListedVideo, assemble, open_features, shortened, unlisted_features
 from amsx.data.layouts.shared.layout import RGB_FLOW, FilePolicies, Layout
-from amsx.data.layouts.shared.snippet_time import SNIPPET_SECONDS, median_snippet, stated_timebase
+from amsx.data.layouts.shared.snippet_time import SNIPPET_SECONDS, median_snippet, stated_seconds, stated_timebase
 from amsx.data.layouts.shared.split_files import SUBSETS, write_ids
 from amsx.data.videos import Dataset, Subset
 from amsx.files import read_names, visible
@@ -99,7 +101,16 @@ def read(root: Path, options: Options) -> Dataset:
         crop_axis=options.crop_axis,
     )
     notes += opening_notes
-    timebase = stated_timebase(root, opened, options.snippet_seconds, SNIPPET_SECONDS)
+    beside = {} if database is None else database.beside
+    given, seconds_notes = stated_seconds(options.snippet_seconds, beside, root / "gt.json")
+    if isinstance(given, Mapping):
+        raise ValueError(
+            f"{root}: snippet_seconds is {dict(given)}, expected one number for all streams of this layout"
+        )
+    timebase = stated_timebase(root, opened, given, SNIPPET_SECONDS)
+    notes += seconds_notes
+    if given is None and all(video.entry.duration is None for video in opened):
+        notes.append(f"snippet_seconds = {SNIPPET_SECONDS:g}, the usual value, which nothing tests")
     return assemble(root, LAYOUT.name, opened, lambda _: timebase, unlabelled=options.unlabelled, notes=notes)
 
 
@@ -118,7 +129,7 @@ def write(dataset: Dataset, root: Path) -> Options:
         write_array(folder / f"{subset}_labels.npy", labels)  # (V, C)
         write_ids(root / f"{subset}_names.txt", videos)
     write_array(root / "classlist.npy", as_bytes(classes))
-    write_database(root / "gt.json", annotation(dataset))
+    write_database(root / "gt.json", annotation(dataset), snippet_seconds=median_snippet(dataset))
     return Options(snippet_seconds=median_snippet(dataset))
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from amsx.data.layouts.shared.annotation_json import Entry
 from amsx.data.layouts.shared.assembly import OpenedVideo, shortened
+from amsx.data.layouts.shared.orientation import FASTEST
 from amsx.data.layouts.shared.snippet_time import median_snippet
 from amsx.data.layouts.shared.windows import CLIP, FITTING, Windows, are_whole, explains, fitting_windows, leaves
 from amsx.data.videos import Dataset, Timebase, Video
@@ -19,7 +20,6 @@ CONTRADICTION = (
 )
 EVEN = 0.02  # of the rows, and two of them, by which rows and durations that go together may differ
 EXACT = 1e-9  # relative; times that differ by less are the same
-FASTEST = 120.0  # frames per second; rows that would need more of a video in clips of 16 are a row per frame
 
 
 def timebases_from_frames(

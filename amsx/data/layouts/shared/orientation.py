@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from amsx.data.features import FeatureArray, FeatureFile
 from amsx.data.layouts.shared.annotation_json import Entry
 
-FASTEST = 120.0  # frames per second, assumed where only the duration is known
+FASTEST = 120.0  # frames per second; the most that a video is taken to have where nothing says how many
 SLACK = 0.02  # of the frames, and 2: counts of frames are often those of a rounded rate
 MOST = 0.9  # share of the videos that must agree
 

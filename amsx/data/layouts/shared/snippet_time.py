@@ -3,9 +3,11 @@
 The rule looks at no ground truth but that of the training videos.
 """
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -117,6 +119,30 @@ def stated_timebase(root: Path, opened: Sequence[OpenedVideo], given: float | No
             "give snippet_seconds"
         )
     return Timebase(otherwise)
+
+
+def written_seconds(dataset: Dataset) -> float | dict[str, float]:
+    """What `stated_seconds` reads: the median seconds per snippet, by stream where streams have rates of their own."""
+    if not any(video.own_timebases for video in dataset.videos):
+        return median_snippet(dataset)
+    return {name: median_snippet(dataset, name) for name in dataset.stream_names}
+
+
+def stated_seconds(given: PerStream, beside: Mapping[str, Any], path: Path) -> tuple[PerStream, list[str]]:
+    """The seconds per snippet: those `given`, else those that an annotation states beside its videos, and notes.
+
+    No project's own files state them; those that amsx writes do. ValueError, naming the file, for a broken statement.
+    """
+    stated = beside.get("snippet_seconds")
+    if given is not None or stated is None:
+        return given, []
+    numbers = list(stated.values()) if isinstance(stated, Mapping) else [stated]
+    for number in numbers:
+        if not isinstance(number, int | float) or isinstance(number, bool) or not 0 < number < math.inf:
+            raise ValueError(
+                f"{path}: snippet_seconds is {stated!r}, expected a positive number, or one for each stream"
+            )
+    return stated, [f"snippet_seconds = {json.dumps(stated)}, as {path.name} says"]
 
 
 def median_snippet(dataset: Dataset, stream: str | None = None) -> float:

@@ -7,6 +7,7 @@ from typing import get_args
 from amsx.annotations import PREFIX, same_names
 from amsx.data.layouts.shared.annotation_json import KINDS, Entry, annotation, subset_roles, write_database
 from amsx.data.layouts.shared.assembly import shortened
+from amsx.data.layouts.shared.snippet_time import written_seconds
 from amsx.data.videos import Dataset, Subset, Video
 from amsx.files import read_names, write_text
 
@@ -69,7 +70,7 @@ def write_splits(dataset: Dataset, root: Path) -> None:
     """Write gt.json and the split files."""
     for subset in SUBSETS:
         write_ids(root / f"split_{subset}.txt", dataset.subset(subset))
-    write_database(root / "gt.json", annotation(dataset))
+    write_database(root / "gt.json", annotation(dataset), snippet_seconds=written_seconds(dataset))
 
 
 def write_ids(path: Path, videos: Sequence[Video]) -> None:
