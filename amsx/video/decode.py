@@ -1,5 +1,7 @@
 """Frames of a video file at a constant rate, decoded forward once with PyAV (FFmpeg comes inside its package)."""
 
+import errno
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,11 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amsx.video.extractors import FrameSize
+from amsx.video.pictures import Shaper
 
 if TYPE_CHECKING:
     import av
 
 LONGEST_GAP = 600.0  # seconds without a frame; a longer gap is a broken timestamp, not a still picture
+RESTART = 0.5  # seconds; timestamps that fall back by more start again, by less are out of order
+MOST_ELONGATED = 32  # the ratio of a frame's sides; resizing the short one would make the long one huge
 MOST_PIXELS = 1 << 27  # of a frame; a header that promises more is broken
 # Containers and raw streams that are decoded. Playlists and scripts, which name other files, are not among them.
 FORMATS = (
@@ -34,19 +39,22 @@ class Video:
     duration: float = 0.0  # seconds from the first frame to the end of the last
     decoded: int = 0  # frames that the file holds
     notes: list[str] = field(default_factory=list)  # what was odd about the file, in sentences
+    _resized: bool = field(default=False, repr=False)  # whether frames have changed their size
+    _restarts: int = field(default=0, repr=False)  # how often the timestamps have started again
 
     def frames(self, fps: float, sizes: Sequence[FrameSize]) -> Iterator[tuple[NDArray[np.uint8], ...]]:
         """The frames at the times 0, 1 / fps, 2 / fps, ... from the first frame, each in every one of `sizes`.
 
-        Each is (H, W, 3), uint8 RGB. At each time it is the frame whose timestamp is nearest, of two that are equally
-        near the earlier one: frames are repeated or left out where the file's rate is another or varies. A rotation
-        that the file states is applied. VideoError where the file has no frame.
+        Each is (H, W, 3), uint8 RGB. The timestamp of every frame is rounded to the nearest of these times, and
+        the frame is shown from there until the next frame's, as FFmpeg's filter `fps` does: frames are repeated or left
+        out where the file's rate is another or varies. The file's display matrix, which turns and mirrors, is applied.
+        VideoError where the file has no frame.
         """
         import av
 
         try:
             container = av.open(
-                str(self.path),
+                str(self.path.absolute()),  # FFmpeg would take what is before a colon for a protocol
                 options={"format_whitelist": FORMATS, "protocol_whitelist": "file"},
                 metadata_errors="replace",
             )
@@ -54,23 +62,22 @@ class Video:
             raise VideoError(f"{self.path} cannot be opened as a video: {_words(error)}") from error
         with container:
             stream = self._video_stream(container)
-            shaper = _Shaper(sizes)
+            shaper = Shaper(sizes)
             before: _Timed | None = None
             step = 0  # how many frames have been given out
             for frame in self._timed(container, stream):
                 if before is not None:
-                    middle = (before.time + frame.time) / 2
                     pictures = None
-                    while step / fps <= middle:
-                        pictures = pictures or shaper.shaped(before)
+                    while step < _step(frame.time, fps):
+                        pictures = pictures or shaper.shaped(before.frame)
                         yield pictures
                         step += 1
                 before = frame
             if before is None:
                 raise VideoError(f"{self.path} holds no frame that can be decoded" + self._why())
             self.duration = before.time + before.seconds
-            pictures = shaper.shaped(before)
-            while step == 0 or step / fps < self.duration - 0.5 / fps:
+            pictures = shaper.shaped(before.frame)
+            while step == 0 or step < _step(self.duration, fps):
                 yield pictures
                 step += 1
             self._compare_with_header(container, stream)
@@ -92,26 +99,35 @@ class Video:
             raise VideoError(
                 f"{self.path}: its header promises frames of {width} x {height} pixels, more than {MOST_PIXELS} in all"
             )
-        stream.thread_type = "AUTO"
+        stream.thread_type = "SLICE"  # a thread for each frame loses sound frames beside a damaged one
         return stream
 
     def _timed(self, container: "av.container.InputContainer", stream: Any) -> Iterator["_Timed"]:
-        """Every frame that can be decoded, in the order of presentation, with times from the first frame on."""
+        """Every frame that can be decoded, in the order of presentation, with times from the start of the stream on."""
         rate = float(stream.average_rate or stream.guessed_rate or 0)
         usual = 1 / rate if rate > 0 else 0.0
-        first: float | None = None
+        in_order = container.format.name == "avi"  # whose times are those of decoding
+        shape: tuple[int, int] | None = None
+        shift: float | None = None  # what a timestamp is more than the time
         last: _Timed | None = None
         untimed = repeated = 0
         for frame in self._decoded(container, stream):
             self.decoded += 1
-            if frame.time is None:
-                untimed += 1
+            shape = self._check_shape(frame, shape)
+            ticks = frame.dts if in_order else frame.pts
+            if ticks is None or frame.time_base is None:
+                untimed += not in_order  # the last frames of AVI have no time of decoding
                 if usual == 0:
                     raise VideoError(f"{self.path} has neither timestamps nor a frame rate, so no frame has a time")
                 time = 0.0 if last is None else last.time + usual
             else:
-                first = frame.time - (0.0 if last is None else last.time + usual) if first is None else first
-                time = frame.time - first
+                stamp = float(ticks * frame.time_base)
+                if shift is None and last is None:
+                    shift = stamp if in_order else self._start(stamp, stream, usual)
+                if shift is None or (last is not None and last.time - (stamp - shift) > RESTART):
+                    self._restarts += shift is not None
+                    shift = stamp - (last.time + last.seconds if last is not None else 0.0)
+                time = stamp - shift
             if last is not None and time <= last.time:
                 repeated += 1
                 continue
@@ -125,15 +141,51 @@ class Video:
             last = _Timed(frame, time, seconds)
             yield last
         if untimed:
-            self.notes.append(f"{untimed} frames have no timestamp; by the header's rate they are {usual:.4g} s apart.")
+            self.notes.append(
+                f"Frames without a timestamp: {untimed}; by the header's rate they are {usual:.4g} s apart."
+            )
+        if self._restarts:
+            self.notes.append(
+                f"The timestamps start again {_times(self._restarts)}, as where recordings are joined; the time runs "
+                "on there."
+            )
         if repeated:
-            self.notes.append(f"{repeated} frames do not come after the frame before them and are left out.")
+            self.notes.append(f"Frames left out because they do not come after the frame before them: {repeated}.")
+
+    def _start(self, first: float, stream: Any, usual: float) -> float:
+        """The timestamp at which time begins: that of the first frame, or of the stream where its beginning is lost."""
+        if stream.start_time is None or not stream.time_base:
+            return first
+        start = float(stream.start_time * stream.time_base)
+        if not 1.5 * usual < first - start <= LONGEST_GAP:
+            return first
+        self.notes.append(
+            f"The first frame that can be decoded comes {first - start:.2f} s after the start of the stream; it stands "
+            "for what is before it."
+        )
+        return start
+
+    def _check_shape(self, frame: "av.VideoFrame", before: tuple[int, int] | None) -> tuple[int, int]:
+        """The frame's (width, height); a change is noted, and a shape that cannot be resized is a VideoError."""
+        width, height = frame.width, frame.height
+        if max(width, height) > MOST_ELONGATED * min(width, height):
+            raise VideoError(
+                f"{self.path}: frames of {width} x {height} pixels have a shape that cannot be resized; expected sides "
+                f"that differ by a factor of at most {MOST_ELONGATED}"
+            )
+        if before is not None and (width, height) != before and not self._resized:
+            self._resized = True
+            self.notes.append(
+                f"The size of the frames changes from {before[0]} x {before[1]} pixels to {width} x {height}; all are "
+                "resized to the shape of the first."
+            )
+        return width, height
 
     def _decoded(self, container: "av.container.InputContainer", stream: Any) -> Iterator["av.VideoFrame"]:
         """Frames as the decoder gives them; what cannot be decoded is left out and counted."""
         import av
 
-        broken = 0
+        packets_damaged = frames_damaged = 0
         packets = container.demux(stream)
         while True:
             try:
@@ -143,23 +195,32 @@ class Video:
             except (av.FFmpegError, OSError) as error:
                 self.notes.append(f"The file cannot be read to its end: {_words(error)}.")
                 break
-            if packet.is_corrupt:
-                broken += 1
+            damaged = packet.is_corrupt
             try:
-                yield from packet.decode()
+                for frame in packet.decode():
+                    frames_damaged += frame.is_corrupt
+                    yield frame
             except (av.FFmpegError, ValueError):
-                broken += 1
-        if broken:
-            self.notes.append(f"{broken} packets are damaged; what could be decoded of them is used.")
+                damaged = True
+            packets_damaged += damaged
+        if packets_damaged:
+            self.notes.append(f"Damaged packets: {packets_damaged}; what could be decoded of them is used.")
+        if frames_damaged:
+            self.notes.append(f"Damaged frames, of which the decoder has guessed a part: {frames_damaged}.")
 
     def _compare_with_header(self, container: "av.container.InputContainer", stream: Any) -> None:
+        if self._restarts:  # the header states the times of one recording
+            return
         if stream.duration and stream.time_base:
             stated = float(stream.duration * stream.time_base)
         elif container.duration and len(container.streams) == 1:
             stated = container.duration / 1e6
         else:
             return
-        if abs(stated - self.duration) > max(1.0, 0.02 * stated):
+        begin = max(
+            0.0, float((stream.start_time or 0) * (stream.time_base or 0))
+        )  # Matroska states the end as duration
+        if min(abs(stated - self.duration), abs(stated - begin - self.duration)) > max(1.0, 0.02 * stated):
             self.notes.append(f"The header says {stated:.1f} s, and the frames last {self.duration:.1f} s.")
 
     def _why(self) -> str:
@@ -173,43 +234,17 @@ class _Timed:
     seconds: float  # how long it is shown if it is the last
 
 
-class _Shaper:
-    """Resizes, turns and crops frames to each of some sizes, all frames alike: the first frame decides the shape."""
-
-    def __init__(self, sizes: Sequence[FrameSize]) -> None:
-        self.sizes = sizes
-        self.shape: tuple[int, int] | None = None  # (width, height) of the first frame, before it is turned
-
-    def shaped(self, timed: _Timed) -> tuple[NDArray[np.uint8], ...]:
-        frame = timed.frame
-        self.shape = self.shape or (frame.width, frame.height)
-        turns = round(frame.rotation / 90) % 4
-        made: dict[tuple[int, int], NDArray[np.uint8]] = {}
-        pictures = []
-        for size in self.sizes:
-            wanted = _resized(self.shape, size.short_side)
-            if wanted not in made:
-                plain: NDArray[Any] = frame.reformat(*wanted, format="rgb24", interpolation="BILINEAR").to_ndarray()
-                made[wanted] = np.ascontiguousarray(np.rot90(plain, turns)) if turns else plain
-            pictures.append(_cropped(made[wanted], size.crop))
-        return tuple(pictures)
+def _step(time: float, fps: float) -> int:
+    """The number of the step of 1 / fps seconds that is nearest to `time`; of two, the later one."""
+    return math.floor(time * fps + 0.5 + 1e-6)
 
 
-def _resized(shape: tuple[int, int], short_side: int | None) -> tuple[int, int]:
-    width, height = shape
-    if short_side is None:
-        return width, height
-    scale = short_side / min(width, height)
-    return max(short_side, round(width * scale)), max(short_side, round(height * scale))
-
-
-def _cropped(picture: NDArray[np.uint8], crop: int | None) -> NDArray[np.uint8]:
-    if crop is None:
-        return picture
-    top, left = (picture.shape[0] - crop) // 2, (picture.shape[1] - crop) // 2
-    return picture[top : top + crop, left : left + crop]
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _words(error: Exception) -> str:
     """What FFmpeg says, without its number and the path."""
+    if getattr(error, "errno", None) == errno.EINVAL:
+        return "its content is of no video format that amsx reads"
     return str(getattr(error, "strerror", None) or error).rstrip(".")
