@@ -73,7 +73,7 @@ def _settings(model: TrainedModel, reading: Reading) -> Mapping[str, Any]:
 def _digest_of_weights(model: TrainedModel) -> str:
     digest = hashlib.sha256()
     for name in model.streams:
-        for key, tensor in model.weights(name).items():
+        for key, tensor in model.network(name).state_dict().items():
             digest.update(f"{name}.{key}".encode())
             digest.update(tensor.cpu().numpy().tobytes())
     return digest.hexdigest()

@@ -181,10 +181,6 @@ class TrainedModel:
         """The model of one stream, in evaluation mode."""
         return self._streams[stream].model
 
-    def weights(self, stream: str) -> dict[str, Tensor]:
-        """The weights and buffers of a stream's model, by their names in a checkpoint."""
-        return self._streams[stream].model.state_dict()
-
     def check_streams(self, widths: Mapping[str, int], where: str) -> None:
         """ValueError, which begins with `where`, unless there are features of every stream in the run's width."""
         missing = [name for name in self.streams if name not in widths]
