@@ -312,10 +312,13 @@ def test_files_of_rates_and_times_are_no_features(videos, tmp_path):
     in_files(tmp_path, videos, "i3d/{1}_{0}")
     for v in videos:
         np.save(tmp_path / "i3d" / f"{v.id}_fps.npy", np.array(made_up.FPS))
-        np.save(tmp_path / "i3d" / f"{v.id}_timestamps_ms.npy", np.arange(len(v.rgb)) * 133.3)
+        np.save(tmp_path / "i3d" / f"{v.id}_timestamps_ms.npy", (16 + 4 * np.arange(len(v.rgb))) * 1000 / made_up.FPS)
     data = read_dataset(tmp_path)
     assert_apart(data, videos)
-    assert data.videos[0].timebase == made_up.OVERLAPPING
+    timebase = data.videos[0].timebase
+    assert (timebase.snippet_seconds, timebase.offset) == pytest.approx(
+        (made_up.OVERLAPPING.snippet_seconds, made_up.OVERLAPPING.offset)
+    )
     assert not any("not listed" in note for note in data.notes)
     assert any("frame rates of 5 videos from the files _fps.npy" in note for note in data.notes)
     np.save(tmp_path / "i3d" / f"{videos[0].id}_fps.npy", np.array([0.0]))

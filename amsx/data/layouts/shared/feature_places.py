@@ -4,6 +4,7 @@
     rgb/<id>.npy, flow/<id>.npy              a folder for each stream, also features/i3d_rgb, rgb/train, train_flow
     rgb/<id>.npy, clip/<id>.npy              likewise: a folder with the same ids beside one of rgb or flow is a stream
     <id>_rgb.npy, <id>_flow.npy              a file for each stream, also <id>-rgb, rgb_<id>
+    i3d/<id>_rgb.npy, clip/<id>_clip.npy     likewise, in a folder for each extractor (video_features)
     <id>.npz with arrays rgb and flow        an array for each stream, in npz, h5, pt or pkl
     <name>.hdf5                              all videos in one file or a few: <id>, <id>/<array>, <id>/rgb or rgb/<id>
     rgb_test.h5, flow_test.h5                the same, with files for each stream
@@ -228,6 +229,9 @@ def _group(root: Path, folders: Sequence[Path], ids: Sequence[str], kinds: Colle
     groups += named
     if len(groups) > 1:
         groups = [group for group in groups if _has_ids(group, ids, kinds)] or groups
+    named_apart = [_streams_of_files(group, ids, kinds) for group in groups]
+    if len(groups) > 1 and all(named_apart) and len(set().union(*named_apart)) == sum(map(len, named_apart)):
+        return {folder: stream for group in groups for folder, stream in group.items()}
     if len(groups) != 1:
         raise candidates_error([folder for group in groups for folder in group], root, "features")
     return groups[0]
@@ -256,6 +260,16 @@ def _belong_together(one: Mapping[Path, str | None], other: Mapping[Path, str | 
         return True
     names = [{path.stem for folder in group for path in _files(folder, kinds)} for group in (one, other)]
     return not names[0] & names[1]
+
+
+def _streams_of_files(folders: Mapping[Path, str | None], ids: Sequence[str], kinds: Collection[str]) -> set[str]:
+    """The streams that files in folders have in their names, beside an id; empty where some file is called by an id."""
+    stems = {path.stem for folder in folders for path in _files(folder, kinds)}
+    if any(folders.values()) or _matched(ids, stems):
+        return set()
+    apart = [without_stream(stem) for stem in stems]
+    known = _matched(ids, [name for name, stream in apart if stream])
+    return {stream for name, stream in apart if stream and name in known}
 
 
 def _has_ids(folders: Iterable[Path], ids: Sequence[str], kinds: Collection[str]) -> bool:

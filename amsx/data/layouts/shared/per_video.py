@@ -30,6 +30,7 @@ from amsx.data.layouts.shared.layout import FilePolicies
 from amsx.data.layouts.shared.split_files import has_splits
 from amsx.data.layouts.shared.stream_options import PerStream, are_per_stream, for_streams
 from amsx.data.layouts.shared.subset_lists import with_listed_subsets
+from amsx.data.layouts.shared.timestamps import timebase_of, timestamps_file
 from amsx.data.layouts.shared.two_streams import split_streams
 from amsx.data.videos import Dataset, Subset, Timebase, stream_order
 
@@ -102,7 +103,8 @@ def read_per_video(
     )
     opened, rate_notes = _with_rates(opened, {video.id: places.of(names[video.id]) for video in opened})
     try:
-        timebases, time_notes = _timebases(opened, given_times, window_option)
+        stamped = _stamped(opened, {video.id: places.of(names[video.id]) for video in opened}, given_times)
+        timebases, time_notes = _timebases(opened, given_times, window_option, stamped)
     except ValueError as error:
         raise ValueError(f"{root}: {error}") from error
     opened, split_notes = split_streams(opened, options.split)
@@ -111,17 +113,28 @@ def read_per_video(
 
 
 def _timebases(
-    opened: Sequence[OpenedVideo], given: Mapping[str, PerStream], window_option: str
+    opened: Sequence[OpenedVideo],
+    given: Mapping[str, PerStream],
+    window_option: str,
+    stamped: Mapping[str, Mapping[str, Timebase]],
 ) -> tuple[Mapping[str, Timebase | Mapping[str, Timebase]], list[str]]:
-    """Video -> its timebase, or that of each of its streams where these have rates of their own, and notes."""
+    """Video -> its timebase, or that of each of its streams where these have rates of their own, and notes.
+
+    `stamped` are the timebases that timestamps give, stream -> video -> timebase, which count where they are.
+    """
     streams = stream_order({name for video in opened for name in video.streams})
     checked = {option: for_streams(value, streams, option) for option, value in given.items()}
-    if not any(map(are_per_stream, given.values())) and not any(video.apart for video in opened):
+    if not stamped and not any(map(are_per_stream, given.values())) and not any(video.apart for video in opened):
         one = {option: next(iter(values.values()), None) for option, values in checked.items()}
         return timebases_from_frames(opened, one["stride"], one[window_option], one["fps"], window_option)
     timebases: dict[str, dict[str, Timebase]] = {video.id: {} for video in opened}
     notes = []
     for name in streams:
+        if name in stamped:
+            notes.append(f"{name}: times of snippets from the files _timestamps_ms.npy beside the features")
+            for video, timebase in stamped[name].items():
+                timebases[video][name] = timebase
+            continue
         own = {option: values[name] for option, values in checked.items()}
         having = [video.alone(name) for video in opened if name in video.streams]
         try:
@@ -136,7 +149,35 @@ def _timebases(
         notes += [f"{name}: {note}" for note in own_notes]
         for video, timebase in found.items():
             timebases[video][name] = timebase
+    if len(streams) == 1:
+        return {video: own[streams[0]] for video, own in timebases.items()}, notes
     return timebases, notes
+
+
+def _stamped(
+    opened: Sequence[OpenedVideo], places: Mapping[str, Mapping[str, Path]], given: Mapping[str, PerStream]
+) -> dict[str, dict[str, Timebase]]:
+    """Stream -> video -> the timebase by timestamps beside the features, for streams of which no option says times.
+
+    ValueError where some videos of a stream have timestamps and others have none, or where they fit no rows.
+    """
+    if any(value is not None and not are_per_stream(value) for value in given.values()):
+        return {}
+    stamped: dict[str, dict[str, Timebase]] = {}
+    said = {name for value in given.values() if isinstance(value, Mapping) for name in value}
+    for name in stream_order({name for video in opened for name in video.streams if name not in said}):
+        files = {v.id: timestamps_file(places[v.id][name], name) for v in opened if name in v.streams}
+        absent = [video for video, file in files.items() if not file.is_file()]
+        if len(absent) == len(files):
+            continue
+        if absent:
+            raise ValueError(
+                f"no file {files[absent[0]]}, while other videos have one; expected one for every video of the stream "
+                f"{name!r}, or give stride, num_frames and fps"
+            )
+        rows = {video.id: video.streams[name].shape[0] for video in opened if name in video.streams}
+        stamped[name] = {video: timebase_of(file, rows[video]) for video, file in files.items()}
+    return stamped
 
 
 def _places(

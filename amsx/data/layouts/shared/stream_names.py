@@ -1,12 +1,14 @@
-"""The streams rgb and flow by the names that folders, files and arrays have."""
+"""The streams rgb and flow, and in names of files some others, by the names that folders, files and arrays have."""
 
 import re
 from collections.abc import Iterable
 
 WORD = re.compile(r"(?<![a-z])(?:[Oo]ptical)?(rgb|Rgb|RGB|flow|Flow|FLOW)(?![a-z])")
 OPTICAL = r"(?:opt(?:ical)?[_.-]?)?"
+OTHERS = "r21d|s3d|clip|resnet|timm|vggish"  # further ends of names that video_features gives to files of features
 AFFIX = re.compile(
-    rf"{OPTICAL}(?P<before>rgb|flow)[_.-](?P<id>.+)|(?P<base>.+?)[_.-]{OPTICAL}(?P<after>rgb|flow)", re.IGNORECASE
+    rf"{OPTICAL}(?P<before>rgb|flow)[_.-](?P<id>.+)|(?P<base>.+?)[_.-](?:{OPTICAL}(?P<after>rgb|flow)|(?P<other>{OTHERS}))",
+    re.IGNORECASE,
 )
 
 
@@ -32,4 +34,4 @@ def without_stream(name: str) -> tuple[str, str | None]:
     match = AFFIX.fullmatch(name)
     if match is None:
         return name, None
-    return match["id"] or match["base"], (match["before"] or match["after"]).lower()
+    return match["id"] or match["base"], (match["before"] or match["after"] or match["other"]).lower()
