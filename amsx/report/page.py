@@ -28,6 +28,7 @@ from amsx.report.thumbnails import check_frames, thumbnails
 from amsx.report.timelines import Timelines
 
 BUDGET = 12_000_000  # bytes of video data; beyond it a browser takes seconds to open the file
+SAMPLE = 50  # videos whose data is made to learn how much that of all would take
 
 
 def write_report(
@@ -63,12 +64,17 @@ def _runs(
     if frames is not None and (missing := check_frames(frames, [ids[i] for i in chosen])):
         say(missing)
     timelines = [Timelines(group.runs[0]) for group in groups]  # the first seed of each
-    entries = video_entries(timelines, chosen, frames)
-    size = sum(map(len, entries))
-    note = ""
+    sample = evenly(chosen, SAMPLE)
+    entries = video_entries(timelines, sample, frames)
+    size = sum(map(len, entries)) * len(chosen) // len(sample)
+    fitting = chosen
     if videos is None and size > BUDGET:
-        kept = worst_and_others([timelines[0].score(video) for video in chosen], len(entries) * BUDGET // size)
-        chosen, entries = [chosen[i] for i in kept], [entries[i] for i in kept]
+        kept = worst_and_others([timelines[0].score(video) for video in chosen], len(chosen) * BUDGET // size)
+        fitting = [chosen[i] for i in kept]
+    if fitting != sample:
+        entries = video_entries(timelines, fitting, frames)
+    note = ""
+    if len(fitting) < len(chosen):
         note = (
             f"This file holds {len(entries)} of the {len(ids)} test videos: half of them those with the worst scores, "
             "half evenly spread over the others."
@@ -77,7 +83,7 @@ def _runs(
     elif len(entries) < len(ids):
         how = ", evenly spread in their order" if isinstance(videos, int) else ""
         note = f"This file holds {len(entries)} of the {len(ids)} test videos{how}."
-    return _run_sections(groups, timelines, chosen, entries, note)
+    return _run_sections(groups, timelines, fitting, entries, note)
 
 
 def chosen_videos(ids: Sequence[str], videos: int | Sequence[str] | None) -> list[int]:
