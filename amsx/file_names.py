@@ -15,6 +15,40 @@ from amsx.files import is_hidden
 LONGEST = 255  # bytes of a name, with its suffix, on the file systems in use
 READABLE = 160  # bytes of the readable part of a long picture's name
 
+VIDEO_SUFFIXES = {  # of files that are videos, in lower case
+    ".3g2",
+    ".3gp",
+    ".asf",
+    ".avi",
+    ".divx",
+    ".dv",
+    ".f4v",
+    ".flv",
+    ".gif",
+    ".m2ts",
+    ".m2v",
+    ".m4v",
+    ".mjpg",
+    ".mkv",
+    ".mov",
+    ".mp4",
+    ".mpe",
+    ".mpeg",
+    ".mpg",
+    ".mts",
+    ".mxf",
+    ".ogm",
+    ".ogv",
+    ".qt",
+    ".rm",
+    ".rmvb",
+    ".ts",
+    ".vob",
+    ".webm",
+    ".wmv",
+    ".y4m",
+}
+
 Thing = tuple[str, ...]  # what a picture shows, by its names: (video id,) or (video id, class)
 
 

@@ -19,6 +19,7 @@ from amsx.cli.options import (
     set_option,
     streams_of,
 )
+from amsx.data.validation import hold_out
 from amsx.evaluation.ground_truth import read_ground_truth
 from amsx.evaluation.snippets import ActivationScores, score_activations
 from amsx.evaluation.tables import format_snippets, format_table
@@ -41,6 +42,13 @@ def add_to(commands: Commands) -> None:
         "--expect", action="store_true", help="estimate the time and memory the training takes, and train nothing"
     )
     train.add_argument("--config", type=Path, help="a config.json to start from, in place of a preset")
+    train.add_argument(
+        "--validation",
+        type=float,
+        metavar="SHARE",
+        help="where DATA has no test videos, hold out this share of the training videos, always the same ones, "
+        "stratified by class",
+    )
     train.add_argument("--resume", action="store_true", help="continue an interrupted run in the same directory")
     train.add_argument("--tensorboard", action="store_true", help="also write the log to RUN/<stream>/tensorboard")
     train.set_defaults(run=_train)
@@ -75,6 +83,9 @@ def _train(options: argparse.Namespace) -> None:
     if options.out is None and not options.expect:
         raise ValueError("--out says which run directory to write; expected it (or --expect)")
     dataset = dataset_of(options)
+    if options.validation is not None:
+        dataset = hold_out(dataset, options.validation)
+        print(f"  {dataset.notes[-1]}")
     config = config_of(options, dataset)
     if options.expect:
         device = choose_device(options.device)
@@ -152,6 +163,8 @@ def _print_result(result: RunResult) -> None:
     for name, metrics in views.items():
         if metrics is not None:
             print(f"\n[{name}]\n{format_table(metrics)}")
+    if result.classification is not None:
+        print(f"\nclassification mAP {result.classification:.1f}, by the labels of the test videos")
     if result.metrics is None:
-        print("\nnothing was scored: no test video is annotated")
+        print("\nno mAP of localization: it needs segments, and no test video has one")
     print(f"\nresults: {result.out}")

@@ -49,6 +49,49 @@ def carve(dataset: Dataset, *, share: float = 0.3, group: str | None = None, see
     return Dataset(dataset.root, dataset.layout, dataset.classes, videos, (*dataset.notes, note))
 
 
+def hold_out(dataset: Dataset, share: float, *, seed: int = 0) -> Dataset:
+    """The data set with about `share` of its training videos held out as its test videos, stratified by class.
+
+    For a data set without test videos. The classes with the fewest videos come first: of each, as many videos are held
+    out as `share` says, of those that already are, too, and at least one stays in training. Videos of no class are a
+    class of their own. The choice depends on the ids, the labels and `seed` alone. ValueError where the data set has
+    test videos, or where nothing can be held out.
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"the share to hold out must be between 0 and 1, got {share}")
+    tested = len(dataset.subset("test"))
+    if tested:
+        raise ValueError(
+            f"{dataset.origin} has {tested} test videos already; a share of the training videos is held out where "
+            "there are none"
+        )
+    members: dict[str | None, list[str]] = {}
+    for video in sorted(dataset.videos, key=lambda video: video.id):
+        for label in video.labels or (None,):
+            members.setdefault(label, []).append(video.id)
+    rng = np.random.default_rng(seed)
+    labels = {video.id: video.labels or (None,) for video in dataset.videos}
+    goal = {label: round(share * len(names)) for label, names in members.items()}
+    held: set[str] = set()
+    count: Counter[str | None] = Counter()  # of the held-out videos, by class
+    for label in sorted(members, key=lambda label: (len(members[label]), label or "")):
+        order = [members[label][i] for i in rng.permutation(len(members[label]))]
+        # First those that no other class of theirs has enough of.
+        for spare in (True, False):
+            for name in order:
+                others = [own for own in labels[name] if own != label]
+                enough = any(count[own] >= goal[own] for own in others)
+                last = any(count[own] + 1 >= len(members[own]) for own in labels[name])
+                if count[label] < goal[label] and name not in held and not last and not (spare and enough):
+                    held.add(name)
+                    count.update(labels[name])
+    if not held:
+        raise ValueError(f"{dataset.origin}: {share:g} of its {len(labels)} training videos is no video of any class")
+    videos = tuple(replace(video, subset="test") if video.id in held else video for video in dataset.videos)
+    note = f"held out: {len(held)} of {len(videos)} training videos, stratified by class"
+    return replace(dataset, videos=videos, notes=(*dataset.notes, note))
+
+
 def _group_of(name: str, group: str | None) -> str:
     if group is None:
         return name

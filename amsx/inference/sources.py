@@ -10,6 +10,7 @@ from amsx.data.extraction_record import ExtractorIdentity
 from amsx.data.features import FeatureFile
 from amsx.data.layouts import matching_layouts, read_dataset
 from amsx.data.videos import Dataset, Video
+from amsx.file_names import VIDEO_SUFFIXES
 from amsx.files import visible
 from amsx.inference.feature_files import (
     FeatureFiles,
@@ -22,7 +23,7 @@ from amsx.inference.feature_files import (
 from amsx.inference.model import TrainedModel, new_video
 from amsx.inference.timing import Timing
 from amsx.inference.video_files import VideoReader
-from amsx.video.files import SUFFIXES, video_files
+from amsx.video.files import video_files
 
 Part = Literal["test", "train", "all"]
 
@@ -93,7 +94,7 @@ def sources_of(model: TrainedModel, inputs: Sequence[Path], reading: Reading) ->
             raise FileNotFoundError(f"no file or folder {path}")
         elif is_feature_file(path):
             found.add_file(path)
-        elif path.suffix.lower() in SUFFIXES:
+        elif path.suffix.lower() in VIDEO_SUFFIXES:
             sources.append(videos.source(path, path.stem))
         else:
             raise ValueError(
@@ -137,7 +138,7 @@ def _of_folder(model: TrainedModel, root: Path, reading: Reading, found: Feature
     if reading.layout is not None or reading.layout_options or matching_layouts(root):
         return _of_dataset(model, read_dataset(root, reading.layout, **reading.layout_options), reading)
     features = feature_files(root)
-    films = [path for path in visible(root, "**/*") if path.suffix.lower() in SUFFIXES and path.is_file()]
+    films = [path for path in visible(root, "**/*") if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file()]
     if features and films:
         raise ValueError(
             f"{root} holds {len(features)} files of features ({features[0].name}) and {len(films)} videos "

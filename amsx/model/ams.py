@@ -29,11 +29,12 @@ class AMS(nn.Module):
         """The supplementary branch's output at the sampled times, and its CAS aligned to the snippets (B, T, C).
 
         Eq. 4 to 7. `base_cas` (B, T, C) guides the sampler through the classes of `channels` (B, C): the ground truth
-        in training, the predicted classes at test time.
+        in training, the predicted classes at test time. A video of no class is guided by all of them.
         """
         if self.sampler is None:
             output = self.supplementary(feats, lengths)
             return output, output.cas
+        channels = torch.where((channels != 0).any(dim=1, keepdim=True), channels, torch.ones_like(channels))
         sampled, timestamps = self.sampler.sample(feats, base_cas, channels, lengths)
         output = self.supplementary(sampled, lengths)
         return output, align_cas(output.cas, timestamps, lengths)

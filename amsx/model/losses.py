@@ -23,12 +23,11 @@ def cas_classification_loss(cas_probs: Tensor, labels: Tensor) -> Tensor:
     """Binary cross-entropy of the CAS's top-k mean (B, C) against `labels` (B, C), summed over classes.
 
     Eq. 10 trains the category probabilities. The CAS comes from another layer, which without this loss would learn from
-    the video labels through the co-activity similarity alone. The result is the mean over the videos with a label.
+    the video labels through the co-activity similarity alone. The result is the mean over the videos; one without a
+    label shows no action, and lowers the CAS of every class.
     """
     p = cas_probs.clamp(EPSILON, 1 - EPSILON)
-    per_video = -torch.where(labels != 0, p.log(), (-p).log1p()).sum(dim=1)
-    labelled = (labels != 0).any(dim=1)
-    return (per_video * labelled).sum() / labelled.sum().clamp(min=1)
+    return -torch.where(labels != 0, p.log(), (-p).log1p()).sum(dim=1).mean()
 
 
 def localization_loss(cas: Tensor, targets: Tensor, labels: Tensor, lengths: Tensor) -> Tensor:

@@ -1,18 +1,21 @@
 """Trains and tests every stream of a data set, and writes a run directory (see `amsx.training.run_directory`)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from amsx.data.batching import FeatureSet
 from amsx.data.summary import broken_values
 from amsx.data.videos import Dataset, Timebase, Video
 from amsx.evaluation import Evaluation, evaluate
+from amsx.evaluation.classification import Classification, ranked_ap
 from amsx.evaluation.predictions import write_predictions
+from amsx.evaluation.selection import Selection
 from amsx.file_names import folder_name_fault
 from amsx.files import read_json, write_json
 from amsx.localization.detections import detect
@@ -29,7 +32,7 @@ from amsx.training.activations import (
 from amsx.training.config import Config, differences, override
 from amsx.training.epoch_log import LOG_FILE, TensorBoardLog, require_tensorboard, write_log
 from amsx.training.phases import both_trained, snapshot_epochs
-from amsx.training.run_directory import RunDescription, describe_run, ground_truth, read_activations, read_run
+from amsx.training.run_directory import UNPLACED, RunDescription, describe_run, ground_truth, read_activations, read_run
 from amsx.training.setup import choose_device
 from amsx.training.trainer import Trainer
 
@@ -44,6 +47,8 @@ class RunResult:
     out: Path  # the folder that the result was written to
     metrics: Evaluation | None  # of all streams fused
     streams: dict[str, Evaluation | None]  # of each stream alone
+    # Classification mAP (percent) of the fused category probabilities, where only the labels of test videos are known
+    classification: float | None = None
 
 
 def train_run(
@@ -120,7 +125,13 @@ def test_run(run: Path | str, overrides: Sequence[str] = (), out: Path | str | N
     if out != run:
         write_json(out / "config.json", changed.to_json())
     streams = {part.stream: score([part], config, truth, out / part.stream) for part in parts}
-    return RunResult(out, score(parts, config, truth, out), streams)
+    metrics = score(parts, config, truth, out)
+    classification = None
+    if truth.get(UNPLACED):
+        classified = classify_by_labels(parts, config, truth)
+        classification = classified.mean_ap
+        write_json(out / "classification.json", classified.to_json())
+    return RunResult(out, metrics, streams, classification)
 
 
 def localization_config(described: RunDescription, overrides: Sequence[str]) -> RunDescription:
@@ -140,19 +151,36 @@ def score(
 ) -> Evaluation | None:
     """Fuse streams (Eq. 12), localize and score; predictions.json and metrics.json are written to `out`, if given.
 
-    None where no test video is annotated. ValueError where the streams were tested on different videos or classes.
+    None where no test video is annotated. Videos of which only the labels are known are not scored where others have
+    segments. ValueError where the streams were tested on different videos or classes.
     """
     fused, timebases = fuse_streams(parts, config)
     detections = detect(fused, parts[0].ids, parts[0].classes, timebases, config.localization)
     metrics = None
     if any(entry["annotations"] for entry in truth["database"].values()):
-        metrics = evaluate(detections, truth, config.evaluation.protocol, config.evaluation.tiou)
+        placed = Selection(exclude=tuple(truth.get(UNPLACED, ())))
+        metrics = evaluate(detections, truth, config.evaluation.protocol, config.evaluation.tiou, selection=placed)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         write_predictions(out / "predictions.json", detections)
         if metrics is not None:
             write_json(out / "metrics.json", metrics.to_json())
     return metrics
+
+
+def classify_by_labels(parts: Sequence[StreamActivations], config: Config, truth: Mapping[str, Any]) -> Classification:
+    """How well the fused category probabilities rank the test videos by each class, where their labels are known.
+
+    A class that none of these videos has is left out.
+    """
+    fused, _ = fuse_streams(parts, config)
+    ids, classes = parts[0].ids, parts[0].classes
+    labels = {name: {a["label"] for a in entry["annotations"]} for name, entry in truth["database"].items()}
+    labels |= {name: set(names) for name, names in truth.get(UNPLACED, {}).items()}
+    positive = np.array([[label in labels.get(name, ()) for label in classes] for name in ids], dtype=bool)
+    ap = 100 * ranked_ap(fused.probs, positive)
+    known = {label: float(value) for label, value in zip(classes, ap, strict=True) if not np.isnan(value)}
+    return Classification(float(np.mean(list(known.values()))) if known else float("nan"), known)
 
 
 def fuse_streams(parts: Sequence[StreamActivations], config: Config) -> tuple[Activations, tuple[Timebase, ...]]:

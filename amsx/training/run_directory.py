@@ -24,6 +24,8 @@ from amsx.files import read_json
 from amsx.training.activations import StreamActivations, load_activations
 from amsx.training.config import Config, differences, from_dict, to_dict
 
+UNPLACED = "labels"  # in ground_truth.json, beside the database: the labels of videos without segments
+
 
 @dataclass(frozen=True)
 class DataDescription:
@@ -171,7 +173,10 @@ def read_activations(run: Path | str, streams: Sequence[str]) -> list[StreamActi
 
 
 def ground_truth(videos: Sequence[Video]) -> dict[str, Any]:
-    """The annotation of the videos in the ActivityNet form: the content of ground_truth.json."""
+    """The annotation of the videos in the ActivityNet form: the content of ground_truth.json.
+
+    Videos of which only the labels are known have no annotation there; their labels stand beside the database.
+    """
     database = {
         video.id: {
             "subset": video.subset,
@@ -180,4 +185,5 @@ def ground_truth(videos: Sequence[Video]) -> dict[str, Any]:
         }
         for video in videos
     }
-    return {"version": "VERSION 1.3", "database": database}
+    unplaced = {video.id: list(video.labels) for video in videos if video.labels and not video.segments}
+    return {"version": "VERSION 1.3", **({UNPLACED: unplaced} if unplaced else {}), "database": database}

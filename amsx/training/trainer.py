@@ -57,6 +57,7 @@ class Trainer:
         self.progress = progress
         self.phases = schedule(config.phases)
         self.epoch = 0  # finished epochs of the whole schedule
+        self._negatives = bool((features.labels == 0).all(dim=1).any())  # whether there are videos without an action
         self.history: list[EpochRecord] = []  # one for every finished epoch
         with seeded(config.optimization.seed, 0, self.device):
             self.model = build_model(self.width, len(self.classes), config).to(self.device)
@@ -167,11 +168,20 @@ class Trainer:
         return [total, classification, cas_classification, similarity, localization]
 
     def _cas_classification(self, output: BranchOutput, labels: Tensor, lengths: Tensor) -> Tensor:
-        """The loss by which video labels train the CAS: Eq. 10 on its logits, or a binary decision for every class."""
+        """The loss by which video labels train the CAS: Eq. 10 on its logits, or a binary decision for every class.
+
+        Videos without a label show no action. Eq. 10 has no target for them, so they always train by the binary one.
+        """
         if self.config.loss.cas_classification == "binary":
             return cas_classification_loss(output.cas_probs, labels)
         evidence = top_k_mean(output.logits, lengths, self.config.model.top_k_divisor)  # (B, C)
-        return classification_loss(evidence.log_softmax(dim=1), labels)
+        loss = classification_loss(evidence.log_softmax(dim=1), labels)
+        if not self._negatives:
+            return loss
+        silent = (labels == 0).all(dim=1)
+        share = silent.to(loss.dtype).mean()
+        negative = cas_classification_loss(output.cas_probs * silent[:, None], labels * 0)  # the mean over all videos
+        return (1 - share) * loss + negative
 
     def _forward(self, batch: Batch, phase: Phase) -> tuple[BranchOutput, Tensor, Tensor | None]:
         """The student's output, its CAS at the snippets, and the teacher's CAS, which carries no gradient."""

@@ -4,42 +4,8 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-from amsx.file_names import video_file_fault
+from amsx.file_names import VIDEO_SUFFIXES, video_file_fault
 from amsx.files import is_hidden
-
-SUFFIXES = {
-    ".3g2",
-    ".3gp",
-    ".asf",
-    ".avi",
-    ".divx",
-    ".dv",
-    ".f4v",
-    ".flv",
-    ".gif",
-    ".m2ts",
-    ".m2v",
-    ".m4v",
-    ".mjpg",
-    ".mkv",
-    ".mov",
-    ".mp4",
-    ".mpe",
-    ".mpeg",
-    ".mpg",
-    ".mts",
-    ".mxf",
-    ".ogm",
-    ".ogv",
-    ".qt",
-    ".rm",
-    ".rmvb",
-    ".ts",
-    ".vob",
-    ".webm",
-    ".wmv",
-    ".y4m",
-}
 
 
 def video_files(inputs: Sequence[Path], *, flat: bool = False) -> tuple[dict[str, Path], int]:
@@ -71,7 +37,7 @@ def video_files(inputs: Sequence[Path], *, flat: bool = False) -> tuple[dict[str
                 inside = path.relative_to(given)
                 if any(map(is_hidden, inside.parts)) or not path.is_file():
                     continue
-                if path.suffix.lower() in SUFFIXES:
+                if path.suffix.lower() in VIDEO_SUFFIXES:
                     add(path.stem if flat else inside.with_suffix("").as_posix(), path)
                 else:
                     ignored += 1

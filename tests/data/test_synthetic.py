@@ -95,7 +95,11 @@ def test_a_configuration_that_makes_no_sense_is_refused(change):
 def test_the_set_survives_being_written(data, tmp_path):
     convert(data, tmp_path / "set", "bas_net")
     again = read_dataset(tmp_path / "set")
-    assert again.classes == data.classes and again.dims == data.dims and again.notes == ()
+    assert (
+        again.classes == data.classes
+        and again.dims == data.dims
+        and again.notes == ("snippet_seconds = 0.64, as gt.json says",)
+    )
     for a, b in zip(data.videos, again.videos, strict=True):
         assert (a.id, a.subset, a.labels, a.segments, a.timebase) == (
             b.id,

@@ -20,7 +20,8 @@ command; "skip" leaves the video out and notes how many and which.
 | streams or widths that differ from video to video | ValueError |
 | NaN or infinite values | ValueError with file and row when the features are loaded; `amsx data` lists them |
 | a pickle that asks for more than plain values | ValueError that says for what |
-| a training video without a label | ValueError, or unlabelled="skip" |
+| a training video without a label | ValueError, or unlabelled="skip"; of a table of labels: left out and noted |
+| a training video that shows no action, as a table of labels can say | kept as a negative and noted |
 | a test video without one | kept and noted; A2CL-PT, whose annotation lists hundreds: left out and noted |
 | a label that no training video has | kept as ground truth, no class, noted |
 | a label that the layout's own list of classes lacks | ValueError |
@@ -55,6 +56,7 @@ from amsx.data.layouts import (
     bas_net,
     cmcs,
     dgam,
+    labels,
     ms_tcn,
     opentad,
     wtalc,
@@ -75,6 +77,7 @@ LAYOUTS: tuple[Layout[Any], ...] = (
     ms_tcn.LAYOUT,
     opentad.LAYOUT,
     activity_net.LAYOUT,
+    labels.LAYOUT,
 )
 
 # Precedence where several layouts recognize a folder. A JSON file and arrays are all that tells the general ones, and

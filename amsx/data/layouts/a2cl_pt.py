@@ -59,7 +59,7 @@ def detect(root: Path) -> bool:
 def read(root: Path, options: Options) -> Dataset:
     """Read the layout. Videos without actions are left out and noted if they are test videos or have no features."""
     path = root / ANNOTATION
-    database = read_database(path, labels_alone=True)
+    database = read_database(path)
     entries, about = database.entries, database.beside
     _check_classes(entries, about.get("list_classes"), path)
     roles, role_notes = subset_roles(entries, options.subsets)

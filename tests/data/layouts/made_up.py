@@ -205,6 +205,18 @@ def opentad(root, videos, kind="pkl"):
     write_files(root / "features", videos, kind)
 
 
+def labels(root, videos):
+    """As `amsx extract` leaves it, beside a table of labels and the segments."""
+    rows = ["Video,Labels,Subset,snippet_seconds"]
+    seconds = SIDE_BY_SIDE.snippet_seconds
+    rows += [f"{v.id}.mp4,{' ; '.join(v.labels)},{v.subset},{seconds}" for v in videos]
+    (root / "labels.csv").write_text("\n".join(rows))
+    write_json(root / "segments.json", database(videos, ("train", "test"), duration=lambda v: v.duration))
+    for v in videos:
+        for stream in ("rgb", "flow"):
+            save(root / "features" / stream / f"{v.id}.npy", getattr(v, stream))
+
+
 def activity_net(root, videos, kind="npz"):
     keys = {"duration": lambda v: v.duration, "fps": lambda _: FPS}
     write_json(root / "activity_net.v1-2.min.json", database(videos, ("training", "validation"), **keys))

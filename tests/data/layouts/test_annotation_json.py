@@ -40,13 +40,27 @@ def test_a_segment_without_length_leaves_its_label_and_is_counted(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "entry",
+    [
+        {"labels": ["b", "a"]},
+        {"annotations": [{"label": "a"}, {"label": "b"}]},
+        {"annotations": [{"label": ["a", "b"]}]},
+    ],
+)
+def test_labels_without_a_segment_label_the_whole_video(tmp_path, entry):
+    path = tmp_path / "labels_alone.json"
+    path.write_text(json.dumps({"database": {"v": {"subset": "train", **entry}}}))
+    found = read_database(path).entries["v"]
+    assert (found.labels, found.segments) == (("a", "b"), ())
+
+
+@pytest.mark.parametrize(
     ("entry", "message"),
     [
         ([], "holds a list; expected an object"),
         ({"subset": 3}, "subset is 3; expected the name of a subset"),
         ({"subset": " "}, "expected the name of a subset"),
         ({"subset": "train", "annotations": {}}, "must be a list"),
-        ({"subset": "train", "annotations": [{"label": "a"}]}, "expected"),
         ({"subset": "train", "annotations": [{"segment": [0, 1]}]}, "expected"),
         ({"subset": "train", "annotations": [{"label": "a", "segment": [1]}]}, "expected"),
         ({"subset": "train", "annotations": [{"label": "a", "segment": ["x", 1]}]}, "expected"),

@@ -23,7 +23,7 @@ COUNT = 5
 
 def test_every_layout_is_among_these():
     names = set(layout_names())
-    assert names <= {*EVERY, "ms_tcn"}  # whose faults are tested with it
+    assert names <= {*EVERY, "ms_tcn", "labels"}  # whose faults are tested with them
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ class Entry:
     fps: float | None = None  # frames per second
     frames: float | None = None  # as written, not derived
     feature_frames: float | None = None  # those of the video's frames that its features cover, as written
+    background: bool = False  # whether the video is said to show no action; without labels, others are unlabelled
     ambiguous: int = 0  # segments left out because their label is Ambiguous, which is no class
 
     def __post_init__(self) -> None:
@@ -61,14 +62,14 @@ class Database:
     notes: tuple[str, ...]  # on how the file was read
 
 
-def read_database(path: Path, *, labels_alone: bool = False) -> Database:
+def read_database(path: Path) -> Database:
     """The videos of an annotation file in any of the forms that `amsx.annotations` reads, for the evaluation as well.
 
-    With `labels_alone`, an annotation without a segment labels the whole video. A segment that ends where it starts
+    An annotation without a segment labels the whole video. A segment that ends where it starts
     (ActivityNet has some) is left out and counted, because nothing can overlap it. Raises FileNotFoundError, or a
     ValueError that names the file and the video, as `amsx.annotations.parse_annotation` does.
     """
-    content = read_annotation(path, labels_alone=labels_alone)
+    content = read_annotation(path, labels_alone=True)
     entries = {name: _entry(video) for name, video in content.videos.items()}
     return Database(entries, content.beside, content.notes)
 

@@ -226,13 +226,14 @@ def assemble(
     """
     check_policy("unlabelled", unlabelled)
     notes = list(notes)
-    bare = [video.id for video in opened if video.subset == "train" and not video.entry.labels]
+    bare = [v.id for v in opened if v.subset == "train" and not v.entry.labels and not v.entry.background]
     if bare:
         text = f"{len(bare)} training videos have no label: {shortened(bare)}"
         if unlabelled == "error":
             raise ValueError(f"{root}: {text} (the option unlabelled=skip leaves them out)")
         notes.append(f"left out: {text}")
-    videos = [_video(root, v, timebase(v)) for v in opened if v.entry.labels or v.subset == "test"]
+    kept = [v for v in opened if v.entry.labels or v.entry.background or v.subset == "test"]
+    videos = [_video(root, v, timebase(v)) for v in kept]
     notes += _rates_noted(videos)
     if not videos:
         raise ValueError(f"{root}: no video is left to read{'; ' if notes else ''}{'; '.join(notes)}")
@@ -245,6 +246,9 @@ def assemble(
     untested = sorted(classes - tested) if training and tested else []
     if untested:
         notes.append(f"{len(untested)} classes have no test video, so no score shows them: {shortened(untested)}")
+    negatives = [video.id for video in training if not video.labels]
+    if negatives:
+        notes.append(f"{len(negatives)} training videos show no action, and train as negatives: {shortened(negatives)}")
     if not training:
         notes.append("there are no training videos; the classes are the labels of the test videos")
     empty = sum(v.entry.empty_segments for v in opened)
@@ -262,7 +266,13 @@ def assemble(
             f"{len(single)} videos of more than {LONG:g} s have one row of features, which cannot tell when an action "
             f"happens (features of whole clips?): {shortened(single)}"
         )
-    quiet = [video.id for video in videos if not video.labels]
+    unplaced = [v.id for v in videos if v.subset == "test" and v.labels and not v.segments]
+    if unplaced:
+        notes.append(
+            f"when actions happen is not known of {len(unplaced)} test videos, which mAP of localization needs: "
+            f"{shortened(unplaced)}"
+        )
+    quiet = [video.id for video in videos if video.subset == "test" and not video.labels]
     if quiet:
         notes.append(f"{len(quiet)} test videos have no annotated action: {shortened(quiet)}")
     return Dataset(root, layout, tuple(sorted(classes)), tuple(videos), tuple(notes))

@@ -87,7 +87,7 @@ def read_per_video(
     roles, role_notes = subset_roles(entries, options.subsets)
     notes = [*database.notes, *list_notes, *role_notes]
     chosen = {name: roles[entry.subset] for name, entry in entries.items() if entry.subset in roles}
-    places, names, place_notes = _places(root, list(entries), kinds, options, key)
+    places, names, place_notes = feature_places(root, list(entries), kinds, options, key)
     notes += place_notes
     given_times = {"stride": options.stride, window_option: num_frames, "fps": options.fps}
     listed = [ListedVideo(name, subset, entries[name], places.of(names[name])) for name, subset in chosen.items()]
@@ -180,7 +180,7 @@ def _stamped(
     return stamped
 
 
-def _places(
+def feature_places(
     root: Path, ids: Sequence[str], kinds: Sequence[str], options: PerVideoOptions, key: str | None
 ) -> tuple[Places, dict[str, str], list[str]]:
     """The places of features, what each of `ids` is called there, and notes."""
