@@ -20,6 +20,18 @@ settings.load_profile("amsx")
 DATA = Path(os.environ.get("AMSX_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several processes run the tests (`pytest -n 2 --dist loadgroup`), all tests of a folder go to one of them.
+
+    What the tests of a folder share, such as the emulated device, is built once for all of them.
+    """
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            folder = item.path.relative_to(Path(__file__).parent).parts[0]
+            item.add_marker(pytest.mark.xdist_group(folder))
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Callable[[str], Path]:
     """The folder of a real data set by name; skips where the sets are absent (AMSX_TEST_DATA points at them)."""
