@@ -1,6 +1,8 @@
 """Text in every form that systems write it in, JSON read strictly, hidden files, and files written whole or not."""
 
 import codecs
+import os
+import stat
 
 import pytest
 
@@ -100,3 +102,16 @@ def test_nan_is_refused_where_the_caller_says_so(tmp_path):
     with pytest.raises(ValueError):
         write_json(tmp_path / "values.json", {"a": float("nan")}, allow_nan=False)
     assert not (tmp_path / "values.json").exists()
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o007, 0o660), (0o077, 0o600)])
+def test_files_are_as_readable_as_the_umask_says(tmp_path, umask, mode):
+    path = tmp_path / "model.safetensors"
+    before = os.umask(umask)
+    try:
+        with written_whole(path) as temporary:
+            temporary.touch(mode=0o600)  # as safetensors makes its files
+        assert os.umask(umask) == umask  # reading it has left it as it was
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == mode

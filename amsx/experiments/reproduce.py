@@ -126,10 +126,8 @@ def _draw(out: Path, result: Result) -> None:
     else:
         return
     data = Path(result.data["root"] or result.data["layout"]).name
-    title = (
-        f"{data}, tIoU {result.tiou[0]:g} to {result.tiou[-1]:g}\nprotocol {result.protocol}, seeds: {result.seeds}, "
-        "± standard deviation"
-    )
+    seeds = "one seed" if result.seeds == 1 else f"seeds: {result.seeds}, ± standard deviation"
+    title = f"{data}, tIoU {result.tiou[0]:g} to {result.tiou[-1]:g}\nprotocol {result.protocol}, {seeds}"
     draw_score_curves(out / result.key, title, panels, x_label=label, x_ticks=ticks)
 
 

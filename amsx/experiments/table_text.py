@@ -24,10 +24,10 @@ def headline(result: Result) -> str:
     """What was measured, under which protocol, on which data, with how many seeds."""
     tiou, data = ", ".join(f"{t:g}" for t in result.tiou), result.data
     fusion = f"; weights {result.weights}" if result.weights else ""
-    seeds = f"{result.seeds} seed" + "s" * (result.seeds > 1)
+    seeds = "one seed" if result.seeds == 1 else f"{result.seeds} seeds, mean ± standard deviation"
     return (
         f"{result.title}, on {data['root'] or data['layout']}: mean mAP (%) over tIoU {tiou}; protocol "
-        f"{result.protocol}; {data['videos']['test']} test videos{fusion}; {seeds}, mean ± standard deviation"
+        f"{result.protocol}; {data['videos']['test']} test videos{fusion}; {seeds}"
     )
 
 
@@ -71,7 +71,7 @@ def _label(row: ResultRow) -> str:
 
 
 def _with_deviation(scores: SeedScores) -> str:
-    return f"{scores.mean:.1f} ± {scores.deviation:.1f}"
+    return f"{scores.mean:.1f}" + (f" ± {scores.deviation:.1f}" if len(scores.seeds) > 1 else "")
 
 
 def _or_empty(value: float | None) -> str:

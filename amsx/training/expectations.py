@@ -129,8 +129,8 @@ def describe(expectations: Sequence[Expectation], device: torch.device) -> str:
     """The estimates as text."""
     where = f"{device.type}, {torch.get_num_threads()} threads" if device.type == "cpu" else device.type
     lines = [
-        f"{e.stream}: about {_duration(e.seconds)} for {e.steps} steps, {e.memory / 2**30:.1f} GiB beyond what Python "
-        "and torch take"
+        f"{e.stream}: about {_duration(e.seconds)} for {e.steps} steps, {_size(e.memory)} beyond what Python and torch "
+        "take"
         for e in expectations
     ]
     lines.append(
@@ -138,6 +138,11 @@ def describe(expectations: Sequence[Expectation], device: torch.device) -> str:
         "estimate from a few steps timed just now, while this machine did whatever else it does"
     )
     return "\n".join(lines)
+
+
+def _size(memory: float) -> str:
+    """A number of bytes in GiB, or in MiB where that would be a fraction; never as nothing."""
+    return f"{memory / 2**30:.1f} GiB" if memory >= 2**30 else f"{max(1, round(memory / 2**20))} MiB"
 
 
 def _duration(seconds: float) -> str:

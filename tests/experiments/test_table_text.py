@@ -49,3 +49,13 @@ def test_elsewhere_the_paper_is_not_mentioned():
 def test_markdown_has_as_many_cells_in_every_line():
     tables = [part for part in as_markdown(result(True)).split("\n\n") if part.startswith("|")]
     assert [{line.count("|") for line in table.splitlines()} for table in tables] == [{6}, {10}]
+
+
+def test_of_one_seed_no_deviation_is_told():
+    one = entry("F", "all of AMS", 4, 42.0)
+    for score in one["scores"].values():
+        score |= {"deviation": 0.0, "seeds": [42.0], "mAP": [{"mean": 42.0, "deviation": 0.0, "seeds": [42.0]}] * 7}
+    values = {**result(False).to_json(), "seeds": 1, "rows": [one]}
+    for text in (as_text(Result.from_json(values)), as_markdown(Result.from_json(values))):
+        assert "±" not in text
+        assert "one seed" in text
