@@ -21,6 +21,7 @@ GROUPS = {
     "localize": ("localize",),
     "evaluation": ("evaluate", "compare"),
     "export": ("export",),
+    "pseudo_labels": ("pseudo-labels",),
     "report": ("report",),
     "experiments": ("reproduce", "tune", "demo"),
 }

@@ -157,18 +157,21 @@ class TrainedModel:
         video = self._video(features, Timing(fps, stride, snippet_seconds, offset))
         return self.localize_video(video).activations
 
-    def localize_video(self, video: Video) -> Localized:
+    def localize_video(self, video: Video, labels: Sequence[str] | None = None) -> Localized:
         """Detections and activations of a video with the run's streams; other streams of the video are passed over.
 
-        ValueError where a stream is missing or has another width.
+        With `labels`, these classes are localized whatever their probability, and no others. ValueError where a stream
+        is missing or has another width.
         """
         self.check_streams({name: stream.shape[1] for name, stream in video.streams.items()}, f"video {video.id!r}")
         parts = [self.stream_activations(name, [video]) for name in self.streams]
         fused, timebases = fuse_streams(parts, self.config)
-        found = detect(fused, parts[0].ids, parts[0].classes, timebases, self.config.localization)
+        chosen = fused if labels is None else _predicting(fused, [label in labels for label in self.classes])
+        found = detect(chosen, parts[0].ids, parts[0].classes, timebases, self.config.localization)
         columns = (found.label.tolist(), found.start.tolist(), found.end.tolist(), found.score.tolist())
-        detections = (Detection(found.labels[label], *rest) for label, *rest in zip(*columns, strict=True))
-        return Localized(video.id, tuple(detections), self._activations(fused, timebases[0]))
+        every = (Detection(found.labels[label], *rest) for label, *rest in zip(*columns, strict=True))
+        detections = tuple(one for one in every if labels is None or one.label in labels)
+        return Localized(video.id, detections, self._activations(fused, timebases[0]))
 
     def stream_activations(self, stream: str, videos: Sequence[Video]) -> StreamActivations:
         """The raw activations of one stream for `videos`, before any fusion: what a run keeps of its test videos."""
@@ -263,6 +266,12 @@ def new_video(
         raise ValueError(f"video {name!r}: streams of {lengths} snippets, expected equal (or {CUT} apart)")
     even = {stream: features.cut(shortest) if stream in lengths else features for stream, features in streams.items()}
     return Video(name, "test", even, (), (), timebase, own_timebases=own_timebases)
+
+
+def _predicting(activations: Activations, named: Sequence[bool]) -> Activations:
+    """The activations of one video with probabilities by which the `named` classes are predicted, and no others."""
+    probs = np.where(named, np.maximum(activations.probs, 1.0), -np.inf).astype(np.float32)
+    return Activations(activations.cas, probs, activations.lengths)
 
 
 def _as_numpy(value: Any) -> Any:

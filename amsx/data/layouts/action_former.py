@@ -10,6 +10,7 @@ have stride 4 and num_frames 16.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from amsx.data.arrays import write_array
 from amsx.data.layouts.shared.annotation_json import annotation, write_database
@@ -48,12 +49,17 @@ def read(root: Path, options: Options) -> Dataset:
 
 def write(dataset: Dataset, root: Path) -> Options:
     """Write the layout."""
-    grid, entries = frame_grid(dataset), annotation(dataset)
+    grid = frame_grid(dataset)
     for video in dataset.videos:
         write_array(video_file(root / "features", video.id, ".npy"), joined(dataset, video))
-        entries[video.id] |= grid.entry(video)
-    write_database(root / "annotation.json", entries)
+    write_database(root / "annotation.json", database(dataset))
     return Options(stride=grid.stride, num_frames=grid.num_frames, split=split_option(dataset))
+
+
+def database(dataset: Dataset) -> dict[str, dict[str, Any]]:
+    """The "database" of the annotation that the layout has of a data set."""
+    grid, entries = frame_grid(dataset), annotation(dataset)
+    return {video.id: entries[video.id] | grid.entry(video) for video in dataset.videos}
 
 
 LAYOUT = Layout(

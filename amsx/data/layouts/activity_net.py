@@ -14,6 +14,7 @@ are written, too.
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from amsx.data.arrays import write_arrays
 from amsx.data.layouts.shared.annotation_json import ACTIVITY_NET, annotation, subsets_option, write_database
@@ -53,18 +54,26 @@ def read(root: Path, options: Options) -> Dataset:
 
 def write(dataset: Dataset, root: Path) -> Options:
     """Write the layout, with one .npz file per video."""
-    grid, entries = frame_grid(dataset), annotation(dataset, ACTIVITY_NET)
+    grid = frame_grid(dataset)
     shared = all(_shares_its_duration(video) for video in dataset.videos)
     for video in dataset.videos:
         write_arrays(video_file(root / "features", video.id, ".npz"), feats=joined(dataset, video))
-        entries[video.id] |= {} if shared else grid.entry(video)
-    write_database(root / "annotation.json", entries, taxonomy=[])
+    write_database(root / "annotation.json", database(dataset), taxonomy=[])
     return Options(
         stride=None if shared else grid.stride,
         num_frames=None if shared else grid.num_frames,
         split=split_option(dataset),
         subsets=subsets_option(dataset, ACTIVITY_NET),
     )
+
+
+def database(dataset: Dataset) -> dict[str, dict[str, Any]]:
+    """The "database" of the annotation that the layout has of a data set."""
+    grid, entries = frame_grid(dataset), annotation(dataset, ACTIVITY_NET)
+    if not all(_shares_its_duration(video) for video in dataset.videos):
+        for video in dataset.videos:
+            entries[video.id] |= grid.entry(video)
+    return entries
 
 
 def _shares_its_duration(video: Video) -> bool:

@@ -14,6 +14,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from amsx.data.arrays import write_array
 from amsx.data.layouts.shared.annotation_json import ACTIVITY_NET, annotation, subsets_option, write_database
@@ -59,18 +60,25 @@ def read(root: Path, options: Options) -> Dataset:
 
 def write(dataset: Dataset, root: Path) -> Options:
     """Write the layout, with one .npy file per video."""
-    grid, entries = frame_grid(dataset), annotation(dataset, ACTIVITY_NET)
+    grid = frame_grid(dataset)
     for video in dataset.videos:
         write_array(video_file(root / "features", video.id, ".npy"), joined(dataset, video))
-        duration = grid.duration(video)
-        entries[video.id] |= {"duration": duration, "frame": _whole(grid.rate(video) * duration)}
-    write_database(root / "annotation.json", entries)
+    write_database(root / "annotation.json", database(dataset))
     return Options(
         stride=grid.stride,
         offset=grid.num_frames / 2,
         split=split_option(dataset),
         subsets=subsets_option(dataset, ACTIVITY_NET),
     )
+
+
+def database(dataset: Dataset) -> dict[str, dict[str, Any]]:
+    """The "database" of the annotation that the layout has of a data set."""
+    grid, entries = frame_grid(dataset), annotation(dataset, ACTIVITY_NET)
+    for video in dataset.videos:
+        duration = grid.duration(video)
+        entries[video.id] |= {"duration": duration, "frame": _whole(grid.rate(video) * duration)}
+    return entries
 
 
 def _whole(frames: float) -> float:
