@@ -36,7 +36,7 @@ def test_every_encoding_of_a_console_shows_the_score(
     assert main(["evaluate", *files, "--per-class", "--tiou", "0.5"]) == 0
     assert main(["evaluate", files[0] + "無", files[1]]) == 1
     shown = out.buffer.getvalue().decode(encoding)
-    assert "mAP (%)  100.0" in shown and "\\ud800" in shown
+    assert "mAP (%)   100.0" in shown and "\\ud800" in shown
     assert ("\\u65e5\\u672c" if encoding != "utf-8" else "日本") in shown
     err.flush()
     assert b"does not exist" in err.buffer.getvalue()

@@ -69,7 +69,7 @@ def test_where_nothing_is_annotated_nothing_is_scored_and_that_is_said(tmp_path,
     (tmp_path / "run" / "ground_truth.json").write_text(json.dumps(truth))
     capsys.readouterr()
     assert main(["test", str(tmp_path / "run")]) == 0
-    assert "nothing was scored: no test video is annotated" in capsys.readouterr().out
+    assert "no mAP of localization: it needs segments, and no test video has one" in capsys.readouterr().out
 
 
 def test_output_that_nobody_reads_is_no_error():
