@@ -18,7 +18,7 @@ import av
 
 FPS = 25
 CLIPS_A_VIDEO = 3  # at least; the clips left over go to the last videos
-TRAINING_ROUNDS = 6  # how many videos of one person hold the same clip
+TRAINING_ROUNDS = 2  # how many videos of one person hold the same clip
 
 
 @dataclass(frozen=True)

@@ -32,13 +32,23 @@ def train(
     """Train AMS on a data set, test the last epoch, and write a run directory to `out`; `amsx.load` loads it.
 
     data: a folder in any layout, or a data set in memory.
-    preset, config: where the settings start, as in `choose_config`. overrides: changes of single settings, such as
-        "loss.localization_weight=0.5". seed: of everything random; it takes the place of `optimization.seed`.
+
+    preset, config: where the settings start, as in `choose_config`.
+
+    overrides: changes of single settings, such as "loss.localization_weight=0.5".
+
+    seed: of everything random; it takes the place of `optimization.seed`.
+
     streams: the streams to train (default: all).
+
     layout, data_options: how a folder is read (default: recognized from its files), and the options of its reader.
+
     resume: continue an interrupted run in the same folder, which then has the result that it would have had.
+
     device: "cpu", "cuda" or "cuda:N" (default: cuda where torch sees a GPU).
+
     progress, tensorboard: whether progress bars are shown, and whether the log is written for TensorBoard, too.
+
     say: is told what the reader and the settings make of the data.
 
     Errors are those of `amsx.data.layouts.read_dataset`, `choose_config` and `amsx.training.run.train_run`.
