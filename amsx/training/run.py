@@ -171,14 +171,16 @@ def score(
 def classify_by_labels(parts: Sequence[StreamActivations], config: Config, truth: Mapping[str, Any]) -> Classification:
     """How well the fused category probabilities rank the test videos by each class, where their labels are known.
 
-    A class that none of these videos has is left out.
+    Videos without a label are left out, of which nobody may have said what they show, and so is a class that none of
+    the others has.
     """
     fused, _ = fuse_streams(parts, config)
     ids, classes = parts[0].ids, parts[0].classes
     labels = {name: {a["label"] for a in entry["annotations"]} for name, entry in truth["database"].items()}
     labels |= {name: set(names) for name, names in truth.get(UNPLACED, {}).items()}
     positive = np.array([[label in labels.get(name, ()) for label in classes] for name in ids], dtype=bool)
-    ap = 100 * ranked_ap(fused.probs, positive)
+    known_rows = np.array([bool(labels.get(name)) for name in ids])
+    ap = 100 * ranked_ap(fused.probs[known_rows], positive[known_rows])
     known = {label: float(value) for label, value in zip(classes, ap, strict=True) if not np.isnan(value)}
     return Classification(float(np.mean(list(known.values()))) if known else float("nan"), known)
 

@@ -29,7 +29,9 @@ class ExtractedVideo:
     snippet_seconds: float  # from the centre of a snippet to that of the next; snippet 0 begins at second 0
     duration: float  # seconds from the first frame to the end of the last
     notes: tuple[str, ...]  # what was odd about the file, in sentences
-    stage_seconds: dict[str, float] = field(default_factory=dict)  # stage -> time it took: decode, optical flow, each stream
+    stage_seconds: dict[str, float] = field(
+        default_factory=dict
+    )  # stage -> time it took: decode, optical flow, each stream
 
     def record(self, path: Path) -> ExtractedVideoRecord:
         """What stands of the video beside the features."""

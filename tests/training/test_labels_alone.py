@@ -78,6 +78,8 @@ def test_test_videos_without_segments_are_classified_and_localized(tmp_path: Pat
     found = json.loads((tmp_path / "run" / "predictions.json").read_text())["results"]
     assert set(found) == {"t0", "t1", "t2"}
     assert not (tmp_path / "run" / "metrics.json").exists()
+    more = train(dataset(*TRAIN, *test, video("t3", "test")), tmp_path / "more")  # nobody says what the last one shows
+    assert more.classification == result.classification
 
 
 def test_where_some_test_videos_have_segments_the_others_are_not_scored(tmp_path: Path) -> None:

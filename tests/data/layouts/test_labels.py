@@ -158,3 +158,10 @@ def test_an_annotation_that_is_called_labels_is_still_one(root):
     }
     (root / "labels.json").write_text(json.dumps({"database": database}))
     assert [layout.name for layout in matching_layouts(root)] == ["action_former"]
+
+
+def test_an_id_that_resembles_a_heading_is_an_id(root):
+    for name in ("video_1", "video_2"):
+        np.save(root / "features" / f"{name}.npy", np.ones((20, 3), np.float32))
+    (root / "labels.csv").write_text("video_1,action\nvideo_2,run\n")
+    assert labels(read(root)) == {"video_1": ("action",), "video_2": ("run",)}

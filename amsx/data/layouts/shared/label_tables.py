@@ -164,7 +164,8 @@ def _table_rows(path: Path) -> Iterable[_Row]:
 
 def _columns(header: list[str]) -> dict[str, int] | None:
     """Name -> place of the columns that the header names; None where the row is no header."""
-    plain = ["".join(filter(str.isalpha, cell.lower())) for cell in header]
+    # A cell with a digit, such as video_1, is no name of a column.
+    plain = ["" if any(map(str.isdigit, cell)) else "".join(filter(str.isalpha, cell.lower())) for cell in header]
     found: dict[str, int] = {}
     for name, spellings in {"video": VIDEO_COLUMNS, "labels": LABEL_COLUMNS, **OTHER_COLUMNS}.items():
         places = [i for i, cell in enumerate(plain) if cell in spellings]
