@@ -88,7 +88,7 @@ def test_streams_are_fused_where_there_are_several(dataset, short, tmp_path):
     for row in result.rows:
         assert list(row.scores) == ["rgb", "flow", "fused"]
         assert set(row.scores["fused"].branches) == {"base", "supplementary"}
-    assert "; weights rgb 0.5, flow 0.5; 1 seed," in (tmp_path / "table5.txt").read_text()
+    assert "; weights rgb 0.5, flow 0.5; one seed" in (tmp_path / "table5.txt").read_text()
 
 
 def test_every_training_is_done_once(everything, short):
