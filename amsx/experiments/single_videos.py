@@ -146,11 +146,8 @@ def cas_strip(
     `activations` are those of the video alone. The class, whose CAS is the column `channel`, counts as predicted. The
     threshold is left out where there are several.
     """
-    probs = activations.probs.copy()
-    probs[:, channel] = np.inf
-    predicted = Activations(activations.cas, probs, activations.lengths)
-    classes = [str(number) for number in range(probs.shape[1])]
-    detections = detect(predicted, ["video"], classes, [timebase], options)
+    classes = [str(number) for number in range(activations.probs.shape[1])]
+    detections = detect(activations.also_predicting(channel), ["video"], classes, [timebase], options)
     of_class = detections.label == channel
     proposals = list(zip(detections.start[of_class].tolist(), detections.end[of_class].tolist(), strict=True))
     levels = thresholds(activations, channel, options)

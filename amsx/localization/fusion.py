@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,12 @@ class Activations:
     cas: NDArray[np.float32]  # (N, C)
     probs: NDArray[np.float32]  # (V, C)
     lengths: NDArray[np.int64]  # (V,) snippets per video, N in sum
+
+    def also_predicting(self, label: int) -> "Activations":
+        """The same, with the class `label` as probable as can be, so that every video counts it as predicted."""
+        probs = self.probs.copy()
+        probs[:, label] = np.inf
+        return replace(self, probs=probs)
 
 
 def fuse(parts: Sequence[Activations], weights: Sequence[float]) -> Activations:

@@ -62,9 +62,7 @@ def thresholds(activations: Activations, label: int, options: PostProcessing) ->
 
     `activations` are those of the video alone; the class counts as predicted.
     """
-    probs = activations.probs.copy()
-    probs[:, label] = np.inf
-    tracks = _tracks(Activations(activations.cas, probs, activations.lengths), options.class_threshold)
+    tracks = _tracks(activations.also_predicting(label), options.class_threshold)
     base, span = _scale(tracks, activations, options)
     track = int(np.flatnonzero(tracks.label == label)[0])
     return [float(base[track] + level * span[track]) for level in options.levels]
