@@ -92,15 +92,7 @@ def read(root: Path, options: Options) -> Dataset:
             raise FileNotFoundError(f"no features {path}")
         return FeatureArray.inspect(arrays[path], str(path))
 
-    opened, opening_notes = open_features(
-        listed,
-        options.missing,
-        options.broken,
-        inspect,
-        options.transpose,
-        crops=options.crops,
-        crop_axis=options.crop_axis,
-    )
+    opened, opening_notes = open_features(listed, options, inspect)
     opened, split_notes = split_streams(opened, options.split)
     given, stated = options.snippet_seconds, about.get("miscellany")
     if given is None and stated is not None:

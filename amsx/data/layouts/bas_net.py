@@ -65,16 +65,7 @@ def read(root: Path, options: Options) -> Dataset:
         paths, inspect, place_notes = split_places(_folders(root), subsets, SUFFIXES)
     notes += place_notes
     listed = [ListedVideo(name, subset, entries[name], paths[name]) for name, subset in subsets.items()]
-    opened, opening_notes = open_features(
-        listed,
-        options.missing,
-        options.broken,
-        inspect,
-        options.transpose,
-        crops=options.crops,
-        crop_axis=options.crop_axis,
-        own_rates=are_per_stream(seconds),
-    )
+    opened, opening_notes = open_features(listed, options, inspect, own_rates=are_per_stream(seconds))
     if not names:
         opened, split_notes = split_streams(opened, options.split)
         notes += split_notes

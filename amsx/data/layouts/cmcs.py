@@ -88,15 +88,7 @@ def read(root: Path, options: Options) -> Dataset:
         for name, entry in entries.items()
         if entry.subset in roles
     ]
-    opened, opening_notes = open_features(
-        listed,
-        options.missing,
-        options.broken,
-        _inspect,
-        options.transpose,
-        crops=options.crops,
-        crop_axis=options.crop_axis,
-    )
+    opened, opening_notes = open_features(listed, options, _inspect)
     files_of = {video.id: next(iter(video.paths.values())) for video in listed}
     counted = [replace(v, entry=replace(v.entry, frames=_frames(files_of[v.id]))) for v in opened]
     try:

@@ -92,14 +92,7 @@ def read(root: Path, options: Options) -> Dataset:
     places = [root / f"{subset}_data" / f"{stream}_features" for subset in labels for stream in streams]
     files = (path for place in places for path in visible(place, "*.npy"))
     notes += unlisted_features(files, (path for video in listed for path in video.paths.values()))
-    opened, opening_notes = open_features(
-        listed,
-        options.missing,
-        options.broken,
-        transpose=options.transpose,
-        crops=options.crops,
-        crop_axis=options.crop_axis,
-    )
+    opened, opening_notes = open_features(listed, options)
     notes += opening_notes
     beside = {} if database is None else database.beside
     given, seconds_notes = stated_seconds(options.snippet_seconds, beside, root / "gt.json")

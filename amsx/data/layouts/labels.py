@@ -74,14 +74,7 @@ def read(root: Path, options: Options) -> Dataset:
     places, called, place_notes = _places(root, list(entries), options)
     listed = [ListedVideo(name, subset, entries[name], places.of(called[name])) for name, subset in chosen.items()]
     opened, opening_notes = open_features(
-        listed,
-        options.missing,
-        options.broken,
-        places.inspect,
-        transpose=options.transpose,
-        crops=options.crops,
-        crop_axis=options.crop_axis,
-        own_rates=are_per_stream(options.snippet_seconds),
+        listed, options, places.inspect, own_rates=are_per_stream(options.snippet_seconds)
     )
     stated = {names[key]: timebase for key, timebase in table.timebases.items()}
     timebases, time_notes = _timebases(root, opened, options, stated)

@@ -10,7 +10,7 @@ What is written has a column of features for each frame, or for every few where 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -84,15 +84,7 @@ def read(root: Path, options: Options) -> Dataset:
     if options.transpose is None and not transpose:
         notes.append("features are (snippets, channels), as their shapes show, and not the usual (channels, snippets)")
     because = "as they are in this layout" if options.transpose is None else "as transpose=true says"
-    opened, opening_notes = open_features(
-        listed,
-        options.missing,
-        options.broken,
-        transpose=transpose,
-        turned_because=because,
-        crops=options.crops,
-        crop_axis=options.crop_axis,
-    )
+    opened, opening_notes = open_features(listed, replace(options, transpose=transpose), turned_because=because)
     try:
         timebases, time_notes = timebases_from_frames(opened, options.stride, options.num_frames, options.fps)
     except ValueError as error:

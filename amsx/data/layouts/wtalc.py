@@ -96,15 +96,7 @@ def read(root: Path, options: Options) -> Dataset:
         return FeatureArray.inspect(array, f"video {name!r}")
 
     try:
-        opened, opening_notes = open_features(
-            listed,
-            "error",
-            options.broken,
-            inspect,
-            options.transpose,
-            crops=options.crops,
-            crop_axis=options.crop_axis,
-        )
+        opened, opening_notes = open_features(listed, options, inspect)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     notes += opening_notes

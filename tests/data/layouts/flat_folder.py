@@ -43,7 +43,7 @@ def read(root: Path, options: Options) -> Dataset:
         )
         for name, subset, _, labels in rows
     ]
-    opened, notes = open_features(listed, options.missing, options.broken, transpose=options.transpose)
+    opened, notes = open_features(listed, options)
     opened, split_notes = split_streams(opened, options.split)
     timebase = Timebase(options.snippet_seconds or float(rows[0][2]))
     notes += split_notes

@@ -7,7 +7,7 @@ from pathlib import Path
 from amsx.data.features import FeatureArray, FeatureFile, SeveralCrops
 from amsx.data.layouts.shared.annotation_json import Entry
 from amsx.data.layouts.shared.crops import Rule, check_crops, one_of_crops
-from amsx.data.layouts.shared.layout import Policy
+from amsx.data.layouts.shared.layout import BundlePolicies, FilePolicies, Policy
 from amsx.data.layouts.shared.orientation import lying_otherwise, oriented
 from amsx.data.videos import Dataset, Subset, Timebase, Video, stream_order
 from amsx.records import AMBIGUOUS
@@ -57,28 +57,28 @@ class OpenedVideo:
 
 def open_features(
     listed: Sequence[ListedVideo],
-    missing: Policy,
-    broken: Policy = "error",
+    options: BundlePolicies,
     inspect: Callable[[Path], FeatureFile | FeatureArray] = FeatureFile.inspect,
-    transpose: bool | None = None,
+    *,
     turned_because: str = "as transpose=true says",
     own_rates: bool | str = False,
-    crops: Rule | None = None,
-    crop_axis: int | None = None,
 ) -> tuple[list[OpenedVideo], list[str]]:
     """The listed videos with their features opened by `inspect`, which reads headers alone, and notes.
 
-    Where one file holds many videos, a path is <file>/<id>, and `inspect` knows what that means. Missing features, for
-    which `inspect` raises FileNotFoundError, are one, or with `missing="skip"` the video is left out and counted. Files
-    that cannot be read, and streams that differ by more than 2 snippets, are a ValueError, or with `broken="skip"` the
-    video is left out and counted. Streams that differ by at most 2 snippets are cut to the shortest and counted. With
-    `transpose`, arrays are (channels, snippets); None asks where they seem so, see `oriented`.
+    `options` are those of the layout's reader; a layout without `missing` has missing features as errors. Where one
+    file holds many videos, a path is <file>/<id>, and `inspect` knows what that means. Missing features, for which
+    `inspect` raises FileNotFoundError, are one, or with `missing="skip"` the video is left out and counted. Files that
+    cannot be read, and streams that differ by more than 2 snippets, are a ValueError, or with `broken="skip"` the video
+    is left out and counted. Streams that differ by at most 2 snippets are cut to the shortest and counted. With
+    `transpose`, arrays are (channels, snippets); None asks where they seem so, see `oriented`. `crops` and `crop_axis`
+    are what is taken of features of several crops of a video, see `amsx.data.layouts.shared.crops`.
 
     `own_rates` says whether streams have rates of their own, so that they may differ by any number of snippets: True,
     False, or "where they differ", which is in most of the videos with several streams. Where it is False and they
-    differ so, the error says how to say it. `crops` and `crop_axis` are what is taken of features of several crops of a
-    video, see `amsx.data.layouts.shared.crops`.
+    differ so, the error says how to say it.
     """
+    missing: Policy = options.missing if isinstance(options, FilePolicies) else "error"
+    broken, transpose, crops, crop_axis = options.broken, options.transpose, options.crops, options.crop_axis
     check_policy("missing", missing)
     check_policy("broken", broken)
     check_crops(crops, crop_axis)

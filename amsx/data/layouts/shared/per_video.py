@@ -93,12 +93,8 @@ def read_per_video(
     listed = [ListedVideo(name, subset, entries[name], places.of(names[name])) for name, subset in chosen.items()]
     opened, opening_notes = open_features(
         listed,
-        options.missing,
-        options.broken,
+        options,
         places.inspect,
-        transpose=options.transpose,
-        crops=options.crops,
-        crop_axis=options.crop_axis,
         own_rates=any(map(are_per_stream, given_times.values())) or "where they differ",
     )
     opened, rate_notes = _with_rates(opened, {video.id: places.of(names[video.id]) for video in opened})
