@@ -27,6 +27,7 @@ MARKS = {
 
 # What operating systems, notebooks and others leave in folders, in lower case; `is_hidden` spells out what else.
 LEFT_BEHIND = {"__macosx", ".ds_store", "thumbs.db", "desktop.ini", ".ipynb_checkpoints", ".git", "@eadir"}
+LOCK = ".amsx.lock"  # how the names of the lock files of `amsx.locks` end
 UNFINISHED = re.compile(r"\..*\.\d+\.partial(\..*)?")  # the names of `written_whole`
 
 
@@ -158,14 +159,15 @@ def is_hidden(name: str) -> bool:
     """Whether the name is of a file or folder that no user meant as data.
 
     These are what macOS adds (`._x`), what other systems and notebooks leave behind, what editors keep of a file (`x~`,
-    `#x#`, `.#x`, `~$x`, `.x.swp`), and what `written_whole` had begun when it was killed.
+    `#x#`, `.#x`, `~$x`, `.x.swp`), and what amsx leaves when it is killed: the lock of a folder, and what
+    `written_whole` had begun.
     """
     return (
         name.lower() in LEFT_BEHIND
         or name.startswith(("._", "~$", ".#"))
         or name.endswith("~")
         or (name.startswith("#") and name.endswith("#"))
-        or (name.startswith(".") and name.endswith(".swp"))
+        or (name.startswith(".") and name.endswith((".swp", LOCK)))
         or UNFINISHED.fullmatch(name) is not None
     )
 

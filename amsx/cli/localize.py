@@ -1,6 +1,8 @@
 """`amsx localize`."""
 
 import argparse
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import get_args
 
@@ -8,10 +10,11 @@ from amsx.cli.extraction import extractor_settings
 from amsx.cli.options import Commands, may_be_left_out, reader_options, reading_options, set_option
 from amsx.data.layouts.shared.assembly import shortened
 from amsx.inference.localization import localize_all, output_folder
-from amsx.inference.model import load
+from amsx.inference.model import TrainedModel, load
 from amsx.inference.outputs import Format, format_detections
-from amsx.inference.sources import Part, Reading, sources_of
+from amsx.inference.sources import Part, Reading, Source, sources_of
 from amsx.inference.timing import Timing
+from amsx.locks import hold
 from amsx.training.setup import choose_device
 
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -85,9 +88,21 @@ def _localize(options: argparse.Namespace) -> None:
         say=lambda note: print(f"  {note}"),
     )
     sources = sources_of(model, options.inputs or (), reading)
+    with nullcontext() if options.out is None else hold(options.out, "amsx localize"):
+        _write(model, sources, reading, options, formats or ("json",))
+
+
+def _write(
+    model: TrainedModel,
+    sources: Sequence[Source],
+    reading: Reading,
+    options: argparse.Namespace,
+    formats: Sequence[Format],
+) -> None:
+    """Localize the sources, print what is found, and write it where --out says so."""
     folder = None
     if options.out is not None:
-        folder = output_folder(model, sources, reading, options.out, formats or ("json",))
+        folder = output_folder(model, sources, reading, options.out, formats)
     passed_over, faults = 0, []
     for outcome in localize_all(model, sources, folder, progress=not options.quiet):
         if outcome.fault is not None:

@@ -14,6 +14,7 @@ from amsx.data.layouts.shared.frame_grid import EXACT
 from amsx.data.layouts.shared.layout import BundlePolicies
 from amsx.data.layouts.shared.two_streams import joined
 from amsx.data.videos import Dataset, Subset, Timebase, Video
+from amsx.locks import hold
 
 
 @dataclass(frozen=True)
@@ -32,23 +33,24 @@ def convert(dataset: Dataset, out: Path | str, to: str) -> Conversion:
     The folder appears when it is complete: it is written under another name beside `out`, read again and compared,
     then renamed. ValueError where there is no such layout, where the layout cannot hold the data set at all (an id
     cannot be a file name, a stream or a label is missing), and where features cannot be used; FileExistsError where
-    `out` holds something.
+    `out` holds something; FolderInUse where another process writes it.
     """
     out, layout = Path(out), named_layout(to)
     layout.check(dataset)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise FileExistsError(f"{out} exists and is not empty")
-    temporary = out.parent / f".{out.name}-{uuid.uuid4().hex[:12]}"
-    temporary.mkdir(parents=True)
-    try:
-        options, again, lost = _read_again(dataset, temporary, to, _given(layout.write(dataset, temporary)))
-        lost += _features_lost(dataset, again)
-        if out.exists():
-            out.rmdir()
-        temporary.rename(out)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+    with hold(out, "amsx convert", beside=True):
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise FileExistsError(f"{out} exists and is not empty")
+        temporary = out.parent / f".{out.name}-{uuid.uuid4().hex[:12]}"
+        temporary.mkdir(parents=True)
+        try:
+            options, again, lost = _read_again(dataset, temporary, to, _given(layout.write(dataset, temporary)))
+            lost += _features_lost(dataset, again)
+            if out.exists():
+                out.rmdir()
+            temporary.rename(out)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
     return Conversion(out, to, options, tuple(lost))
 
 

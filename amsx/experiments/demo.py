@@ -9,6 +9,7 @@ from amsx.data.videos import Video
 from amsx.experiments.single_videos import cas_strip
 from amsx.figures.strips import Kind, Strip, draw_strips, truth_strip
 from amsx.localization.fusion import Activations
+from amsx.locks import hold
 from amsx.training.activations import load_activations
 from amsx.training.config import Config, override
 from amsx.training.presets import for_dataset
@@ -48,11 +49,12 @@ def run_demo(
         say(f"training {name} ...")
         return train_run(dataset, override(config, settings), out / name, resume=True, progress=progress, say=say)
 
-    # The base branch on video labels and nothing else, for as many epochs as AMS trains its own.
-    base = run("base", ("phases.branches=base", "phases.supervision=none"))
-    ams = run("ams", ())
-    picture = draw_runs(out / "localization.png", _example_video(test), base, ams)
-    return DemoResult(base, ams, picture)
+    with hold(out, "amsx demo"):
+        # The base branch on video labels and nothing else, for as many epochs as AMS trains its own.
+        base = run("base", ("phases.branches=base", "phases.supervision=none"))
+        ams = run("ams", ())
+        picture = draw_runs(out / "localization.png", _example_video(test), base, ams)
+        return DemoResult(base, ams, picture)
 
 
 def draw_runs(path: Path, video: Video, base: RunResult, ams: RunResult) -> Path:

@@ -19,6 +19,7 @@ from amsx.experiments.single_videos import draw_single_videos
 from amsx.experiments.table_text import as_markdown, as_text
 from amsx.figures.score_curves import ScoreCurve, draw_score_curves
 from amsx.files import write_json, write_text
+from amsx.locks import hold
 from amsx.training.config import Config, override
 from amsx.training.run import TRAINED, check_values, chosen_streams
 from amsx.training.run_directory import RunDescription, describe_run, ground_truth, read_run
@@ -65,49 +66,50 @@ def reproduce(
     # Every cell sets the seed and the row itself, so these do not tell one experiment from another.
     config = override(config, [*ALL_OF_AMS, "optimization.seed=0"])
     described = describe_run(dataset, list(dataset.stream_names), config)
-    _check_same(out, described)
-    write_json(out / "config.json", described.to_json())
-    write_json(out / "ground_truth.json", truth)
+    with hold(out, "amsx reproduce"):
+        _check_same(out, described)
+        write_json(out / "config.json", described.to_json())
+        write_json(out / "ground_truth.json", truth)
 
-    cells = cells_of(plans, config, seeds, names)
-    if unfinished(cells, out):
-        check_values(dataset, names)
-        display = ProgressDisplay(plans, config, seeds, names, out, quiet=quiet)
-        failed = []
-        for event in train_cells(cells, dataset, out, jobs=jobs, device=device):
-            display.update(event)
-            failed += [event] if event.kind == "failed" else []
-        if failed:
-            listed = "; ".join(f"{e.cell.folder}: {e.error.strip().splitlines()[-1]}" for e in failed)
-            raise RuntimeError(f"{len(failed)} cells failed, run again to try them again: {listed}")
+        cells = cells_of(plans, config, seeds, names)
+        if unfinished(cells, out):
+            check_values(dataset, names)
+            display = ProgressDisplay(plans, config, seeds, names, out, quiet=quiet)
+            failed = []
+            for event in train_cells(cells, dataset, out, jobs=jobs, device=device):
+                display.update(event)
+                failed += [event] if event.kind == "failed" else []
+            if failed:
+                listed = "; ".join(f"{e.cell.folder}: {e.error.strip().splitlines()[-1]}" for e in failed)
+                raise RuntimeError(f"{len(failed)} cells failed, run again to try them again: {listed}")
 
-    scorer = Scorer(config, out, names, seeds, truth)
-    results: dict[str, Result] = {}
-    for plan in plans:
-        if plan == FIGURES[6]:
-            drawn = draw_single_videos(dataset, config, out, names)
-            say(f"\n{plan.title}: {len(drawn)} files in {out / plan.key}")
-            continue
-        result = Result(
-            key=plan.key,
-            title=plan.title,
-            protocol=config.evaluation.protocol,
-            tiou=config.evaluation.tiou,
-            data=described.data.to_json(),
-            thumos14=is_thumos14(dataset),
-            config=config,
-            seeds=seeds,
-            rows=scorer.rows(plan),
-        )
-        write_json(result_file(out, plan.key), result.to_json())
-        write_text(result_file(out, plan.key, "txt"), as_text(result) + "\n")
-        write_text(result_file(out, plan.key, "md"), as_markdown(result) + "\n")
-        _draw(out, result)
-        say("\n" + as_text(result))
-        results[plan.key] = result
-    for warning in scorer.summarized_warnings():
-        say(f"\n{warning}")
-    return results
+        scorer = Scorer(config, out, names, seeds, truth)
+        results: dict[str, Result] = {}
+        for plan in plans:
+            if plan == FIGURES[6]:
+                drawn = draw_single_videos(dataset, config, out, names)
+                say(f"\n{plan.title}: {len(drawn)} files in {out / plan.key}")
+                continue
+            result = Result(
+                key=plan.key,
+                title=plan.title,
+                protocol=config.evaluation.protocol,
+                tiou=config.evaluation.tiou,
+                data=described.data.to_json(),
+                thumos14=is_thumos14(dataset),
+                config=config,
+                seeds=seeds,
+                rows=scorer.rows(plan),
+            )
+            write_json(result_file(out, plan.key), result.to_json())
+            write_text(result_file(out, plan.key, "txt"), as_text(result) + "\n")
+            write_text(result_file(out, plan.key, "md"), as_markdown(result) + "\n")
+            _draw(out, result)
+            say("\n" + as_text(result))
+            results[plan.key] = result
+        for warning in scorer.summarized_warnings():
+            say(f"\n{warning}")
+        return results
 
 
 def _draw(out: Path, result: Result) -> None:

@@ -22,6 +22,7 @@ from amsx.data.videos import Dataset
 from amsx.experiments.cells import Cell, iteration_file, unfinished
 from amsx.experiments.parallel import chosen_jobs, train_cells
 from amsx.files import read_json, write_json
+from amsx.locks import hold
 from amsx.training.activations import load_activations
 from amsx.training.config import Config, differences, from_dict, override, to_dict
 from amsx.training.phases import iteration_ends, schedule
@@ -80,33 +81,36 @@ def tune(
         "held_out": [video.id for video in held_out.subset("test")],
         "seeds": seeds,
     }
-    if (out / SEARCH_FILE).exists():
-        before = read_json(out / SEARCH_FILE)
-        other = [key for key, value in described.items() if key != "config" and before.get(key) != value]
-        other += differences(from_dict(before.get("config", {})), config)
-        if other:
-            raise ValueError(f"{out} holds another search, so it cannot be continued; it differs in {'; '.join(other)}")
-    else:
-        write_json(out / SEARCH_FILE, described)
-    say(held_out.notes[-1])
-    study = _study(out, config)
-    scorer = _TrialScorer(held_out, names, seeds, out, jobs, device)
-    while True:
-        complete = study.get_trials(states=[optuna.trial.TrialState.COMPLETE])
-        if complete:
-            best = study.best_trial
-            chosen = override(config, best.user_attrs["settings"])
-            validation = {"mAP": best.value, "trial": best.number, "trials": len(complete)}
-            write_json(out / "config.json", {"config": to_dict(chosen), "validation": validation})
-        if len(complete) >= trials:
-            say(f"best: trial {best.number}, mean mAP {best.value:.1f}: {' '.join(best.user_attrs['settings'])}")
-            return chosen
-        trial = study.ask()
-        settings = _draw(trial, config)
-        value, late = scorer.measure(override(config, settings))
-        trial.set_user_attr("settings", [*settings, *late])
-        study.tell(trial, value)
-        say(f"trial {trial.number}: mean mAP {value:.1f} on held-out videos: {' '.join([*settings, *late])}")
+    with hold(out, "amsx tune"):
+        if (out / SEARCH_FILE).exists():
+            before = read_json(out / SEARCH_FILE)
+            other = [key for key, value in described.items() if key != "config" and before.get(key) != value]
+            other += differences(from_dict(before.get("config", {})), config)
+            if other:
+                raise ValueError(
+                    f"{out} holds another search, so it cannot be continued; it differs in {'; '.join(other)}"
+                )
+        else:
+            write_json(out / SEARCH_FILE, described)
+        say(held_out.notes[-1])
+        study = _study(out, config)
+        scorer = _TrialScorer(held_out, names, seeds, out, jobs, device)
+        while True:
+            complete = study.get_trials(states=[optuna.trial.TrialState.COMPLETE])
+            if complete:
+                best = study.best_trial
+                chosen = override(config, best.user_attrs["settings"])
+                validation = {"mAP": best.value, "trial": best.number, "trials": len(complete)}
+                write_json(out / "config.json", {"config": to_dict(chosen), "validation": validation})
+            if len(complete) >= trials:
+                say(f"best: trial {best.number}, mean mAP {best.value:.1f}: {' '.join(best.user_attrs['settings'])}")
+                return chosen
+            trial = study.ask()
+            settings = _draw(trial, config)
+            value, late = scorer.measure(override(config, settings))
+            trial.set_user_attr("settings", [*settings, *late])
+            study.tell(trial, value)
+            say(f"trial {trial.number}: mean mAP {value:.1f} on held-out videos: {' '.join([*settings, *late])}")
 
 
 def _study(out: Path, config: Config) -> "optuna.Study":

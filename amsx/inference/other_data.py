@@ -10,6 +10,7 @@ from amsx.data.videos import Dataset
 from amsx.files import write_json
 from amsx.inference.model import load
 from amsx.inference.sources import Part, check_extractors, videos_of
+from amsx.locks import hold
 from amsx.training.activations import save_activations, save_input
 from amsx.training.run import RunResult, check_values, test_run
 from amsx.training.run_directory import RunDescription, describe_run, ground_truth, read_run
@@ -48,15 +49,18 @@ def test_on(
     check_values(tested, model.streams)
     described = _describe(tested, model.description)
     out = run / "tested" / _name(dataset) if out is None else Path(out)
-    if (out / "config.json").exists() and (changed := read_run(out).changes_to(described)):
-        raise ValueError(f"{out} holds something else ({'; '.join(changed)}); choose another folder with --out")
-    write_json(out / "config.json", described.to_json())
-    write_json(out / "ground_truth.json", ground_truth(videos))
-    storage = model.config.optimization.storage
-    for stream in model.streams:
-        save_activations(out / stream / "activations.safetensors", model.stream_activations(stream, videos))
-        save_input(out / stream / "input.safetensors", FeatureSet.load(videos, stream, model.classes, storage=storage))
-    return test_run(out)
+    with hold(out, "amsx test"):
+        if (out / "config.json").exists() and (changed := read_run(out).changes_to(described)):
+            raise ValueError(f"{out} holds something else ({'; '.join(changed)}); choose another folder with --out")
+        write_json(out / "config.json", described.to_json())
+        write_json(out / "ground_truth.json", ground_truth(videos))
+        storage = model.config.optimization.storage
+        for stream in model.streams:
+            save_activations(out / stream / "activations.safetensors", model.stream_activations(stream, videos))
+            save_input(
+                out / stream / "input.safetensors", FeatureSet.load(videos, stream, model.classes, storage=storage)
+            )
+        return test_run(out)
 
 
 def _describe(tested: Dataset, trained: RunDescription) -> RunDescription:

@@ -20,6 +20,7 @@ from amsx.file_names import folder_name_fault
 from amsx.files import read_json, write_json
 from amsx.localization.detections import detect
 from amsx.localization.fusion import FUSED, Activations, fuse
+from amsx.locks import hold
 from amsx.training import checkpoint
 from amsx.training.activations import (
     StreamActivations,
@@ -67,9 +68,10 @@ def train_run(
 
     `resume=True` continues an interrupted run, which then has the result that it would have had without the
     interruption. `tensorboard=True` also writes the log as TensorBoard events. FileExistsError where `out` already
-    holds a run and `resume` is not set. ValueError where a stream is unknown, where there are no training videos,
-    where features of training or test videos cannot be used, where the run to resume has another configuration or
-    other data, and where `tensorboard` is set but the package is not installed.
+    holds a run and `resume` is not set; FolderInUse where another process writes it. ValueError where a stream is
+    unknown, where there are no training videos, where features of training or test videos cannot be used, where the
+    run to resume has another configuration or other data, and where `tensorboard` is set but the package is not
+    installed.
     """
     if tensorboard:
         require_tensorboard()
@@ -80,28 +82,29 @@ def train_run(
         raise ValueError(f"{dataset.origin}: no training videos")
     config.localization.stream_weights(names)  # so that a wrong name is an error before the training, not after it
     described = describe_run(dataset, names, config)
-    if (out / "config.json").exists():
-        if not resume:
-            raise FileExistsError(f"{out} already holds a run; continue it (--resume), or choose another folder")
-        if changed := read_run(out).changes_to(described):
-            raise ValueError(
-                f"{out} was begun with other settings, so it cannot be resumed; its own and the new ones are "
-                + "; ".join(changed)
+    with hold(out, "amsx train"):
+        if (out / "config.json").exists():
+            if not resume:
+                raise FileExistsError(f"{out} already holds a run; continue it (--resume), or choose another folder")
+            if changed := read_run(out).changes_to(described):
+                raise ValueError(
+                    f"{out} was begun with other settings, so it cannot be resumed; its own and the new ones are "
+                    + "; ".join(changed)
+                )
+        chosen_device = choose_device(device)
+        check_values(dataset, names)
+        write_json(out / "config.json", described.to_json())
+        write_json(out / "ground_truth.json", ground_truth(test))
+        for name in names:
+            activations = _train_stream(
+                train, test, dataset.classes, name, config, out / name, chosen_device, progress, tensorboard, say
             )
-    chosen_device = choose_device(device)
-    check_values(dataset, names)
-    write_json(out / "config.json", described.to_json())
-    write_json(out / "ground_truth.json", ground_truth(test))
-    for name in names:
-        activations = _train_stream(
-            train, test, dataset.classes, name, config, out / name, chosen_device, progress, tensorboard, say
-        )
-        if activations is not None:
-            save_activations(out / name / "activations.safetensors", activations)
-    if not test:
-        say("no test videos: nothing was tested")
-        return RunResult(out, None, dict.fromkeys(names))
-    return test_run(out)
+            if activations is not None:
+                save_activations(out / name / "activations.safetensors", activations)
+        if not test:
+            say("no test videos: nothing was tested")
+            return RunResult(out, None, dict.fromkeys(names))
+        return test_run(out)
 
 
 def test_run(run: Path | str, overrides: Sequence[str] = (), out: Path | str | None = None) -> RunResult:
@@ -122,16 +125,17 @@ def test_run(run: Path | str, overrides: Sequence[str] = (), out: Path | str | N
     if out is None:
         out = run / "retest" if config != described.config else run
     out = Path(out)
-    if out != run:
-        write_json(out / "config.json", changed.to_json())
-    streams = {part.stream: score([part], config, truth, out / part.stream) for part in parts}
-    metrics = score(parts, config, truth, out)
-    classification = None
-    if truth.get(UNPLACED):
-        classified = classify_by_labels(parts, config, truth)
-        classification = classified.mean_ap
-        write_json(out / "classification.json", classified.to_json())
-    return RunResult(out, metrics, streams, classification)
+    with hold(out, "amsx test"):
+        if out != run:
+            write_json(out / "config.json", changed.to_json())
+        streams = {part.stream: score([part], config, truth, out / part.stream) for part in parts}
+        metrics = score(parts, config, truth, out)
+        classification = None
+        if truth.get(UNPLACED):
+            classified = classify_by_labels(parts, config, truth)
+            classification = classified.mean_ap
+            write_json(out / "classification.json", classified.to_json())
+        return RunResult(out, metrics, streams, classification)
 
 
 def localization_config(described: RunDescription, overrides: Sequence[str]) -> RunDescription:

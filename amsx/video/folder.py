@@ -14,6 +14,7 @@ import torch
 
 from amsx.data.extraction_record import ExtractedVideoRecord, ExtractionRecord, feature_file, write_video_record
 from amsx.files import written_whole
+from amsx.locks import hold
 from amsx.video.extraction import FPS, STRIDE, describe, extract_video
 from amsx.video.extractors import Extractor, make_extractor
 from amsx.video.flow import FlowSettings
@@ -66,27 +67,28 @@ def extract_folder(
 
     A video whose features are there already is not read again, so that a killed extraction goes on with the same
     command. A file that cannot be read does not stop the others. ValueError where `out` was extracted with other
-    settings; errors of the extractors as in `make_extractor`.
+    settings; FolderInUse where another process extracts into it; errors of the extractors as in `make_extractor`.
     """
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
     asked = describe(plan.build(), plan.fps, plan.stride, plan.flow)
-    before = ExtractionRecord.read(out)
-    if before is None:
-        asked.begin(out)
-    elif different := before.differences(asked):
-        raise ValueError(
-            f"{out} holds features that were extracted with other settings, so these cannot be added to it; its own "
-            f"and the new ones are {'; '.join(different)}"
-        )
-    todo = {}
-    for name, path in files.items():
-        record = before.videos.get(name) if before is not None else None
-        if record is not None and all(feature_file(out, stream, name).is_file() for stream in plan.streams):
-            yield Outcome(name, path, record, done_before=True)
-        else:
-            todo[name] = path
-    yield from _in_processes(todo, out, plan, min(workers, max(1, len(todo))), say)
+    with hold(out, "amsx extract"):
+        before = ExtractionRecord.read(out)
+        if before is None:
+            asked.begin(out)
+        elif different := before.differences(asked):
+            raise ValueError(
+                f"{out} holds features that were extracted with other settings, so these cannot be added to it; its "
+                f"own and the new ones are {'; '.join(different)}"
+            )
+        todo = {}
+        for name, path in files.items():
+            record = before.videos.get(name) if before is not None else None
+            if record is not None and all(feature_file(out, stream, name).is_file() for stream in plan.streams):
+                yield Outcome(name, path, record, done_before=True)
+            else:
+                todo[name] = path
+        yield from _in_processes(todo, out, plan, min(workers, max(1, len(todo))), say)
 
 
 def _in_processes(
