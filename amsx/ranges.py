@@ -4,7 +4,7 @@ import math
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,10 @@ Fraction = Annotated[float, Range("in [0, 1]", lambda value: 0 <= value <= 1)]
 
 
 def check_ranges(section: Any, name: str) -> None:
-    """ValueError for the first field of the dataclass `section`, called `name`, that is outside its declared range."""
+    """ValueError for the first field of the dataclass `section`, called `name`, that its type does not allow.
+
+    That is a value outside the declared range, or none of those that a Literal lists.
+    """
     for key, allowed in ranges_of(type(section)).items():
         value = getattr(section, key)
         if not allowed.includes(value):
@@ -31,11 +34,18 @@ def check_ranges(section: Any, name: str) -> None:
 
 
 def ranges_of(section: type) -> dict[str, Range]:
-    """Field -> its range, for the fields of a dataclass whose types declare one."""
-    hints = typing.get_type_hints(section, include_extras=True)
-    return {
-        name: part
-        for name, hint in hints.items()
-        for part in getattr(hint, "__metadata__", ())
-        if isinstance(part, Range)
-    }
+    """Field -> its range, for the fields of a dataclass whose types declare one: by a `Range` or as a Literal."""
+    ranges: dict[str, Range] = {}
+    for name, hint in typing.get_type_hints(section, include_extras=True).items():
+        if typing.get_origin(hint) is Literal:
+            ranges[name] = _choice(hint)
+        for part in getattr(hint, "__metadata__", ()):
+            if isinstance(part, Range):
+                ranges[name] = part
+    return ranges
+
+
+def _choice(literal: Any) -> Range:
+    """The values of a Literal as a range."""
+    choices = typing.get_args(literal)
+    return Range(f"one of {', '.join(map(repr, choices))}", lambda value: value in choices)

@@ -6,12 +6,13 @@ The inputs are made on the CPU, so that nearly all kernels that run on the GPU a
 import sys
 from collections.abc import Iterator
 from itertools import product
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
 
 import amsx
+from amsx.ops.choices import Mode
 
 SIZES = [  # B, T, D, C
     (1, 1, 1, 1),
@@ -28,7 +29,7 @@ DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
 def results(device: str) -> Iterator[tuple[str, Tensor]]:
     """Yield (op and size in words, output) for every op, size and dtype, in both modes, with and without lengths."""
-    for (B, T, D, C), dtype, mode in product(SIZES, DTYPES, ("grid", "continuous")):
+    for (B, T, D, C), dtype, mode in product(SIZES, DTYPES, get_args(Mode)):
         generator = torch.Generator().manual_seed(B * T + D)
         feats, grad = (torch.randn(B, T, D, generator=generator).to(dtype).to(device) for _ in range(2))
         cas, grad_cas = (torch.rand(B, T, C, generator=generator).to(dtype).to(device) for _ in range(2))

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import get_args
 
 from amsx.cli.options import Commands
-from amsx.export.branches import Branch
 from amsx.export.exporting import export_branch
 from amsx.export.formats import Target
+from amsx.training.phases import Branch
 
 
 def add_to(commands: Commands) -> None:

@@ -1,15 +1,12 @@
 """One branch of a trained model as a module of plain PyTorch operations, which other programs can run without amsx."""
 
-from typing import Literal
-
 from torch import Tensor, nn
 
 from amsx.model.ams import AMS, predicted_classes
 from amsx.model.masking import valid_mask
 from amsx.model.sampler import GUIDED, Sampler, erasing_weights, stretched
 from amsx.ops import composite
-
-Branch = Literal["base", "supplementary"]
+from amsx.training.phases import Branch
 
 
 class BaseBranch(nn.Module):

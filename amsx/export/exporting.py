@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 import amsx
-from amsx.export.branches import Branch, branch_of
+from amsx.export.branches import branch_of
 from amsx.export.formats import FORMATS, INPUTS, OUTPUTS, Run, Target, check_target, quiet
 from amsx.files import written_whole
 from amsx.inference.model import TrainedModel, load
 from amsx.model.ams import AMS
+from amsx.training.phases import Branch
 
 SHAPES = ((1, 1), (2, 2), (1, 150), (3, 40), (5, 7))  # videos and snippets of the batches on which a file is checked
 MEAN_CAS_DIFFERENCE = 1e-4  # a file is refused above it

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal, get_args
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -11,7 +12,8 @@ from matplotlib.figure import Figure
 from amsx.figures.lettering import as_spelt
 from amsx.files import written_whole
 
-FORMATS = ("png", "svg")
+PictureFormat = Literal["png", "svg"]
+FORMATS: tuple[PictureFormat, ...] = get_args(PictureFormat)
 DPI = 150  # of PNG files
 SMALLEST = 8  # points of the letters at axes, legible in print
 

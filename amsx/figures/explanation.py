@@ -16,7 +16,7 @@ from amsx.evaluation.explain import Explanation
 from amsx.evaluation.precision import Curve
 from amsx.evaluation.sensitivity import Bucket
 from amsx.figures import palette
-from amsx.figures.canvas import FORMATS, SMALLEST, legend_below, new_figure, plain, save
+from amsx.figures.canvas import FORMATS, SMALLEST, PictureFormat, legend_below, new_figure, plain, save
 from amsx.figures.lettering import one_line
 
 # What is measured of these detections is of the colour of a report's first configuration; single classes and thresholds
@@ -38,7 +38,7 @@ _NUMBER: dict[str, Any] = {
 _MOST_PANELS = 24  # classes with a panel of their own; beyond, all of them as faint lines in one
 
 
-def draw_explanation(folder: Path | str, explanation: Explanation, format: str = "png") -> list[Path]:
+def draw_explanation(folder: Path | str, explanation: Explanation, format: PictureFormat = "png") -> list[Path]:
     """Write all pictures of what `explain` returned to `folder`; their paths, in the order of the text tables.
 
     `format` is "png" or "svg"; ValueError for another.

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from amsx.localization.scores import ProposalScore
 from amsx.ranges import Fraction, NotNegative, Positive, Range, check_ranges
 
 Thresholds = Annotated[
@@ -15,6 +16,8 @@ Thresholds = Annotated[
 # video's predicted classes, of all channels, and the lower of the first two. "range" is from minimum to maximum.
 ThresholdOf = Literal["mean", "video-mean", "all-mean", "lower-mean", "range"]
 
+Suppression = Literal["none", "hard", "soft"]
+
 
 @dataclass(frozen=True)
 class PostProcessing:
@@ -24,9 +27,9 @@ class PostProcessing:
     threshold: NotNegative = 0.7  # theta_loc, a multiple of the mean activation; Section IV-B
     thresholds: Thresholds = ()  # several of them, in place of `threshold`; BaS-Net has 0:0.025:0.25 of the range
     threshold_of: ThresholdOf = "mean"  # their unit: a reading of avg(M), or max - min (BaS-Net)
-    score: Literal["max", "mean", "outer-inner-contrast"] = "max"  # how a proposal is scored; "max": the paper
+    score: ProposalScore = "max"  # how a proposal is scored; "max": the paper
     class_weight: NotNegative = 0.0  # weight of the category probability in a score; 0.2 in BaS-Net and CoLA
-    nms: Literal["none", "hard", "soft"] = "none"  # how overlaps are suppressed; the paper's do not overlap
+    nms: Suppression = "none"  # how overlaps are suppressed; the paper's do not overlap
     nms_tiou: Fraction = 0.6  # "hard" drops what overlaps a better proposal by more; CoLA 0.6, BaS-Net 0.7
     nms_sigma: Positive = 0.5  # "soft" decays scores by exp(-tIoU^2 / sigma); Bodla et al., ICCV 2017
 

@@ -5,6 +5,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+ProposalScore = Literal["max", "mean", "outer-inner-contrast"]
+
 CONTEXT = 0.25  # length of the context on either side, as a share of the proposal: AutoLoc, BaS-Net, CoLA, CMCS
 
 
@@ -14,7 +16,7 @@ def interval_scores(
     owner: NDArray[np.int64],
     starts: NDArray[np.int64],
     ends: NDArray[np.int64],
-    score: Literal["max", "mean", "outer-inner-contrast"],
+    score: ProposalScore,
 ) -> NDArray[np.float64]:
     """The scores (P,) of the intervals [starts, ends) of `values` (M,), in which one track follows the other.
 

@@ -10,7 +10,9 @@ from torch import Tensor
 
 from amsx.model.masking import valid_mask
 from amsx.model.pseudo_labels import pseudo_labels
+from amsx.ops.choices import Aggregate, Mode
 from amsx.ops.sampling import Sampled, adaptive_sample, gather, sampling_timestamps, sampling_weights
+from amsx.ranges import check_ranges
 
 SamplingWeights = Literal["adaptive", "rolled", "reversed", "random", "erase"]
 GUIDED: tuple[SamplingWeights, ...] = (
@@ -35,9 +37,12 @@ class Sampler:
     eta: float = 0.75  # added to every weight of Eq. 4
     normalize: bool = False  # whether the CAS in Eq. 4 is stretched to [0, 1] in every video
     interp_factor: int = 20  # H, sub-positions per snippet in grid mode; Eq. 6
-    aggregate: Literal["max", "mean", "random"] = "max"  # how the channels become one sequence; Eq. 4, Table V
-    mode: Literal["grid", "continuous"] = "grid"  # Eq. 6, or its limit for infinite H
+    aggregate: Aggregate = "max"  # how the channels become one sequence; Eq. 4, Table V
+    mode: Mode = "grid"  # Eq. 6, or its limit for infinite H
     erase_threshold: float = 0.7  # of weights "erase", as a multiple of the mean activation; alpha of Eq. 8
+
+    def __post_init__(self) -> None:
+        check_ranges(self, "Sampler")
 
     def sample(self, feats: Tensor, cas: Tensor, channels: Tensor, lengths: Tensor) -> Sampled:
         """Read `feats` (B, T, D) at the chosen times: the sampled features (B, T, D) and their timestamps (B, T)."""

@@ -8,7 +8,7 @@ vanish count as uniform.
 """
 
 import operator
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -17,12 +17,11 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from amsx.ops import transforms
+from amsx.ops.choices import Mode
 from amsx.ops.contracts import FLOATS, MAX_INTERP_FACTOR
 
 _NO_COUNTS = (torch.bool, torch.quint8, torch.qint8, torch.qint32)
 _STRIDED = torch.strided
-AGGREGATES = ("max", "mean", "random")
-MODES = ("grid", "continuous")
 _NUMBERS_VARY = torch.torch_version.TorchVersion(torch.__version__) >= "2.6"  # in graphs; before, they are constants
 _LENGTHS = (
     "expected the valid snippets of each video: an int, a list, an array or a tensor (B,) of integers, or a boolean "
@@ -157,10 +156,15 @@ def _is_constant(number: Any) -> bool:
     return constant
 
 
+def chosen(name: str, value: Any, choices: Any) -> None:
+    """Raises unless `value` is one of the values of `choices`, a Literal."""
+    if value not in get_args(choices):
+        raise ValueError(f"{name} is {value!r}; expected one of {', '.join(map(repr, get_args(choices)))}")
+
+
 def factor_of(interp_factor: Any, mode: Any) -> int:
     """Checks H and the mode, and returns H as the registered ops take it: 0 for the continuous limit."""
-    if mode not in MODES:
-        raise ValueError(f"mode is {mode!r}; expected one of {', '.join(map(repr, MODES))}")
+    chosen("mode", mode, Mode)
     if not isinstance(interp_factor, int) or isinstance(interp_factor, bool):
         interp_factor = _index(interp_factor)
     if not 1 <= interp_factor <= MAX_INTERP_FACTOR:

@@ -8,6 +8,8 @@ compared with the paper. Gradients come from autograd.
 import torch
 from torch import Tensor
 
+from amsx.ops.choices import Aggregate, Mode
+
 
 def adaptive_sample(
     feats: Tensor,
@@ -17,8 +19,8 @@ def adaptive_sample(
     lengths: Tensor | None = None,
     eta: float = 0.75,
     interp_factor: int = 20,
-    aggregate: str = "max",
-    mode: str = "grid",
+    aggregate: Aggregate = "max",
+    mode: Mode = "grid",
 ) -> tuple[Tensor, Tensor]:
     """Eq. 4 to 6: `feats` (B, T, D), `cas` (B, T, C) or (B, T) -> sampled features (B, T, D), timestamps (B, T)."""
     weights = sampling_weights(cas, labels=labels, lengths=lengths, eta=eta, aggregate=aggregate)
@@ -39,7 +41,7 @@ def sampling_weights(
     labels: Tensor | None = None,
     lengths: Tensor | None = None,
     eta: float = 0.75,
-    aggregate: str = "max",
+    aggregate: Aggregate = "max",
 ) -> Tensor:
     """Eq. 4: w = max(m) - m + eta over the valid snippets, 0 in the padding; (B, T, C) or (B, T) -> (B, T)."""
     weights = torch.zeros(cas.shape[:2], dtype=torch.float64, device=cas.device)
@@ -56,7 +58,7 @@ def sampling_weights(
 
 
 def sampling_timestamps(
-    weights: Tensor, *, lengths: Tensor | None = None, interp_factor: int = 20, mode: str = "grid"
+    weights: Tensor, *, lengths: Tensor | None = None, interp_factor: int = 20, mode: Mode = "grid"
 ) -> Tensor:
     """Eq. 5 and the inversion before Eq. 6: weights (B, T) -> timestamps (B, T) in snippet units, 0 in the padding.
 

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from amsx.ops import checks, registration
 from amsx.ops.checks import Lengths, Number
+from amsx.ops.choices import Aggregate, Mode
 
 _CAS_FORM = "(B, T, C), or (B, T) already aggregated"
 
@@ -37,8 +38,8 @@ def adaptive_sample(
     lengths: Lengths | None = None,
     eta: Number = 0.75,
     interp_factor: int = 20,
-    aggregate: str = "max",
-    mode: str = "grid",
+    aggregate: Aggregate = "max",
+    mode: Mode = "grid",
 ) -> Sampled:
     """Resample features so that regions of low class activation are slowed down (Eq. 4 to 6).
 
@@ -97,7 +98,7 @@ def sampling_weights(
     labels: Tensor | None = None,
     lengths: Lengths | None = None,
     eta: Number = 0.75,
-    aggregate: str = "max",
+    aggregate: Aggregate = "max",
 ) -> Tensor:
     """Eq. 4: w = max(m) - m + eta, where m aggregates the kept channels of the CAS.
 
@@ -118,7 +119,7 @@ def sampling_weights(
 
 
 def sampling_timestamps(
-    weights: Tensor, *, lengths: Lengths | None = None, interp_factor: int = 20, mode: str = "grid"
+    weights: Tensor, *, lengths: Lengths | None = None, interp_factor: int = 20, mode: Mode = "grid"
 ) -> Tensor:
     """Eq. 5 and its inversion: where n uniform points of the cumulation axis fall on the time axis.
 
@@ -191,7 +192,7 @@ def _at_timestamps(
 
 
 def _sampling_inputs(
-    cas: Tensor, labels: Tensor | None, lengths: Lengths | None, eta: Number, aggregate: str
+    cas: Tensor, labels: Tensor | None, lengths: Lengths | None, eta: Number, aggregate: Aggregate
 ) -> tuple[Tensor, Tensor | None, Tensor | None, float | Tensor, bool]:
     """Checks the arguments and makes them regular.
 
@@ -199,9 +200,7 @@ def _sampling_inputs(
         cas (B, T, C), labels bool (B, C), lengths int64 (B,), eta, and whether the mean is taken.
     """
     checks.ranked("cas", checks.floating("cas", cas, _CAS_FORM), (2, 3), _CAS_FORM)
-    if aggregate not in checks.AGGREGATES:
-        expected = ", ".join(map(repr, checks.AGGREGATES))
-        raise ValueError(f"aggregate is {aggregate!r}; expected one of {expected}")
+    checks.chosen("aggregate", aggregate, Aggregate)
     if cas.ndim == 2:
         if labels is not None:
             raise ValueError(

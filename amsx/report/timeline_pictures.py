@@ -2,17 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from amsx.figures.canvas import PictureFormat
 from amsx.figures.strips import Intervals, Kind, Strip, density_strip, draw_strips, intervals_above, truth_strip
 from amsx.file_names import picture_names
 from amsx.report.run_groups import Group
 from amsx.report.timelines import Timelines, unpack
 
 
-def draw_timelines(
-    folder: Path, groups: Sequence[Group], chosen: Sequence[int], kind: Literal["png", "svg"]
-) -> list[Path]:
+def draw_timelines(folder: Path, groups: Sequence[Group], chosen: Sequence[int], kind: PictureFormat) -> list[Path]:
     """Draw the test videos with indices `chosen` into `folder`; the first seed of each group, all streams fused.
 
     Under each other stand the sampling density of every stream (its bars: where it slows down), the branches' CASs

@@ -11,11 +11,14 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
+from amsx.data.batching import Sampling as CropSampling
+from amsx.data.storage import Storage
 from amsx.evaluation.protocols import PROTOCOLS
 from amsx.localization.fusion import stream_weights, weights_fault
 from amsx.localization.post_processing import PostProcessing
 from amsx.model.mean_activation import MeanReading
 from amsx.model.sampler import SamplingWeights
+from amsx.ops.choices import Aggregate, Mode
 from amsx.ops.contracts import MAX_INTERP_FACTOR
 from amsx.ranges import Count, CountOrZero, Fraction, NotNegative, Positive, Range, check_ranges
 
@@ -42,6 +45,10 @@ StreamWeights = Annotated[
     Range("numbers of at least 0 that sum to 1, one for every stream", lambda values: weights_fault(values) is None),
 ]
 
+CasClassification = Literal["softmax", "binary"]
+TrainedBranches = Literal["base", "both"]
+Supervision = Literal["none", "self", "mutual"]
+
 THUMOS14_TIOU = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)  # what weakly-supervised papers average over on THUMOS14
 
 
@@ -67,8 +74,8 @@ class SamplingConfig:
     eta: NotNegative = 0.75  # added to every sampling weight; Eq. 4, the paper's grid search (Fig. 5)
     normalize: bool = False  # whether the CAS in Eq. 4 is stretched to [0, 1] in every video; not in the paper
     interp_factor: InterpFactor = 20  # H, sub-positions per snippet; Eq. 6, the paper's grid search
-    aggregate: Literal["max", "mean", "random"] = "max"  # how the activations of classes become one; Eq. 4, Table V
-    mode: Literal["grid", "continuous"] = "grid"  # Eq. 6, or its limit for infinite H (not in the paper)
+    aggregate: Aggregate = "max"  # how the activations of classes become one; Eq. 4, Table V
+    mode: Mode = "grid"  # Eq. 6, or its limit for infinite H (not in the paper)
     class_threshold: Fraction = 0.25  # probability from which a class guides the sampler at test time; Section IV-B
     erase_threshold: NotNegative = 0.7  # weights "erase" skip what exceeds this multiple of the mean; as alpha of Eq. 8
 
@@ -80,7 +87,7 @@ class SamplingConfig:
 class LossConfig:
     """The objectives and their weights."""
 
-    cas_classification: Literal["softmax", "binary"] = "softmax"  # the loss by which video labels train the CAS
+    cas_classification: CasClassification = "softmax"  # the loss by which video labels train the CAS
     cas_weight: NotNegative = 1.0  # weight of that loss; the paper does not say how video labels train its CAS layer
     similarity_weight: NotNegative = 1.0  # weight of the co-activity similarity; as in W-TALC
     similarity_margin: NotNegative = 0.5  # margin of the co-activity similarity, in cosine distance; W-TALC
@@ -97,9 +104,9 @@ class LossConfig:
 class PhasesConfig:
     """Which branches there are, which of them gives pseudo-labels to which, and for how many epochs (Table III)."""
 
-    branches: Literal["base", "both"] = "both"  # which branches are trained; row A trains the base branch alone
+    branches: TrainedBranches = "both"  # which branches are trained; row A trains the base branch alone
     sampler: bool = True  # whether the supplementary branch sees adaptively sampled features; rows C and F
-    supervision: Literal["none", "self", "mutual"] = "mutual"  # which branch gives pseudo-labels; rows D, E and F
+    supervision: Supervision = "mutual"  # which branch gives pseudo-labels; rows D, E and F
     base_epochs: Count = 20  # epochs of phase zero: the base branch on video labels alone; Section IV-B
     supplementary_epochs: CountOrZero = 0  # epochs of phase zero for the supplementary branch; the paper has none
     alternate_epochs: Count = 5  # epochs of phase one, and of phase two, in every iteration; Section IV-B
@@ -118,8 +125,8 @@ class OptimizationConfig:
     restart: bool = True  # whether every phase begins with new Adam moments; the paper does not say, not tuned
     batch_size: EvenCount = 16  # videos in a batch, in pairs that share a class; similar methods use 10 to 32
     max_snippets: Count = 1000  # T, the snippets of a training crop; Section IV-B: 1000 THUMOS14, 400 ActivityNet
-    sampling: Literal["crop", "jittered", "uniform"] = "crop"  # how T snippets of longer videos are taken; Section IV-B
-    storage: Literal["auto", "float32", "float16", "mapped"] = "auto"  # how features are held, in memory or on disk
+    sampling: CropSampling = "crop"  # how T snippets of longer videos are taken; Section IV-B
+    storage: Storage = "auto"  # how features are held, in memory or on disk
     seed: CountOrZero = 0  # seed of initialization, order, crops and dropout
 
     def __post_init__(self) -> None:

@@ -91,7 +91,7 @@ def _settings_of(name: str, section: type) -> list[Setting]:
             key=field.name,
             type=_type_in_words(hints[field.name]),
             default=json.dumps(_default(field)),
-            range=ranges[field.name].words if field.name in ranges else "",
+            range="" if _is_choice(hints[field.name]) else ranges[field.name].words if field.name in ranges else "",
             description=comments[field.name],
         )
         for field in dataclasses.fields(section)
@@ -102,8 +102,12 @@ def _default(field: "dataclasses.Field[Any]") -> Any:
     return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
 
 
+def _is_choice(kind: Any) -> bool:
+    return typing.get_origin(kind) is typing.Literal
+
+
 def _type_in_words(kind: Any) -> str:
-    if typing.get_origin(kind) is typing.Literal:
+    if _is_choice(kind):
         return ", ".join(f"`{json.dumps(choice)}`" for choice in typing.get_args(kind))
     if typing.get_origin(kind) is tuple:
         return "list of numbers"

@@ -14,6 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ops.cases import FACTORS
 
+from amsx.ops.choices import Mode
+
 test_one_video_and_an_empty_batch = test_cuda.test_one_video_and_an_empty_batch
 test_non_contiguous_and_unaligned_inputs = test_cuda.test_non_contiguous_and_unaligned_inputs
 test_random_aggregation = test_cuda.test_random_aggregation
@@ -42,7 +44,7 @@ def test_the_bits_and_sums_of_the_cpu(x: test_cuda.Inputs, factor: int, mean: bo
 
 @pytest.mark.parametrize("dtype", test_cuda.DTYPES, ids=str)
 @pytest.mark.parametrize("mode", test_cuda.MODES)
-def test_a_large_size(dtype: torch.dtype, mode: str) -> None:
+def test_a_large_size(dtype: torch.dtype, mode: Mode) -> None:
     test_cuda.test_large_sizes((2, 1500, 16, 3), dtype, mode)
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 import amsx
+from amsx.ops.choices import Aggregate, Mode
 
 Cuda = Callable[[], AbstractContextManager[None]]
 OPS = torch.ops.amsx
@@ -46,7 +47,7 @@ def test_lengths_outside_the_tensor_are_clamped(cuda: Cuda) -> None:
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("value", [NAN, INF, -INF])
 @pytest.mark.parametrize("aggregate", ["max", "mean"])
-def test_a_bad_cas_spoils_its_own_video_alone(cuda: Cuda, mode: str, value: float, aggregate: str) -> None:
+def test_a_bad_cas_spoils_its_own_video_alone(cuda: Cuda, mode: Mode, value: float, aggregate: Aggregate) -> None:
     feats, cas = torch.randn(3, 600, 5), torch.rand(3, 600, 4)
     lengths = torch.tensor([600, 555, 3])
     options: dict[str, Any] = {"lengths": lengths, "mode": mode, "aggregate": aggregate}
@@ -76,7 +77,7 @@ def test_a_bad_cas_spoils_its_own_video_alone(cuda: Cuda, mode: str, value: floa
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_bad_value_spoils_a_long_video(cuda: Cuda, mode: str) -> None:
+def test_a_bad_value_spoils_a_long_video(cuda: Cuda, mode: Mode) -> None:
     cas = torch.rand(2, 2100, 4)
     expected = amsx.adaptive_sample(cas, cas, mode=mode).timestamps
     cas[1, 1700, 2] = NAN
@@ -116,7 +117,7 @@ def test_what_is_not_read_does_no_harm(cuda: Cuda) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_bad_weights(cuda: Cuda, mode: str) -> None:
+def test_bad_weights(cuda: Cuda, mode: Mode) -> None:
     weights = torch.rand(5, 530) + 0.1
     expected = amsx.sampling_timestamps(torch.stack([weights[0].clamp(min=0.3), *weights[1:]]), mode=mode)
     uniform = amsx.sampling_timestamps(torch.ones(1, 530), mode=mode)[0]
@@ -139,7 +140,7 @@ def test_bad_weights(cuda: Cuda, mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_constant_cas_with_eta_zero_is_sampled_uniformly(cuda: Cuda, mode: str) -> None:
+def test_a_constant_cas_with_eta_zero_is_sampled_uniformly(cuda: Cuda, mode: Mode) -> None:
     cas = torch.full((2, 40, 2), 0.3)
     expected = amsx.sampling_timestamps(torch.ones(2, 40), mode=mode)
     with cuda():

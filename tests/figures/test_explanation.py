@@ -69,7 +69,7 @@ def test_nothing_found_one_threshold_and_no_durations(tmp_path: Path) -> None:
 
 def test_unknown_format_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="format 'gif' of the plots; expected one of png, svg"):
-        draw_explanation(tmp_path / "plots", explained(2), "gif")
+        draw_explanation(tmp_path / "plots", explained(2), "gif")  # type: ignore[arg-type]
     assert not (tmp_path / "plots").exists()
 
 

@@ -15,6 +15,7 @@ from torch.library import opcheck
 
 import amsx
 from amsx.ops import native
+from amsx.ops.choices import Aggregate, Mode
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device")
 
@@ -146,7 +147,7 @@ def test_close_to_the_cpu(x: Inputs, mean: bool) -> None:
 @pytest.mark.parametrize("size", LARGE, ids=str)
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("mode", MODES)
-def test_large_sizes(size: tuple[int, int, int, int], dtype: torch.dtype, mode: str) -> None:
+def test_large_sizes(size: tuple[int, int, int, int], dtype: torch.dtype, mode: Mode) -> None:
     x = Inputs(*size, dtype, "random", seed=sum(size), ragged=size[0] > 1)
     check_same_bits(x, MODES[mode], mean=False)
     check_close(x, mean=False)
@@ -205,7 +206,7 @@ def test_opcheck(index: int) -> None:
 
 @pytest.mark.parametrize("T", [1, 9])
 @pytest.mark.parametrize("aggregate", ["max", "mean"])
-def test_gradients_of_sampling(T: int, aggregate: str) -> None:
+def test_gradients_of_sampling(T: int, aggregate: Aggregate) -> None:
     feats, cas, labels, lengths = map(on_device, test_gradients.inputs(T))
 
     def op(feats: Tensor, cas: Tensor) -> tuple[Tensor, ...]:
@@ -367,7 +368,7 @@ def test_the_host_never_waits() -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize("mode", MODES)
-def test_a_cas_that_is_not_finite_spoils_its_own_video_alone(value: float, mode: str) -> None:
+def test_a_cas_that_is_not_finite_spoils_its_own_video_alone(value: float, mode: Mode) -> None:
     feats, cas = torch.randn(3, 40, 8), torch.rand(3, 40, 4)
     expected = amsx.adaptive_sample(feats, cas, mode=mode)
     cas[1, 7] = value  # in every channel: -inf in one is no maximum
@@ -392,7 +393,7 @@ def test_lengths_are_clamped() -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_negative_weights_count_as_zero_and_vanishing_ones_as_uniform(mode: str) -> None:
+def test_negative_weights_count_as_zero_and_vanishing_ones_as_uniform(mode: Mode) -> None:
     weights = torch.rand(1, 30) + 0.1
     negative = weights.clone()
     negative[0, 10:15] = -1

@@ -10,6 +10,7 @@ from ops.cases import Case, cases
 
 import amsx
 from amsx.ops import reference
+from amsx.ops.choices import Aggregate, Mode
 
 AGGREGATES = ["max", "mean"]
 OPS = torch.ops.amsx
@@ -24,7 +25,7 @@ def zeroed(x: torch.Tensor, valid: list[int]) -> torch.Tensor:
 
 
 @given(cases(dims=[1]), st.sampled_from(AGGREGATES))
-def test_weights(case: Case, aggregate: str) -> None:
+def test_weights(case: Case, aggregate: Aggregate) -> None:
     options: dict[str, Any] = {"labels": case.labels, "lengths": case.lengths, "eta": case.eta, "aggregate": aggregate}
     expected = reference.sampling_weights(case.cas, **options)
     torch.testing.assert_close(amsx.sampling_weights(case.cas, **options), expected, rtol=1e-12, atol=1e-12)
@@ -58,7 +59,7 @@ def test_continuous_timestamps(case: Case) -> None:
 
 
 @given(cases(), st.sampled_from(AGGREGATES))
-def test_grid_features_are_rows_of_the_up_sampled_sequence(case: Case, aggregate: str) -> None:
+def test_grid_features_are_rows_of_the_up_sampled_sequence(case: Case, aggregate: Aggregate) -> None:
     sampled = amsx.adaptive_sample(
         case.feats,
         case.cas,
@@ -76,7 +77,7 @@ def test_grid_features_are_rows_of_the_up_sampled_sequence(case: Case, aggregate
 
 
 @given(cases(dims=[1, 3, 65]), st.sampled_from(["grid", "continuous"]))
-def test_the_whole_op_where_no_point_falls_on_an_edge(case: Case, mode: str) -> None:
+def test_the_whole_op_where_no_point_falls_on_an_edge(case: Case, mode: Mode) -> None:
     torch.manual_seed(0)
     cas = case.cas + 1e-3 * torch.rand_like(case.cas)  # no ties
     options: dict[str, Any] = {
@@ -98,7 +99,7 @@ def test_the_whole_op_where_no_point_falls_on_an_edge(case: Case, mode: str) -> 
 
 
 @given(cases(dims=[1, 3, 65]), st.sampled_from(["grid", "continuous"]))
-def test_gather_and_align(case: Case, mode: str) -> None:
+def test_gather_and_align(case: Case, mode: Mode) -> None:
     weights = reference.sampling_weights(case.cas, lengths=case.lengths, eta=case.eta)
     timestamps = amsx.sampling_timestamps(weights, lengths=case.lengths, mode=mode)
     for op, oracle, x in [
@@ -160,7 +161,7 @@ def test_rows_written_past_the_caches_are_the_same(dtype: torch.dtype) -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("dims", [1, 3, 64, 1023])
 @pytest.mark.parametrize("mode", ["grid", "continuous"])
-def test_lower_precision_rounds_once(dtype: torch.dtype, dims: int, mode: str) -> None:
+def test_lower_precision_rounds_once(dtype: torch.dtype, dims: int, mode: Mode) -> None:
     generator = torch.Generator().manual_seed(dims)
     feats = torch.randn(2, 33, dims, generator=generator).to(dtype)
     cas = torch.rand(2, 33, 4, generator=generator).to(dtype)

@@ -11,6 +11,7 @@ from torch.autograd import gradcheck, gradgradcheck
 
 import amsx
 from amsx.ops import reference
+from amsx.ops.choices import Aggregate, Mode
 
 
 def inputs(T: int = 9, D: int = 3, C: int = 4) -> tuple[torch.Tensor, ...]:
@@ -24,7 +25,7 @@ def inputs(T: int = 9, D: int = 3, C: int = 4) -> tuple[torch.Tensor, ...]:
 
 @pytest.mark.parametrize("T", [1, 2, 9, 17])
 @pytest.mark.parametrize("aggregate", ["max", "mean"])
-def test_continuous_sampling(T: int, aggregate: str) -> None:
+def test_continuous_sampling(T: int, aggregate: Aggregate) -> None:
     feats, cas, labels, lengths = inputs(T)
 
     def op(feats: torch.Tensor, cas: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -52,7 +53,7 @@ def test_outputs_that_nobody_uses_have_no_gradient() -> None:
 
 
 @pytest.mark.parametrize(("mode", "kernels"), [("grid", ["gather_backward"]), ("continuous", None)])
-def test_the_backward_fills_nothing_with_zeros(mode: str, kernels: list[str] | None) -> None:
+def test_the_backward_fills_nothing_with_zeros(mode: Mode, kernels: list[str] | None) -> None:
     feats, cas = torch.randn(2, 9, 4, requires_grad=True), torch.rand(2, 9, 3, requires_grad=True)
     out = amsx.adaptive_sample(feats, cas, mode=mode).feats
     with torch.profiler.profile() as profiler:
@@ -84,7 +85,7 @@ def test_gather_to_timestamps() -> None:
 
 @given(cases(dims=[1, 3, 65, 300]), st.sampled_from(["grid", "continuous"]))
 @settings(max_examples=60)
-def test_features_and_cas_against_the_references_autograd(case: Case, mode: str) -> None:
+def test_features_and_cas_against_the_references_autograd(case: Case, mode: Mode) -> None:
     valid = torch.arange(case.feats.shape[1])[None] < torch.tensor(case.valid)[:, None]
     grad = torch.randn(case.feats.shape, dtype=torch.float64)
     weights = reference.sampling_weights(case.cas, labels=case.labels, lengths=case.lengths, eta=case.eta)

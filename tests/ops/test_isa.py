@@ -15,6 +15,7 @@ from torch import Tensor
 
 import amsx
 from amsx.ops import native
+from amsx.ops.choices import Aggregate, Mode
 
 ISAS: list[str] = native.build()["isas"]
 INTEGERS = {torch.float16: torch.int16, torch.bfloat16: torch.int16, torch.float32: torch.int32}
@@ -35,7 +36,7 @@ def bits(x: Tensor) -> Tensor:
     return x.view(INTEGERS.get(x.dtype, torch.int64))
 
 
-def outputs(feats: Tensor, case: Case, aggregate: str, mode: str) -> list[Tensor]:
+def outputs(feats: Tensor, case: Case, aggregate: Aggregate, mode: Mode) -> list[Tensor]:
     """What every op and every gradient gives for the features and the case's CAS, both of one dtype."""
     feats = feats.clone().requires_grad_()
     cas = case.cas.to(feats.dtype).requires_grad_()
@@ -56,7 +57,7 @@ def outputs(feats: Tensor, case: Case, aggregate: str, mode: str) -> list[Tensor
     return [sampled.feats.detach(), sampled.timestamps.detach(), aligned.detach(), *grads]
 
 
-def compare(feats: Tensor, case: Case, aggregate: str = "max", mode: str = "grid") -> None:
+def compare(feats: Tensor, case: Case, aggregate: Aggregate = "max", mode: Mode = "grid") -> None:
     native._core().use_isa("scalar")
     expected = outputs(feats, case, aggregate, mode)
     for isa in ISAS[1:]:
@@ -72,7 +73,7 @@ def compare(feats: Tensor, case: Case, aggregate: str = "max", mode: str = "grid
     st.sampled_from(["max", "mean"]),
     st.sampled_from(["grid", "continuous"]),
 )
-def test_same_bits(case: Case, dtype: torch.dtype, aggregate: str, mode: str) -> None:
+def test_same_bits(case: Case, dtype: torch.dtype, aggregate: Aggregate, mode: Mode) -> None:
     compare(case.feats.to(dtype), case, aggregate, mode)
 
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from ops.cases import Case, cases
 
 import amsx
+from amsx.ops.choices import Mode
 
 
 @pytest.mark.parametrize("value", [0.75, 0.7, 1e-30, 3e20])
@@ -21,7 +22,7 @@ def test_constant_weights_give_the_identity(value: float, n: int, interp_factor:
 
 
 @given(cases(dims=[1]), st.sampled_from(["grid", "continuous"]))
-def test_timestamps_are_ordered_and_inside_the_video(case: Case, mode: str) -> None:
+def test_timestamps_are_ordered_and_inside_the_video(case: Case, mode: Mode) -> None:
     sampled = amsx.adaptive_sample(
         case.feats, case.cas, labels=case.labels, lengths=case.lengths, eta=case.eta, mode=mode
     )
