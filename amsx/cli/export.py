@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import get_args
 
-from amsx.cli.options import Commands
+from amsx.cli.options import OWN_BACKBONE, Commands, backbone_option
 from amsx.export.exporting import export_branch
 from amsx.export.formats import Target
 from amsx.training.phases import Branch
@@ -18,12 +18,18 @@ def add_to(commands: Commands) -> None:
     export.add_argument("--stream", metavar="NAME", help="the stream, where the run has several")
     export.add_argument("--to", choices=get_args(Target), required=True, help="the format of the file")
     export.add_argument("--out", type=Path, metavar="FILE", required=True, help="the file to write")
+    backbone_option(export, OWN_BACKBONE)
     export.set_defaults(run=_export)
 
 
 def _export(options: argparse.Namespace) -> None:
     exported = export_branch(
-        options.run_directory, options.out, branch=options.branch, stream=options.stream, to=options.to
+        options.run_directory,
+        options.out,
+        branch=options.branch,
+        stream=options.stream,
+        to=options.to,
+        backbone=options.backbone,
     )
     about = exported.about
     classes = len(about["classes"])

@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import get_args
 
 from amsx.cli.extraction import extractor_settings
-from amsx.cli.options import Commands, may_be_left_out, reader_options, reading_options, set_option
+from amsx.cli.options import (
+    OWN_BACKBONE,
+    Commands,
+    backbone_option,
+    may_be_left_out,
+    reader_options,
+    reading_options,
+    set_option,
+)
 from amsx.data.layouts.shared.assembly import shortened
 from amsx.inference.localization import localize_all, output_folder
 from amsx.inference.model import TrainedModel, load
@@ -67,6 +75,7 @@ def add_to(commands: Commands) -> None:
         metavar="STREAM.KEY=VALUE",
         help="a setting of the extractor of a stream, for video files: where its weights are; repeatable",
     )
+    backbone_option(localize, OWN_BACKBONE)
     localize.add_argument("--device", help="cpu, cuda or cuda:N (default: cuda where torch sees a GPU)")
     localize.add_argument("--quiet", action="store_true", help="print neither tables nor progress")
     localize.set_defaults(run=_localize)
@@ -76,7 +85,12 @@ def _localize(options: argparse.Namespace) -> None:
     formats = _formats(options.format)
     if formats and options.out is None:
         raise ValueError("--format says what to write, but nothing says where; expected --out, too")
-    model = load(options.run_directory, overrides=options.set, device=choose_device(options.device))
+    model = load(
+        options.run_directory,
+        overrides=options.set,
+        device=choose_device(options.device),
+        backbone=options.backbone,
+    )
     reading = Reading(
         timing=Timing(options.fps, options.stride, options.snippet_seconds, options.offset),
         layout=options.layout,

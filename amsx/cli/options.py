@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 else:
     Commands = object
 
+OWN_BACKBONE = "let the class of the user's that the run's branches have be imported; its name as in RUN/config.json"
 SYNTHETIC = Path("synthetic")
 DATA = "the directory of features and annotation, or `synthetic` for the built-in set (where no such directory exists)"
 
@@ -65,10 +66,16 @@ def data_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--device", help="cpu, cuda or cuda:N (default: cuda where torch sees a GPU)")
     command.add_argument("--quiet", action="store_true", help="show no progress bars")
+    backbone_option(command, "a class of your own for the branches, on Python's path (default: the paper's)")
     set_option(
         command,
         "change one setting, e.g. sampling.eta=1.0; repeatable; RUN/config.json lists every key",
     )
+
+
+def backbone_option(command: argparse.ArgumentParser, hint: str) -> None:
+    """Add --backbone, explained by `hint`."""
+    command.add_argument("--backbone", metavar="MODULE:CLASS", help=hint)
 
 
 def set_option(command: argparse.ArgumentParser, hint: str) -> None:
@@ -112,6 +119,7 @@ def config_of(options: argparse.Namespace, dataset: Dataset) -> Config:
         config=getattr(options, "config", None),
         overrides=options.set,
         seed=seed,
+        backbone=options.backbone,
         streams=streams_of(options),
     )
     for note in notes:

@@ -3,7 +3,16 @@
 import argparse
 from pathlib import Path
 
-from amsx.cli.options import DATA, Commands, dataset_of, may_be_left_out, reading_options, set_option
+from amsx.cli.options import (
+    DATA,
+    OWN_BACKBONE,
+    Commands,
+    backbone_option,
+    dataset_of,
+    may_be_left_out,
+    reading_options,
+    set_option,
+)
 from amsx.data.layouts.shared.assembly import shortened
 from amsx.inference.model import load
 from amsx.inference.pseudo_annotation import DATABASES, write_pseudo_annotation
@@ -26,13 +35,19 @@ def add_to(commands: Commands) -> None:
     command.add_argument("--out", type=Path, metavar="FILE", help="the file to write (default: RUN/pseudo_labels.json)")
     command.add_argument("--least-score", type=float, default=0.0, help="leave out lower scores (default %(default)s)")
     set_option(command, "change one setting of localization, e.g. localization.threshold=0.5; repeatable")
+    backbone_option(command, OWN_BACKBONE)
     command.add_argument("--device", help="cpu, cuda or cuda:N (default: cuda where torch sees a GPU)")
     command.add_argument("--quiet", action="store_true", help="show no progress bar")
     command.set_defaults(run=_pseudo_labels)
 
 
 def _pseudo_labels(options: argparse.Namespace) -> None:
-    model = load(options.run_directory, overrides=options.set, device=choose_device(options.device))
+    model = load(
+        options.run_directory,
+        overrides=options.set,
+        device=choose_device(options.device),
+        backbone=options.backbone,
+    )
     if options.data is None:
         root = model.description.data.root
         if root is None:

@@ -9,7 +9,9 @@ import numpy as np
 
 from amsx.cli.options import (
     DATA,
+    OWN_BACKBONE,
     Commands,
+    backbone_option,
     config_of,
     data_options,
     dataset_of,
@@ -64,6 +66,7 @@ def add_to(commands: Commands) -> None:
     may_be_left_out(other)
     reading_options(test)
     test.add_argument("--subset", choices=get_args(Part), default="test", help="which videos of DATA (default: test)")
+    backbone_option(test, OWN_BACKBONE)
     test.add_argument("--device", help="what runs on DATA: cpu, cuda or cuda:N (default: cuda where torch sees a GPU)")
     set_option(
         test,
@@ -120,6 +123,7 @@ def _test(options: argparse.Namespace) -> None:
             part=options.subset,
             out=options.out,
             device=str(choose_device(options.device)),
+            backbone=options.backbone,
         )
         scored, overrides = result.out, []
     views = _score_snippets(scored, overrides) if options.snippets else None

@@ -15,6 +15,7 @@ import torch
 from amsx.data.videos import Dataset
 from amsx.experiments.cell_trainer import CellTrainer
 from amsx.experiments.cells import Cell, unfinished
+from amsx.model.backbone_class import import_backbone
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,7 @@ def _serve(pipe: Connection, dataset: Dataset, out: Path, device: str | None, th
         except (EOFError, KeyboardInterrupt):
             return
         try:
+            import_backbone(cell.config.model.backbone)  # the process that sent the cell has it imported
             trainer = trainer or CellTrainer(dataset, device)
             seconds = trainer.train(cell, out, partial(_send_epoch, pipe, cell))
             event = Event(cell, "finished", seconds=seconds)

@@ -53,7 +53,13 @@ class ExportedBranch:
 
 
 def export_branch(
-    run: Path | str, out: Path | str, *, branch: Branch = "base", stream: str | None = None, to: Target = "onnx"
+    run: Path | str,
+    out: Path | str,
+    *,
+    branch: Branch = "base",
+    stream: str | None = None,
+    to: Target = "onnx",
+    backbone: type[torch.nn.Module] | str | None = None,
 ) -> ExportedBranch:
     """Write one branch of one stream of a run to the file `out` in the format `to`, and check it against PyTorch.
 
@@ -61,14 +67,14 @@ def export_branch(
     (B, T, C) in [0, 1], 0 beyond a video's length, and `probabilities` (B, C); B and T may be any. Of the supplementary
     branch, the CAS is aligned to the snippets, and the sampler is in its composite form: amsx is not needed to run it.
 
-    `stream` may be left out where the run has one. ValueError where the run, its stream or its branch is not there or
-    cannot be exported; ImportError where a package is missing; RuntimeError where torch cannot write the format, or
-    where the check fails: then there is no file.
+    `stream` may be left out where the run has one; `backbone` is that of `amsx.load`. ValueError where the run, its
+    stream or its branch is not there or cannot be exported; ImportError where a package is missing; RuntimeError where
+    torch cannot write the format, or where the check fails: then there is no file.
     """
     _check_known(to, get_args(Target), "format")
     _check_known(branch, get_args(Branch), "branch")
     check_target(to, Path(out))
-    trained = load(run)
+    trained = load(run, backbone=backbone)
     stream = _stream_of(trained, stream)
     if branch == "supplementary" and trained.config.phases.branches != "both":
         raise ValueError(f"{run} has no supplementary branch: it was trained with phases.branches=base")

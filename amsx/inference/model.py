@@ -22,7 +22,7 @@ from amsx.training.config import Config
 from amsx.training.run import fuse_streams, localization_config
 from amsx.training.run_directory import RunDescription, read_run
 from amsx.training.setup import choose_device
-from amsx.training.trained import TrainedStream, load_stream
+from amsx.training.trained import TrainedStream, load_stream, with_backbone
 
 CUT = 2  # snippets by which the streams of a video may differ in length, as in training: flow has a frame less than rgb
 Features = NDArray[Any] | Tensor
@@ -236,15 +236,25 @@ class TrainedModel:
         return new_video("features", streams, timebase, self.own_timebases)
 
 
-def load(run: Path | str, *, overrides: Sequence[str] = (), device: torch.device | str = "cpu") -> TrainedModel:
+def load(
+    run: Path | str,
+    *,
+    overrides: Sequence[str] = (),
+    device: torch.device | str = "cpu",
+    backbone: type[torch.nn.Module] | str | None = None,
+) -> TrainedModel:
     """Load a run directory of `amsx train` as a model for new videos, on `device`.
 
     `overrides` ("localization.threshold=0.5") may change the sections localization and evaluation. Nothing of the data
-    that the run was trained on is needed. FileNotFoundError where there is no run, ValueError where it is not one of
-    amsx, where its training did not end, and where an override changes what was trained.
+    that the run was trained on is needed. A run whose branches are of a class of the user's needs that class: imported
+    by the program, or given as `backbone`, itself or by the name that the run has for it, which is then imported. A
+    name that is in the run alone imports nothing.
+
+    FileNotFoundError where there is no run, ValueError where it is not one of amsx, where its training did not end,
+    where an override changes what was trained, and where its backbone is not at hand.
     """
     run = Path(run)
-    described = localization_config(read_run(run), overrides)
+    described = with_backbone(localization_config(read_run(run), overrides), backbone, run)
     target = choose_device(str(device))
     streams = {name: load_stream(run, described, name) for name in described.data.streams}
     return TrainedModel(run, described, streams).to(target)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from torch import nn
+
 from amsx.data.batching import FeatureSet
 from amsx.data.layouts.shared.assembly import shortened
 from amsx.data.videos import Dataset
@@ -24,17 +26,18 @@ def test_on(
     part: Part = "test",
     out: Path | str | None = None,
     device: str = "cpu",
+    backbone: type[nn.Module] | str | None = None,
 ) -> RunResult:
     """Test a run on the videos of another data set, `part` of them, and write what a test writes to `out`.
 
     `out` is then a folder like a run directory without checkpoints, which `amsx test` and `amsx report` read; the
-    default is the folder tested/<name of the data set> of the run. `overrides` may change the sections localization
-    and evaluation. ValueError where the data set does not have the run's streams, widths or extractors, where its
-    videos have labels that are not among the run's classes, where it has no such videos, and where `out` holds
-    something else.
+    default is the folder tested/<name of the data set> of the run. `overrides` may change the sections localization and
+    evaluation; `backbone` is that of `amsx.load`. ValueError where the data set does not have the run's streams, widths
+    or extractors, where its videos have labels that are not among the run's classes, where it has no such videos, and
+    where `out` holds something else.
     """
     run = Path(run)
-    model = load(run, overrides=overrides, device=device)
+    model = load(run, overrides=overrides, device=device, backbone=backbone)
     model.check_streams(dataset.dims, dataset.origin)
     if dataset.extraction is not None:
         check_extractors(model.extractors, dataset.extraction.streams, run, dataset.origin)

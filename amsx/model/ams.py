@@ -4,14 +4,17 @@ import torch
 from torch import Tensor, nn
 
 from amsx.model.backbone import Backbone, BranchOutput
+from amsx.model.own_backbone import OwnBackbone
 from amsx.model.sampler import Sampler
 from amsx.ops.alignment import align_cas
+
+Branch = Backbone | OwnBackbone
 
 
 class AMS(nn.Module):
     """Both branches of one stream (Section III): two backbones of the same form, each with its own weights."""
 
-    def __init__(self, base: Backbone, supplementary: Backbone, sampler: Sampler | None) -> None:
+    def __init__(self, base: Branch, supplementary: Branch, sampler: Sampler | None) -> None:
         """With `sampler=None`, the supplementary branch sees the same features as the base branch."""
         super().__init__()
         self.base = base

@@ -4,6 +4,7 @@ docs/configuration.md, which `amsx/training/config_reference.py` writes, describ
 """
 
 import dataclasses
+import re
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -48,6 +49,10 @@ StreamWeights = Annotated[
 CasClassification = Literal["softmax", "binary"]
 TrainedBranches = Literal["base", "both"]
 Supervision = Literal["none", "self", "mutual"]
+BackboneName = Annotated[
+    str,
+    Range("package.module:Class", lambda value: re.fullmatch(r"[^\W\d][\w.]*:[^\W\d][\w.]*", value) is not None),
+]
 
 THUMOS14_TIOU = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)  # what weakly-supervised papers average over on THUMOS14
 
@@ -56,6 +61,7 @@ THUMOS14_TIOU = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)  # what weakly-supervised pa
 class ModelConfig:
     """The backbone of both branches."""
 
+    backbone: BackboneName = "amsx.model.backbone:Backbone"  # the class of a branch; Section III-B, or one of your own
     hidden: Count = 1024  # units of the hidden layer; not in the paper, 1024 as I3D
     dropout: Probability = 0.5  # the probability of dropping a unit; not in the paper, W-TALC uses 0.5
     top_k_divisor: Count = 8  # category evidence is the mean of the top n / 8 of n snippets; W-TALC, ASM-Loc

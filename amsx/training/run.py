@@ -34,7 +34,7 @@ from amsx.training.config import Config, differences, override
 from amsx.training.epoch_log import LOG_FILE, TensorBoardLog, require_tensorboard, write_log
 from amsx.training.phases import both_trained, snapshot_epochs
 from amsx.training.run_directory import UNPLACED, RunDescription, describe_run, ground_truth, read_activations, read_run
-from amsx.training.setup import choose_device
+from amsx.training.setup import check_backbone, choose_device
 from amsx.training.trainer import Trainer
 
 NO_STREAM = (FUSED, "retest", "tested")  # the view of all streams fused, and folders of `amsx test` in a run
@@ -81,6 +81,7 @@ def train_run(
     if not train:
         raise ValueError(f"{dataset.origin}: no training videos")
     config.localization.stream_weights(names)  # so that a wrong name is an error before the training, not after it
+    check_backbone([dataset.dims[name] for name in names], len(dataset.classes), config.model)
     described = describe_run(dataset, names, config)
     with hold(out, "amsx train"):
         if (out / "config.json").exists():

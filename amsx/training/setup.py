@@ -1,16 +1,19 @@
 """The device, the model and the random numbers with which a training run begins."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from amsx.model.ams import AMS
+from amsx.model.ams import AMS, Branch
 from amsx.model.backbone import Backbone
+from amsx.model.backbone_class import backbone_class, is_papers
+from amsx.model.own_backbone import own_branch
 from amsx.model.sampler import Sampler
-from amsx.training.config import Config
+from amsx.training.config import Config, ModelConfig
 
 
 def choose_device(name: str | None = None) -> torch.device:
@@ -46,19 +49,34 @@ def choose_device(name: str | None = None) -> torch.device:
 
 
 def build_model(width: int, num_classes: int, config: Config) -> AMS:
-    """The model that `config` describes, for features of `width` columns, freshly initialized."""
-    base, supplementary = (
-        Backbone(
-            width,
-            num_classes,
-            hidden=config.model.hidden,
-            dropout=config.model.dropout,
-            top_k_divisor=config.model.top_k_divisor,
-            smoothing=config.model.smoothing,
-        )
-        for _ in range(2)
-    )
+    """The model that `config` describes, for features of `width` columns, freshly initialized.
+
+    ValueError where its backbone is a class that is not imported, or that does not do what a branch must.
+    """
+    base, supplementary = (build_branch(width, num_classes, config.model) for _ in range(2))
     return AMS(base, supplementary, build_sampler(config) if config.phases.sampler else None)
+
+
+def build_branch(width: int, num_classes: int, config: ModelConfig) -> Branch:
+    """A branch of the class that `config` names, for features of `width` columns; errors as of `build_model`."""
+    made = backbone_class(config.backbone)
+    settings: dict[str, Any] = {
+        "hidden": config.hidden,
+        "dropout": config.dropout,
+        "top_k_divisor": config.top_k_divisor,
+        "smoothing": config.smoothing,
+    }
+    if is_papers(made):
+        return Backbone(width, num_classes, **settings)
+    return own_branch(made, config.backbone, width, num_classes, **settings)
+
+
+def check_backbone(widths: Iterable[int], num_classes: int, config: ModelConfig) -> None:
+    """ValueError where a backbone of the user's does not work for features of these widths."""
+    if not is_papers(backbone_class(config.backbone)):
+        with seeded(0, 0, torch.device("cpu")):
+            for width in set(widths):
+                build_branch(width, num_classes, config)
 
 
 def build_sampler(config: Config) -> Sampler:

@@ -4,12 +4,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from amsx.data.layouts import read_dataset
 from amsx.data.videos import Dataset
 from amsx.files import read_json
+from amsx.model.backbone_class import backbone_class, import_backbone, name_of
 from amsx.training.config import Config, from_dict, override
 from amsx.training.presets import Preset, for_dataset
 from amsx.training.run import RunResult, train_run
+
+_BACKBONE = "model.backbone"
 
 
 def train(
@@ -20,6 +25,7 @@ def train(
     config: Config | Path | str | None = None,
     overrides: Sequence[str] = (),
     seed: int | None = None,
+    backbone: type[nn.Module] | str | None = None,
     streams: Sequence[str] | None = None,
     layout: str | None = None,
     data_options: Mapping[str, Any] | None = None,
@@ -38,6 +44,8 @@ def train(
     overrides: changes of single settings, such as "loss.localization_weight=0.5".
 
     seed: of everything random; it takes the place of `optimization.seed`.
+
+    backbone: a class of your own for the branches, or its name "package.module:Class", in place of `model.backbone`.
 
     streams: the streams to train (default: all).
 
@@ -60,7 +68,7 @@ def train(
     else:
         dataset = read_dataset(data, layout, **(data_options or {}))
     chosen, notes = choose_config(
-        dataset, preset=preset, config=config, overrides=overrides, seed=seed, streams=streams
+        dataset, preset=preset, config=config, overrides=overrides, seed=seed, backbone=backbone, streams=streams
     )
     for note in (*dataset.notes, *notes):
         say(note)
@@ -84,16 +92,36 @@ def choose_config(
     config: Config | Path | str | None = None,
     overrides: Sequence[str] = (),
     seed: int | None = None,
+    backbone: type[nn.Module] | str | None = None,
     streams: Sequence[str] | None = None,
 ) -> tuple[Config, list[str]]:
     """The configuration to train `dataset` with, and notes on what it makes of the data.
 
     It starts from `config`, which may be the config.json of another run, or from a preset (default: chosen by the
-    data), and is changed by `seed` and `overrides`. ValueError where both are given, and for unknown settings.
+    data), and is changed by `seed`, `backbone` and `overrides`. ValueError where both are given, and for unknown
+    settings.
+
+    The module of a backbone is imported where `backbone` or `overrides` name it. ValueError where that fails, and where
+    `config` alone names it and the program has not imported it.
     """
-    seeded = [] if seed is None else [f"optimization.seed={seed}"]
+    given = [] if seed is None else [f"optimization.seed={seed}"]
+    given += [] if backbone is None else [f"{_BACKBONE}={name_of(backbone)}"]
+    given += overrides
+    chosen, notes = _start(dataset, preset, config, given, streams)
+    named = any(assignment.partition("=")[0].strip() == _BACKBONE for assignment in given)
+    (import_backbone if named else backbone_class)(chosen.model.backbone)
+    return chosen, notes
+
+
+def _start(
+    dataset: Dataset,
+    preset: Preset | None,
+    config: Config | Path | str | None,
+    overrides: Sequence[str],
+    streams: Sequence[str] | None,
+) -> tuple[Config, list[str]]:
     if config is None:
-        return for_dataset(dataset, preset, [*seeded, *overrides], streams)
+        return for_dataset(dataset, preset, overrides, streams)
     if preset is not None:
         raise ValueError("--config and --preset both say where to start from; expected one of them")
     if not isinstance(config, Config):
@@ -101,4 +129,4 @@ def choose_config(
         if isinstance(values, dict):
             values = values.get("config", values)  # a run's config.json also holds the data
         config = from_dict(values)
-    return override(config, [*seeded, *overrides]), []
+    return override(config, overrides), []

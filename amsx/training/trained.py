@@ -1,10 +1,14 @@
 """The trained model of one stream of a run, from its last checkpoint."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from torch import nn
+
 from amsx.model.ams import AMS
+from amsx.model.backbone_class import backbone_class, import_backbone, name_of
 from amsx.training import checkpoint
+from amsx.training.config import override
 from amsx.training.phases import schedule, total_epochs
 from amsx.training.run_directory import RunDescription
 from amsx.training.setup import build_model, load_model
@@ -37,3 +41,20 @@ def load_stream(run: Path, described: RunDescription, stream: str) -> TrainedStr
     model = build_model(header["width"], len(header["classes"]), described.config)
     load_model(model, tensors)
     return TrainedStream(model.eval().requires_grad_(False), header["width"], header["epoch"])
+
+
+def with_backbone(described: RunDescription, backbone: type[nn.Module] | str | None, run: Path) -> RunDescription:
+    """The description of a run with the class of its branches at hand: imported where `backbone` names it.
+
+    A class takes the place of the one that the run names. ValueError where a name is not the run's, where its module
+    cannot be imported, and where nobody named it and the program has not imported it.
+    """
+    recorded = described.config.model.backbone
+    if backbone is None:
+        backbone_class(recorded)
+        return described
+    name = name_of(backbone)
+    if isinstance(backbone, str) and name != recorded:
+        raise ValueError(f"{run} was trained with the backbone {recorded}; got {name}")
+    import_backbone(name)
+    return replace(described, config=override(described.config, [f"model.backbone={name}"]))

@@ -12,7 +12,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from amsx.data.batching import Batch, FeatureSet, train_batches
-from amsx.model.backbone import Backbone, BranchOutput
+from amsx.model.ams import Branch
+from amsx.model.backbone import BranchOutput
 from amsx.model.losses import (
     cas_classification_loss,
     classification_loss,
@@ -61,6 +62,7 @@ class Trainer:
         self.history: list[EpochRecord] = []  # one for every finished epoch
         with seeded(config.optimization.seed, 0, self.device):
             self.model = build_model(self.width, len(self.classes), config).to(self.device)
+        self._frozen = [parameter for parameter in self.model.parameters() if not parameter.requires_grad]
         if config.model.standardize:
             mean, deviation = moments(self.features.rows)
             for branch in (self.model.base, self.model.supplementary):
@@ -109,6 +111,8 @@ class Trainer:
         student = getattr(self.model, phase.trains)
         self.model.eval().requires_grad_(False)
         student.train().requires_grad_(True)
+        for parameter in self._frozen:  # what a backbone of the user's keeps as it is
+            parameter.requires_grad_(False)
         optimizer = self.optimizers[phase.trains]
         if first and self.config.optimization.restart:
             optimizer.state.clear()
@@ -254,7 +258,7 @@ class Trainer:
 
 
 @contextmanager
-def _as_tested(branch: Backbone) -> Iterator[None]:
+def _as_tested(branch: Branch) -> Iterator[None]:
     """Within the context, the branch runs as at test time: without dropout and without gradients."""
     training = branch.training
     branch.eval()

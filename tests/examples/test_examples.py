@@ -36,6 +36,7 @@ def test_every_example_has_a_test() -> None:
         "apply_a_run.py",
         "evaluate_detections.py",
         "custom_weights.py",
+        "own_backbone.py",
         "colab.ipynb",
     }
     assert {path.name for path in EXAMPLES.iterdir() if path.is_file()} == tested
@@ -103,3 +104,9 @@ def check_notebook(notebook: dict) -> None:
             assert cell["execution_count"] is None
         else:
             assert cell["cell_type"] == "markdown"
+
+
+def test_own_backbone(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = run("own_backbone.py", capsys)
+    assert any(line.startswith("average mAP") for line in lines)
+    assert lines[-1].endswith(" detections by __main__:TemporalConvolutions")
