@@ -139,6 +139,16 @@ def written_whole(path: Path | str) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def remove_unfinished(folder: Path | str) -> None:
+    """Remove what `written_whole` had begun below `folder` when its process was killed.
+
+    This is for one who holds the folder: what another process is writing there would be removed, too.
+    """
+    for path in Path(folder).rglob(".*.partial*"):
+        if UNFINISHED.fullmatch(path.name) and path.is_file():
+            path.unlink(missing_ok=True)
+
+
 def _umask() -> int:
     """The umask of the process, which can only be read by setting it."""
     mask = os.umask(0o077)

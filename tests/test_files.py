@@ -13,6 +13,7 @@ from amsx.files import (
     read_json,
     read_names,
     read_text,
+    remove_unfinished,
     visible,
     write_json,
     write_text,
@@ -96,6 +97,15 @@ def test_a_writer_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
         raise RuntimeError("disk")
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["picture.png"]
+
+
+def test_what_a_killed_writer_had_begun_can_be_removed(tmp_path):
+    own = [".hidden", "a.partial.npy", ".a.partial", ".b.x.partial.npy", "c.npy"]
+    begun = [".a.12.partial.npy", ".config.4711.partial.json", ".a.b.3.partial"]
+    for name in (*own, *begun, "rgb/" + begun[0]):
+        write_text(tmp_path / name, "")
+    remove_unfinished(tmp_path)
+    assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == sorted(own)
 
 
 def test_nan_is_refused_where_the_caller_says_so(tmp_path):

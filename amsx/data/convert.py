@@ -1,9 +1,10 @@
 """Writing a data set in another layout, whole or not at all, and listing what that layout could not hold."""
 
+import os
 import shutil
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from glob import escape
 from pathlib import Path
 from typing import Any, get_args
 
@@ -40,7 +41,9 @@ def convert(dataset: Dataset, out: Path | str, to: str) -> Conversion:
     with hold(out, "amsx convert", beside=True):
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise FileExistsError(f"{out} exists and is not empty")
-        temporary = out.parent / f".{out.name}-{uuid.uuid4().hex[:12]}"
+        for abandoned in out.parent.glob(f".{escape(out.name)}.*.partial"):  # by a process that was killed
+            shutil.rmtree(abandoned)
+        temporary = out.parent / f".{out.name}.{os.getpid()}.partial"
         temporary.mkdir(parents=True)
         try:
             options, again, lost = _read_again(dataset, temporary, to, _given(layout.write(dataset, temporary)))

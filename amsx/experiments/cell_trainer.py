@@ -15,7 +15,7 @@ from amsx.experiments.cells import (
     Finished,
     iteration_file,
 )
-from amsx.files import write_json
+from amsx.files import remove_unfinished, write_json
 from amsx.training import checkpoint
 from amsx.training.activations import save_activations
 from amsx.training.phases import iteration_ends, total_epochs
@@ -51,6 +51,7 @@ class CellTrainer:
         """
         began = time.perf_counter()
         folder = out / cell.folder
+        remove_unfinished(folder)
         write_json(folder / SETTINGS_FILE, cell.settings)
         trainer = self.trainer(cell)
         latest = folder / CHECKPOINT_FILE

@@ -16,6 +16,7 @@ from amsx.data.videos import Dataset
 from amsx.experiments.cell_trainer import CellTrainer
 from amsx.experiments.cells import Cell, unfinished
 from amsx.model.backbone_class import import_backbone
+from amsx.processes import end_with_parent
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,7 @@ class _Worker:
 
 def _serve(pipe: Connection, dataset: Dataset, out: Path, device: str | None, threads: int) -> None:
     """The work of a worker's process: train the cells that come through `pipe` until it is closed."""
+    end_with_parent()
     torch.set_num_threads(threads)
     trainer: CellTrainer | None = None
     while True:

@@ -105,6 +105,8 @@ def tune(
             if len(complete) >= trials:
                 say(f"best: trial {best.number}, mean mAP {best.value:.1f}: {' '.join(best.user_attrs['settings'])}")
                 return chosen
+            # What a trial draws depends on the complete ones alone: a killed search goes on as it would have gone.
+            study.sampler = optuna.samplers.TPESampler(seed=len(complete))
             trial = study.ask()
             settings = _draw(trial, config)
             value, late = scorer.measure(override(config, settings))
@@ -114,7 +116,7 @@ def tune(
 
 
 def _study(out: Path, config: Config) -> "optuna.Study":
-    """The study in `out`. Its first trial is `config`; a trial that a killed search did not finish comes next again."""
+    """The study in `out`. Its first trial is `config`; a trial that a killed search did not finish is drawn again."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -124,11 +126,9 @@ def _study(out: Path, config: Config) -> "optuna.Study":
         direction="maximize",
         load_if_exists=True,
     )
-    study.sampler = optuna.samplers.TPESampler(seed=len(study.trials))
     for trial in study.get_trials(states=[optuna.trial.TrialState.RUNNING]):
         study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-        study.enqueue_trial(trial.params)
-    if not study.trials:
+    if not study.get_trials(states=[optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.WAITING]):
         begin = {"lambda": config.loss.localization_weight, "eta": config.sampling.eta}
         study.enqueue_trial({**begin, "H": config.sampling.interp_factor})
     return study

@@ -17,7 +17,7 @@ from amsx.evaluation.classification import Classification, ranked_ap
 from amsx.evaluation.predictions import write_predictions
 from amsx.evaluation.selection import Selection
 from amsx.file_names import folder_name_fault
-from amsx.files import read_json, write_json
+from amsx.files import read_json, remove_unfinished, write_json
 from amsx.localization.detections import detect
 from amsx.localization.fusion import FUSED, Activations, fuse
 from amsx.locks import hold
@@ -94,6 +94,7 @@ def train_run(
                 )
         chosen_device = choose_device(device)
         check_values(dataset, names)
+        remove_unfinished(out)
         write_json(out / "config.json", described.to_json())
         write_json(out / "ground_truth.json", ground_truth(test))
         for name in names:

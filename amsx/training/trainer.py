@@ -118,7 +118,8 @@ class Trainer:
             optimizer.state.clear()
         began = time.perf_counter()
         sums = torch.zeros(len(TERMS), dtype=torch.float64, device=self.device)
-        batches = 0
+        losses: list[Tensor] = []  # of every batch, to tell which one was the first that failed
+        videos: list[tuple[str, ...]] = []
         with seeded(self.config.optimization.seed, 1 + self.epoch, self.device):
             for batch in self._batches():
                 terms = self._terms(batch, phase)
@@ -126,14 +127,14 @@ class Trainer:
                 torch.autograd.backward(terms[0])
                 optimizer.step()
                 sums += torch.stack(terms).detach()
-                batches += 1
+                losses.append(terms[0].detach())
+                videos.append(batch.ids)
         self.model.eval().requires_grad_(False)
-        means = (sums / batches).tolist()  # the epoch's one synchronization with the device
-        if not math.isfinite(means[0]):
-            raise FloatingPointError(
-                f"{self.stream}: the loss became {means[0]} in epoch {self.epoch + 1} (terms: "
-                f"{dict(zip(TERMS, means, strict=True))}); a lower optimization.learning_rate may help"
-            )
+        weights = torch.stack(torch._foreach_norm([parameter.detach() for parameter in student.parameters()]))
+        summary = torch.cat([sums / len(losses), weights.sum()[None]])
+        *means, norm = summary.tolist()  # the epoch's one synchronization with the device
+        if not (math.isfinite(means[0]) and math.isfinite(norm)):
+            raise FloatingPointError(self._divergence(phase, torch.stack(losses), videos))
         self.epoch += 1
         record = EpochRecord(
             epoch=self.epoch,
@@ -145,6 +146,22 @@ class Trainer:
         )
         self.history.append(record)
         return record
+
+    def _divergence(self, phase: Phase, losses: Tensor, videos: Sequence[tuple[str, ...]]) -> str:
+        """Where an epoch diverged, by the losses of its batches and their videos, and what to do about it."""
+        broken = (~losses.isfinite()).nonzero().flatten().tolist()
+        batch = broken[0] if broken else len(losses) - 1
+        what = f"the loss became {losses[batch].item()}" if broken else "the weights became infinite or NaN"
+        when = f"phase {phase.name}" + (f" of iteration {phase.iteration}" if phase.iteration else "")
+        shown = ", ".join(videos[batch][:3]) + (", ..." if len(videos[batch]) > 3 else "")
+        settings = self.config.optimization
+        return (
+            f"{self.stream}: {what} in epoch {self.epoch + 1} of {total_epochs(self.phases)} ({when}, which trains the "
+            f"{phase.trains} branch), in batch {batch + 1} of {len(losses)} (videos {shown}); what was saved after "
+            f"epoch {self.epoch} is whole, and going on from there would fail again: train anew with a lower "
+            f"optimization.learning_rate (it is {settings.learning_rate:g}), or with model.standardize=true where "
+            "features have large values (`amsx data` looks for broken ones)"
+        )
 
     def _terms(self, batch: Batch, phase: Phase) -> list[Tensor]:
         """Eq. 11 and its terms for the student of `phase`, scalars in the order of `TERMS`."""

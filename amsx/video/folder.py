@@ -13,8 +13,9 @@ import numpy as np
 import torch
 
 from amsx.data.extraction_record import ExtractedVideoRecord, ExtractionRecord, feature_file, write_video_record
-from amsx.files import written_whole
+from amsx.files import remove_unfinished, written_whole
 from amsx.locks import hold
+from amsx.processes import end_with_parent
 from amsx.video.extraction import FPS, STRIDE, describe, extract_video
 from amsx.video.extractors import Extractor, make_extractor
 from amsx.video.flow import FlowSettings
@@ -81,6 +82,7 @@ def extract_folder(
                 f"{out} holds features that were extracted with other settings, so these cannot be added to it; its "
                 f"own and the new ones are {'; '.join(different)}"
             )
+        remove_unfinished(out)
         todo = {}
         for name, path in files.items():
             record = before.videos.get(name) if before is not None else None
@@ -145,6 +147,7 @@ def _pool(plan: ExtractionPlan, size: int) -> ProcessPoolExecutor:
 
 def _begin(plan: ExtractionPlan, threads: int) -> None:
     global _worker
+    end_with_parent()
     torch.set_num_threads(threads)
     try:
         import cv2

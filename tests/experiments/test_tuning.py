@@ -127,11 +127,13 @@ def test_a_killed_search_goes_on(searched, dataset, short, tmp_path, monkeypatch
     interrupted = trials_of(tmp_path)[1]
     assert interrupted.state.name == "RUNNING"
     monkeypatch.undo()
-    tune(dataset, short, tmp_path, trials=2, **QUIET)
+    tune(dataset, short, tmp_path, trials=3, **QUIET)
     trials = trials_of(tmp_path)
-    assert [trial.state.name for trial in trials] == ["COMPLETE", "FAIL", "COMPLETE"]
+    assert [trial.state.name for trial in trials] == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
     assert trials[2].params == interrupted.params
-    assert trials[0].value == trials_of(out)[0].value  # the test videos made no difference
+    # What an undisturbed search draws and scores; the test videos, which that one did not have, make no difference.
+    complete = [trial for trial in trials if trial.state.name == "COMPLETE"]
+    assert [(trial.params, trial.value) for trial in complete] == [(t.params, t.value) for t in trials_of(out)]
     with pytest.raises(ValueError, match=r"holds another search, .* it differs in model.hidden: \d+, 8"):
         tune(dataset, override(short, ["model.hidden=8"]), tmp_path, trials=2, **QUIET)
 

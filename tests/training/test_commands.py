@@ -52,7 +52,7 @@ def test_a_configuration_that_cannot_be_read(tmp_path, capsys, content, message)
     [
         (["--data-option", "videos=3"], "the built-in set has no option 'videos'; it has seed, classes, train_videos"),
         (["--layout", "bas_net"], "--layout bas_net: the built-in set has none"),
-        (["--set", "optimization.learning_rate=1e30", "--set", "phases.base_epochs=3"], "the loss became nan in epoch"),
+        (["--set", "optimization.learning_rate=1e30", "--set", "phases.base_epochs=3"], "the weights became infinite"),
     ],
 )
 def test_errors_are_a_line(tmp_path, capsys, options, message):

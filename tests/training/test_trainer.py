@@ -197,8 +197,25 @@ def test_a_checkpoint_of_other_data_is_refused(features):
 def test_a_diverging_run_stops(features):
     rows = torch.full_like(features.rows, 3e38)
     trainer = make(replace(features, rows=rows))
-    with pytest.raises(FloatingPointError, match=r"rgb: the loss became .* in epoch 1"):
+    where = r"in epoch 1 of 6 \(phase zero, .* base branch\), in batch 1 of \d \(videos \w+, .*after epoch 0 is whole"
+    with pytest.raises(FloatingPointError, match=rf"rgb: the loss became .* {where}.*learning_rate \(it is "):
         trainer.train()
+
+
+def test_weights_that_diverge_in_the_last_batch_are_not_saved(features):
+    """The losses of the epoch were computed before, and are finite."""
+    trainer = make(features, "optimization.batch_size=1000")
+    saved: list[int] = []
+    trainer.train(lambda trainer: saved.append(trainer.epoch), until=1)
+    before = trainer.state()[0]
+    for group in trainer.optimizers["base"].param_groups:
+        group["lr"] = 1e39
+    with pytest.raises(
+        FloatingPointError, match=r"the weights became infinite or NaN in epoch 2 of 6 .* epoch 1 is whole"
+    ):
+        trainer.train(lambda trainer: saved.append(trainer.epoch))
+    assert saved == [1]
+    assert all(value.isfinite().all() for value in before.values())
 
 
 def test_moments():
