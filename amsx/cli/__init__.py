@@ -23,7 +23,7 @@ GROUPS = {
     "export": ("export",),
     "pseudo_labels": ("pseudo-labels",),
     "report": ("report",),
-    "experiments": ("reproduce", "tune", "demo"),
+    "experiments": ("reproduce", "validate", "tune", "demo"),
 }
 
 ID_OPTIONS = ("--exclude", "--video")  # whose value is the id of a video

@@ -1,4 +1,4 @@
-"""`amsx reproduce`, `amsx tune` and `amsx demo`."""
+"""`amsx reproduce`, `amsx validate`, `amsx tune` and `amsx demo`."""
 
 import argparse
 from pathlib import Path
@@ -29,6 +29,39 @@ def add_to(commands: Commands) -> None:
     )
     again.set_defaults(run=_reproduce)
 
+    compared = commands.add_parser(
+        "validate", help="compare settings on held-out training videos, fold by fold", allow_abbrev=False
+    )
+    data_options(compared)
+    compared.add_argument(
+        "--try",
+        dest="tries",
+        action="append",
+        default=[],
+        metavar="SETTINGS",
+        help="settings to compare to those given, such as 'localization.threshold_of=lower-mean' or, several at once, "
+        "'optimization.learning_rate=1e-3 phases.iterations=2'; repeatable",
+    )
+    compared.add_argument(
+        "--folds", type=int, default=3, help="into how many parts the training videos are divided (default %(default)s)"
+    )
+    _group_option(compared)
+    compared.add_argument(
+        "--perturb",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="mix this share of another video's features into those of held-out videos; for features that were learned "
+        "from the labels of the training videos, on which these look better than new ones (default %(default)s)",
+    )
+    compared.add_argument("--seeds", type=int, default=2, help="runs per fold (default %(default)s)")
+    compared.add_argument("--jobs", type=int, help="processes that train side by side (default: by the cores)")
+    compared.add_argument("--config", type=Path, help="a config.json to start from, in place of a preset")
+    compared.add_argument(
+        "--out", type=Path, required=True, help="the folder for results; what is trained there is not trained again"
+    )
+    compared.set_defaults(run=_validate)
+
     search = commands.add_parser(
         "tune", help="search lambda, eta, H, beta and theta_cls on held-out training videos", allow_abbrev=False
     )
@@ -40,11 +73,7 @@ def add_to(commands: Commands) -> None:
         default=0.3,
         help="the share of the training videos that is held out (default %(default)s)",
     )
-    search.add_argument(
-        "--group",
-        metavar="REGEX",
-        help="what in a video's id names its group, e.g. '(.*)_w\\d+'; groups are never split",
-    )
+    _group_option(search)
     search.add_argument("--seeds", type=int, default=1, help="runs per trial, averaged (default %(default)s)")
     search.add_argument("--jobs", type=int, help="processes that train side by side (default: by the cores)")
     search.add_argument("--config", type=Path, help="a config.json to start from, in place of a preset")
@@ -62,6 +91,14 @@ def add_to(commands: Commands) -> None:
     demo.set_defaults(run=_demo)
 
 
+def _group_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--group",
+        metavar="REGEX",
+        help="what in a video's id names its group, e.g. '(.*)_w\\d+'; groups are never split",
+    )
+
+
 def _reproduce(options: argparse.Namespace) -> None:
     from amsx.experiments.reproduce import reproduce  # brings matplotlib: only the commands that draw wait for it
 
@@ -70,6 +107,18 @@ def _reproduce(options: argparse.Namespace) -> None:
     chosen = {"tables": options.table, "figures": options.figure, "rows": options.row}
     reproduce(dataset, config, options.out, **chosen, **_training_arguments(options), quiet=options.quiet)
     print(f"\nresults: {options.out}")
+
+
+def _validate(options: argparse.Namespace) -> None:
+    from amsx.experiments.validation import validate  # imported here, as tuning is
+
+    dataset = dataset_of(options)
+    config = config_of(options, dataset)
+    split = {"count": options.folds, "group": options.group, "perturb": options.perturb}
+    validate(
+        dataset, config, options.out, tries=options.tries, **split, **_training_arguments(options), quiet=options.quiet
+    )
+    print(f"\nchosen settings: {options.out / 'config.json'} (amsx train DATA --config ...)")
 
 
 def _tune(options: argparse.Namespace) -> None:
@@ -83,7 +132,7 @@ def _tune(options: argparse.Namespace) -> None:
 
 
 def _training_arguments(options: argparse.Namespace) -> dict[str, Any]:
-    """The arguments that `reproduce` and `tune` have in common."""
+    """The arguments that `reproduce`, `validate` and `tune` have in common."""
     return {
         "seeds": options.seeds,
         "streams": streams_of(options),

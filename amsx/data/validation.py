@@ -1,12 +1,14 @@
-"""A validation split of the training videos, as a data set that holds no test video."""
+"""Validation splits of the training videos, as data sets that hold no test video."""
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from amsx.data.videos import Dataset
+from amsx.data.features import FeatureArray
+from amsx.data.videos import Dataset, Video
 
 
 def carve(dataset: Dataset, *, share: float = 0.3, group: str | None = None, seed: int = 0) -> Dataset:
@@ -22,31 +24,74 @@ def carve(dataset: Dataset, *, share: float = 0.3, group: str | None = None, see
     if not 0 < share < 1:
         raise ValueError(f"share must be in (0, 1), got {share}")
     training = dataset.subset("train")
-    groups: dict[str, list[int]] = {}
-    for i, video in enumerate(training):
-        groups.setdefault(_group_of(video.id, group), []).append(i)
-    left = Counter(label for video in training for label in video.labels)
-    held: set[int] = set()
+    groups = _groups(training, group)
     names = sorted(groups)
-    for k in np.random.default_rng(seed).permutation(len(names)):
-        members = groups[names[k]]
-        labels = Counter(label for i in members for label in training[i].labels)
-        small_enough = len(held) + len(members) / 2 <= share * len(training)
-        if small_enough and all(left[label] > count for label, count in labels.items()):
-            left -= labels
-            held.update(members)
+    order = [groups[names[k]] for k in np.random.default_rng(seed).permutation(len(names))]
+    held = _held(training, order, share * len(training))
     if not held:
         raise ValueError(
             f"no group of training videos can be held out: {len(groups)} groups of {len(training)} videos, of which "
             f"{share:.0%} were asked for, and every class must keep a training video"
         )
-    videos = tuple(replace(video, subset="test") if i in held else video for i, video in enumerate(training))
-    note = f"validation: {len(held)} of {len(training)} training videos held out (seed {seed}, group {group!r})"
-    lacking = sorted(set(dataset.classes) - {label for i in held for label in training[i].labels})
-    if lacking:
-        some = ", ".join(lacking[:3]) + (", ..." if len(lacking) > 3 else "")
-        note += f"; {len(lacking)} classes have no video among them, so the scores do not show them: {some}"
-    return Dataset(dataset.root, dataset.layout, dataset.classes, videos, (*dataset.notes, note))
+    return _split(dataset, held, f"validation: {{}} held out (seed {seed}, group {group!r})")
+
+
+def folds(dataset: Dataset, *, count: int, group: str | None = None, seed: int = 0) -> list[Dataset]:
+    """The training videos `count` times as a data set, in each of which another part is held out as "test" videos.
+
+    Every group of videos (see `carve`) is held out in one fold, and the folds are stratified by class as far as the
+    groups allow: the groups of the rarest class are dealt out first, each to the fold that lacks that class most
+    (Sechidis et al., On the Stratification of Multi-Label Data, 2011, for groups). A group stays in training in every
+    fold where holding it out would leave a class without a training video. The folds depend on the ids, the labels and
+    `seed` alone. ValueError where `group` does not match, and where a fold would hold out nothing.
+    """
+    if count < 2:
+        raise ValueError(f"there must be at least 2 folds, got {count}")
+    training = dataset.subset("train")
+    groups = _groups(training, group)
+    dealt = _dealt([groups[name] for name in sorted(groups)], training, count, np.random.default_rng(seed))
+    made = []
+    for number, members in enumerate(dealt, start=1):
+        held = _held(training, members, len(training))
+        if not held:
+            raise ValueError(
+                f"fold {number} of {count} would hold out nothing: there are {len(groups)} groups of {len(training)} "
+                f"training videos (group {group!r}), and every class must keep a training video"
+            )
+        made.append(_split(dataset, held, f"fold {number} of {count}: {{}} held out (seed {seed}, group {group!r})"))
+    return made
+
+
+def perturbed(dataset: Dataset, mix: float, *, seed: int = 0) -> Dataset:
+    """The data set with the features x of its test videos replaced by (1 - mix) x + mix y.
+
+    y are the features of a training video that is drawn for each test video, from a random snippet on, over and over as
+    often as x is longer. For held-out training videos whose features were learned from the labels of these very videos:
+    such features look better than those of new videos ever do, and settings that are chosen on them fit nothing else.
+    `mix` = 0 leaves the data set as it is. All features of the test videos are then in memory.
+    """
+    if not 0 <= mix < 1:
+        raise ValueError(f"the share of another video's features must be in [0, 1), got {mix}")
+    if not mix:
+        return dataset
+    rng = np.random.default_rng(seed)
+    training = dataset.subset("train")
+    if not training:
+        raise ValueError(f"{dataset.origin}: no training videos whose features could be mixed in")
+
+    def mixed(video: Video) -> Video:
+        other, begin = training[rng.integers(len(training))], rng.random()
+        streams = {}
+        for name, stream in video.streams.items():
+            own = np.asarray(stream.load(), np.float32)
+            theirs = np.asarray(other.streams[name].load(), np.float32)
+            rows = (int(begin * len(theirs)) + np.arange(len(own))) % len(theirs)
+            streams[name] = FeatureArray((1 - mix) * own + mix * theirs[rows])
+        return replace(video, streams=streams)
+
+    videos = tuple(mixed(video) if video.subset == "test" else video for video in dataset.videos)
+    note = f"perturbed: features of held-out videos are {1 - mix:g} of their own and {mix:g} of another video's"
+    return replace(dataset, videos=videos, notes=(*dataset.notes, note))
 
 
 def hold_out(dataset: Dataset, share: float, *, seed: int = 0) -> Dataset:
@@ -90,6 +135,74 @@ def hold_out(dataset: Dataset, share: float, *, seed: int = 0) -> Dataset:
     videos = tuple(replace(video, subset="test") if video.id in held else video for video in dataset.videos)
     note = f"held out: {len(held)} of {len(videos)} training videos, stratified by class"
     return replace(dataset, videos=videos, notes=(*dataset.notes, note))
+
+
+def _groups(training: Sequence[Video], group: str | None) -> dict[str, list[int]]:
+    """Group -> the indices of its videos in `training`."""
+    groups: dict[str, list[int]] = {}
+    for i, video in enumerate(training):
+        groups.setdefault(_group_of(video.id, group), []).append(i)
+    return groups
+
+
+def _labels(training: Sequence[Video], members: Iterable[int]) -> Counter[str]:
+    return Counter(label for i in members for label in training[i].labels)
+
+
+def _held(training: Sequence[Video], groups: Iterable[Sequence[int]], most: float) -> set[int]:
+    """The videos of those groups, in order, that can be held out: about `most` of them, and never a whole class."""
+    left = _labels(training, range(len(training)))
+    held: set[int] = set()
+    for members in groups:
+        labels = _labels(training, members)
+        if len(held) + len(members) / 2 <= most and all(left[label] > count for label, count in labels.items()):
+            left -= labels
+            held.update(members)
+    return held
+
+
+def _dealt(
+    groups: Sequence[list[int]], training: Sequence[Video], count: int, rng: np.random.Generator
+) -> list[list[list[int]]]:
+    """The groups of every fold. Groups whose order nothing else decides are dealt out in a random order."""
+    rest = [groups[k] for k in rng.permutation(len(groups))]
+    wanted = _labels(training, range(len(training)))
+    lack = [Counter({label: n / count for label, n in wanted.items()}) for _ in range(count)]
+    room = [len(training) / count] * count
+    dealt: list[list[list[int]]] = [[] for _ in range(count)]
+
+    def deal(members: list[int], need: Mapping[int, float]) -> None:
+        fold = max(range(count), key=lambda k: (round(need[k], 9), round(room[k], 9), -k))
+        dealt[fold].append(members)
+        room[fold] -= len(members)
+        lack[fold].subtract(_labels(training, members))
+
+    while rest:
+        showing: dict[str, list[list[int]]] = {}
+        for members in rest:
+            for label in _labels(training, members):
+                showing.setdefault(label, []).append(members)
+        if not showing:  # what is left shows no action
+            for members in sorted(rest, key=len, reverse=True):
+                deal(members, dict(enumerate(room)))
+            break
+        rarest = min(showing, key=lambda label: (len(showing[label]), label))
+        for members in sorted(showing[rarest], key=lambda m: -_labels(training, m)[rarest]):
+            deal(members, {k: lack[k][rarest] for k in range(count)})
+            rest.remove(members)
+    return dealt
+
+
+def _split(dataset: Dataset, held: set[int], note: str) -> Dataset:
+    """The training videos, those of the indices `held` as test videos; "{}" in `note` stands for how many these are."""
+    training = dataset.subset("train")
+    videos = tuple(replace(video, subset="test") if i in held else video for i, video in enumerate(training))
+    note = note.format(f"{len(held)} of {len(training)} training videos")
+    lacking = sorted(set(dataset.classes) - _labels(training, held).keys())
+    if lacking:
+        some = ", ".join(lacking[:3]) + (", ..." if len(lacking) > 3 else "")
+        note += f"; {len(lacking)} classes have no video among them, so the scores do not show them: {some}"
+    return Dataset(dataset.root, dataset.layout, dataset.classes, videos, (*dataset.notes, note))
 
 
 def _group_of(name: str, group: str | None) -> str:

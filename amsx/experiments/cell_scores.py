@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from amsx.experiments.cells import iteration_file, read_finished
+from amsx.experiments.cells import Cell, iteration_file, read_finished
 from amsx.experiments.plans import Plan, Row, cell_of, row_config
 from amsx.experiments.results import BRANCHES, ResultRow, Score, SeedScores
 from amsx.localization.fusion import FUSED
@@ -26,7 +26,7 @@ class Scorer:
         self.seeds = seeds
         self.truth = truth
         self.warnings: dict[str, list[str]] = {}  # warning of an evaluation -> the scores that it was given for
-        self._scored: dict[tuple[tuple[Path, ...], int, str | None], tuple[float, list[float]]] = {}
+        self._scored: dict[tuple[tuple[Path, ...], int, str], tuple[float, list[float]]] = {}
 
     def summarized_warnings(self) -> list[str]:
         """A sentence for every warning that the evaluation gave: how many scores it is about, and the first of them."""
@@ -48,7 +48,7 @@ class Scorer:
                 row.key,
                 row.name,
                 iteration,
-                {view: self._row_score(row, iteration, streams) for view, streams in self.views.items()},
+                {view: self._row_score(row, iteration, streams, plan) for view, streams in self.views.items()},
             )
             for row in plan.rows
             for iteration in self._iterations(row, plan)
@@ -63,9 +63,9 @@ class Scorer:
         repeats = plan.key.startswith("table") and cell.config.phases.supervision != "none"
         return [iteration for iteration in done if iteration > 0 or not repeats]
 
-    def _row_score(self, row: Row, iteration: int, streams: tuple[str, ...]) -> Score:
+    def _row_score(self, row: Row, iteration: int, streams: tuple[str, ...], plan: Plan) -> Score:
         average, per_tiou = self._over_seeds(row, iteration, streams, None)
-        both = row_config(self.config, row, 0).phases.branches == "both"
+        both = plan.branches and row_config(self.config, row, 0).phases.branches == "both"
         branches = {
             branch: Score(*self._over_seeds(row, iteration, streams, branch), {}) for branch in BRANCHES if both
         }
@@ -78,20 +78,20 @@ class Scorer:
         scores = []
         for seed in range(self.seeds):
             cells = [cell_of(self.config, row, seed, stream) for stream in streams]
-            scores.append(self._one_seed(tuple(cell.folder for cell in cells), iteration, branch))
+            scores.append(self._one_seed(cells, iteration, branch))
         averages, per_tiou = zip(*scores, strict=True)
         return SeedScores.of(averages), tuple(SeedScores.of(values) for values in zip(*per_tiou, strict=True))
 
-    def _one_seed(self, folders: tuple[Path, ...], iteration: int, branch: str | None) -> tuple[float, list[float]]:
-        """Average mAP, and mAP at every T-IoU, of the streams that were trained in `folders`."""
-        key = (folders, iteration, branch)
+    def _one_seed(self, cells: Sequence[Cell], iteration: int, branch: str | None) -> tuple[float, list[float]]:
+        """Average mAP, and mAP at every T-IoU, of the streams that were trained in `cells`, localized as they say."""
+        config, folders = cells[0].config, tuple(cell.folder for cell in cells)
+        if branch is not None:
+            config = override(config, [f"localization.supplementary_weight={SUPPLEMENTARY_WEIGHT[branch]}"])
+        key = (folders, iteration, repr(config.localization))
         if key not in self._scored:
-            config = self.config
-            if branch is not None:
-                config = override(config, [f"localization.supplementary_weight={SUPPLEMENTARY_WEIGHT[branch]}"])
             parts = [load_activations(iteration_file(self.out / folder, iteration)) for folder in folders]
             metrics = score(parts, config, self.truth)
-            assert metrics is not None  # `reproduce` asks for annotated test videos
+            assert metrics is not None  # the callers ask for annotated test videos
             self._scored[key] = metrics.average, metrics.mean_ap
             of = f"{' and '.join(map(str, folders))}, iteration {iteration}" + (f", {branch} branch" if branch else "")
             for warning in metrics.warnings:

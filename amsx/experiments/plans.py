@@ -1,7 +1,7 @@
 """The tables and figures of the paper, and the trainings that each of them needs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from amsx.experiments.cells import Cell
@@ -27,6 +27,7 @@ class Plan:
     title: str
     rows: tuple[Row, ...]
     every_iteration: bool = False  # whether it shows every iteration, not only the last
+    branches: bool = True  # whether each branch is scored alone, too
 
 
 TABLES = {
@@ -86,7 +87,7 @@ def chosen_rows(plan: Plan, keys: Sequence[str] | None) -> Plan:
         if key not in known:
             raise ValueError(f"unknown row {key!r}; {plan.title.split(',')[0]} has {', '.join(known)}")
     rows = tuple(row for row in plan.rows if keys is None or row.key in keys)
-    return Plan(plan.key, plan.title, rows, plan.every_iteration)
+    return replace(plan, rows=rows)
 
 
 def row_config(config: Config, row: Row, seed: int) -> Config:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
-from amsx.experiments.cells import Cell, is_finished
-from amsx.experiments.parallel import Event
+from amsx.data.videos import Dataset
+from amsx.experiments.cells import Cell, is_finished, unfinished
+from amsx.experiments.parallel import Event, train_cells
 from amsx.experiments.plans import Plan, cell_of
 from amsx.text_columns import columns, cut, left, right
 from amsx.training.config import Config
@@ -97,3 +98,32 @@ class ProgressDisplay:
         self.file.write("\n".join(lines) + "\n")
         self.file.flush()
         self.drawn = len(lines)
+
+
+def train_shown(
+    cells: Sequence[Cell],
+    plans: Sequence[Plan],
+    config: Config,
+    dataset: Dataset,
+    out: Path,
+    streams: Sequence[str],
+    seeds: int,
+    *,
+    jobs: int,
+    device: str | None = None,
+    quiet: bool = False,
+) -> None:
+    """Train those of the plans' `cells` that are not finished in `out`, and show the progress.
+
+    RuntimeError, naming the cells, where some failed: the others are kept.
+    """
+    if not unfinished(cells, out):
+        return
+    display = ProgressDisplay(plans, config, seeds, streams, out, quiet=quiet)
+    failed = []
+    for event in train_cells(cells, dataset, out, jobs=jobs, device=device):
+        display.update(event)
+        failed += [event] if event.kind == "failed" else []
+    if failed:
+        listed = "; ".join(f"{out / e.cell.folder}: {e.error.strip().splitlines()[-1]}" for e in failed)
+        raise RuntimeError(f"{len(failed)} cells failed, run again to try them again: {listed}")

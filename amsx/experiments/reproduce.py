@@ -10,9 +10,9 @@ from amsx.data.videos import Dataset
 from amsx.experiments.cell_scores import Scorer
 from amsx.experiments.cells import unfinished
 from amsx.experiments.paper import is_thumos14
-from amsx.experiments.parallel import chosen_jobs, train_cells
+from amsx.experiments.parallel import chosen_jobs
 from amsx.experiments.plans import ALL_OF_AMS, FIGURES, TABLES, Plan, cells_of, chosen_rows
-from amsx.experiments.progress import ProgressDisplay
+from amsx.experiments.progress import train_shown
 from amsx.experiments.reproduction import result_file
 from amsx.experiments.results import BOTH, Result, SeedScores, branch_curves, eta_curve
 from amsx.experiments.single_videos import draw_single_videos
@@ -74,14 +74,7 @@ def reproduce(
         cells = cells_of(plans, config, seeds, names)
         if unfinished(cells, out):
             check_values(dataset, names)
-            display = ProgressDisplay(plans, config, seeds, names, out, quiet=quiet)
-            failed = []
-            for event in train_cells(cells, dataset, out, jobs=jobs, device=device):
-                display.update(event)
-                failed += [event] if event.kind == "failed" else []
-            if failed:
-                listed = "; ".join(f"{e.cell.folder}: {e.error.strip().splitlines()[-1]}" for e in failed)
-                raise RuntimeError(f"{len(failed)} cells failed, run again to try them again: {listed}")
+            train_shown(cells, plans, config, dataset, out, names, seeds, jobs=jobs, device=device, quiet=quiet)
 
         scorer = Scorer(config, out, names, seeds, truth)
         results: dict[str, Result] = {}

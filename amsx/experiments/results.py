@@ -13,6 +13,7 @@ from amsx.localization.fusion import FUSED, weights_in_words
 from amsx.training.config import Config, from_dict, to_dict
 
 BRANCHES = ("base", "supplementary")
+COMPARED = ("readings", "validation")  # keys of results whose rows are compared to their first
 BOTH = "both branches"  # the curve of both branches fused, beside one for each of BRANCHES
 
 
@@ -38,6 +39,26 @@ class SeedScores:
     def from_json(cls, values: Mapping[str, Any]) -> "SeedScores":
         """The inverse of `to_json`; other keys are ignored."""
         return cls(values["mean"], values["deviation"], tuple(values["seeds"]))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The mean of paired differences between two rows, percentage points: same seed, same data."""
+
+    mean: float
+    error: float  # standard error of the mean; infinite for a single pair
+
+    @classmethod
+    def of(cls, scores: SeedScores, base: SeedScores) -> "Difference":
+        """`scores` minus `base`, seed by seed."""
+        each = np.subtract(scores.seeds, base.seeds)
+        error = float(np.std(each, ddof=1) / np.sqrt(len(each))) if len(each) > 1 else float("inf")
+        return cls(float(np.mean(each)), error)
+
+    @property
+    def clear(self) -> bool:
+        """Whether the difference is more than twice its standard error."""
+        return abs(self.mean) > 2 * self.error
 
 
 @dataclass(frozen=True)
@@ -131,6 +152,13 @@ class Result:
     def last_rows(self) -> list[ResultRow]:
         """The last iteration of every row."""
         return list({row.key: row for row in self.rows}.values())
+
+    def differences(self, view: str) -> dict[str, Difference]:
+        """Key of a row -> its difference to the first row after the last iteration; empty where none is asked for."""
+        first, *others = self.last_rows
+        if self.key not in COMPARED:
+            return {}
+        return {row.key: Difference.of(row.scores[view].average, first.scores[view].average) for row in others}
 
     def paper(self, key: str) -> tuple[list[float | None], float | None] | None:
         """What the paper reports of a row, all streams fused: mAP at every T-IoU and on average.

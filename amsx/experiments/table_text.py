@@ -2,22 +2,28 @@
 
 from collections.abc import Sequence
 
-from amsx.experiments.results import Result, ResultRow, SeedScores
+from amsx.experiments.results import COMPARED, Difference, Result, ResultRow, SeedScores
 from amsx.text_columns import columns, left, right
 
 
 def as_text(result: Result) -> str:
     """Both tables of the result under their headline, columns aligned."""
-    return "\n\n".join([f"{headline(result)}\n{_aligned(*average_table(result))}", _aligned(*tiou_table(result))])
+    first, *others = _tables(result)
+    return "\n\n".join([f"{headline(result)}\n{_aligned(*first)}", *(_aligned(*table) for table in others)])
 
 
 def as_markdown(result: Result) -> str:
     """The same as Markdown."""
     parts = [headline(result)]
-    for heads, rows in (average_table(result), tiou_table(result)):
+    for heads, rows in _tables(result):
         lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
         parts.append("\n".join("| " + " | ".join(cell.strip() for cell in line) + " |" for line in lines))
     return "\n\n".join(parts)
+
+
+def _tables(result: Result) -> list[tuple[list[str], list[list[str]]]]:
+    """Heads and rows of every table of the result."""
+    return [average_table(result), *([difference_table(result)] if result.key in COMPARED else []), tiou_table(result)]
 
 
 def headline(result: Result) -> str:
@@ -25,9 +31,10 @@ def headline(result: Result) -> str:
     tiou, data = ", ".join(f"{t:g}" for t in result.tiou), result.data
     fusion = f"; weights {result.weights}" if result.weights else ""
     seeds = "one seed" if result.seeds == 1 else f"{result.seeds} seeds, mean ± standard deviation"
+    videos = f"{data['videos']['test']} {data.get('tested', 'test videos')}"
     return (
         f"{result.title}, on {data['root'] or data['layout']}: mean mAP (%) over tIoU {tiou}; protocol "
-        f"{result.protocol}; {data['videos']['test']} test videos{fusion}; {seeds}"
+        f"{result.protocol}; {videos}{fusion}; {seeds}"
     )
 
 
@@ -43,6 +50,19 @@ def average_table(result: Result) -> tuple[list[str], list[list[str]]]:
             cells.append("" if paper is None else _or_empty(paper[1]))
         rows.append([_label(row), *cells])
     return heads, rows
+
+
+def difference_table(result: Result) -> tuple[list[str], list[list[str]]]:
+    """Heads and rows: by how much every row differs from the first after the last iteration, by view.
+
+    A difference is the mean over pairs of the same seed and data, beside its standard error; a star marks one that is
+    more than twice as large.
+    """
+    heads = [f"minus {result.last_rows[0].name!r}, ± standard error; * beyond twice that", *result.views]
+    by_view = {view: result.differences(view) for view in result.views}
+    return heads, [
+        [_label(row), *(_shown(by_view[view][row.key]) for view in result.views)] for row in result.last_rows[1:]
+    ]
 
 
 def tiou_table(result: Result) -> tuple[list[str], list[list[str]]]:
@@ -72,6 +92,12 @@ def _label(row: ResultRow) -> str:
 
 def _with_deviation(scores: SeedScores) -> str:
     return f"{scores.mean:.1f}" + (f" ± {scores.deviation:.1f}" if len(scores.seeds) > 1 else "")
+
+
+def _shown(difference: Difference) -> str:
+    if difference.error == float("inf"):
+        return f"{difference.mean:+.1f}"
+    return f"{difference.mean:+.1f} ± {difference.error:.1f}{' *' if difference.clear else ''}"
 
 
 def _or_empty(value: float | None) -> str:
