@@ -109,7 +109,7 @@ def blocks_of(kernel: Kernel) -> int:
     """The blocks of a kernel that a multiprocessor holds at once."""
     if kernel.name.startswith("gather_backward_kernel"):
         return resident_blocks(kernel, GRAD_THREADS)
-    of_videos = kernel.name.startswith(("sampling", "long", "timestamps"))
+    of_videos = kernel.name.startswith(("sampling", "long", "sample_sums", "timestamps"))
     return resident_blocks(kernel, VIDEO_THREADS if of_videos else ROW_THREADS)
 
 

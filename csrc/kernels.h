@@ -117,7 +117,7 @@ struct WeightsBackwardParams : AggregateParams {
     field(const void*, timestamps);      \
     field(const void*, grad_timestamps); \
     field(void*, grad_weights);          \
-    field(double*, scratch); /* (B, T), double; CUDA only */
+    field(double*, scratch); /* (3, B, T), double; CUDA only */
 struct TimestampsBackwardParams : Shape {
     AMSX_STRUCT(Shape, AMSX_TIMESTAMPS_BACKWARD)
 };

@@ -146,7 +146,7 @@ def timestamps_backward(
     grad_timestamps: Tensor, weights: Tensor, timestamps: Tensor, lengths: Tensor | None, grad_weights: Tensor
 ) -> None:
     """The adjoint of the continuous Eq. 5."""
-    scratch = _scratch(1, weights)
+    scratch = _scratch(3, weights)
     _run(
         "timestamps_backward",
         weights,

@@ -151,52 +151,74 @@ __global__ void __launch_bounds__(kGradThreads) weights_backward_kernel(WeightsB
     }
 }
 
-// ---- the continuous Eq. 5
+// ---- the continuous Eq. 5, in two launches: what a sample's weight does to all samples beyond it takes sums over them
+
+// The scratch has three parts of (B, T). The first holds, for every sample, the sum of g_i / w(t_i) from the beginning of
+// its part of the video. The others hold, for every part, that sum of all its samples, and the one in which sample i
+// counts by its share (i + 0.5) / n of the cumulation axis.
+struct SampleSums {
+    double *cumulated, *total, *proportional;
+    __device__ SampleSums(const TimestampsBackwardParams& p, int64_t video)
+        : cumulated(p.scratch + video * p.snippets),
+          total(p.scratch + (p.videos + video) * p.snippets),
+          proportional(p.scratch + (2 * p.videos + video) * p.snippets) {}
+};
 
 template <typename A>
-__global__ void __launch_bounds__(kBlock, 1) timestamps_backward_kernel(TimestampsBackwardParams p) {
+__global__ void __launch_bounds__(kBlock) sample_sums_kernel(TimestampsBackwardParams p) {
     __shared__ double scratch[kWarps];
-    const int64_t video = blockIdx.x, T = p.snippets, n = valid_snippets(p, video), row = video * T;
+    const int64_t video = this_video(), i = blockIdx.x * int64_t{kBlock} + threadIdx.x;
+    if (video >= p.videos) return;
+    const int64_t n = valid_snippets(p, video), row = video * p.snippets;
+    if (blockIdx.x * int64_t{kBlock} >= n) return;
+    const SampleSums to(p, video);
+    double a = 0;
+    if (i < n) {
+        a = per_weight<A>(static_cast<const A*>(p.grad_timestamps)[row + i], static_cast<const A*>(p.weights) + row,
+                          static_cast<const A*>(p.timestamps)[row + i], n);
+    }
+    double total;
+    const double up_to_here = block_scan(a, &total, scratch);
+    if (i < n) to.cumulated[i] = up_to_here;
+    const double share = (static_cast<double>(i) + 0.5) / static_cast<double>(n);
+    const double proportional = block_reduce(a * share, Add(), scratch);
+    if (threadIdx.x == 0) to.total[blockIdx.x] = total, to.proportional[blockIdx.x] = proportional;
+}
+
+template <typename A>
+__global__ void __launch_bounds__(kBlock) timestamps_backward_kernel(TimestampsBackwardParams p) {
+    const int64_t video = this_video(), k = blockIdx.x * int64_t{kBlock} + threadIdx.x, T = p.snippets;
+    if (video >= p.videos || k >= T) return;
+    const int64_t n = valid_snippets(p, video), row = video * T, parts = (n + kBlock - 1) / kBlock;
+    A* out = static_cast<A*>(p.grad_weights) + row;
+    if (k >= n) {
+        out[k] = 0;
+        return;
+    }
     const A* weights = static_cast<const A*>(p.weights) + row;
     const A* timestamps = static_cast<const A*>(p.timestamps) + row;
     const A* grad = static_cast<const A*>(p.grad_timestamps) + row;
-    A* out = static_cast<A*>(p.grad_weights) + row;
     const Timestamps sorted = timestamps_of(p.timestamps, p.weights_dtype, video, T);
-    double* cumulated = p.scratch + row;  // sums of g_i / w(t_i)
+    const SampleSums from(p, video);
 
-    double proportional = 0, total = 0;
-    for (int64_t base = 0; base < n; base += kBlock) {
-        const int64_t i = base + threadIdx.x;
-        const double a = i < n ? per_weight<A>(grad[i], weights, timestamps[i], n) : 0.0;
-        double sum;
-        const double up_to_here = block_scan(a, &sum, scratch);
-        if (i < n) {
-            cumulated[i] = total + up_to_here;
-            proportional += a * ((static_cast<double>(i) + 0.5) / static_cast<double>(n));
-        }
-        total += sum;
+    // Samples whose left centre is k - 1 read the hat of k on its rising side, those whose left centre is k on its
+    // falling side.
+    const int64_t rising = k == 0 ? 0 : first_at_least(sorted, n, static_cast<double>(k - 1)),
+                  falling = first_at_least(sorted, n, static_cast<double>(k)),
+                  behind = k + 1 == n ? n : first_at_least(sorted, n, static_cast<double>(k + 1));
+    double near = 0;
+    for (int64_t i = rising; i < behind; ++i) {
+        const HatIntegrals hats = hat_integrals(timestamps[i], n);
+        near += per_weight<A>(grad[i], weights, timestamps[i], n) * (i < falling ? hats.at_right : hats.at_left);
     }
-    proportional = block_reduce(proportional, Add(), scratch);
-    __syncthreads();
-
-    for (int64_t k = threadIdx.x; k < T; k += kBlock) {
-        if (k >= n) {
-            out[k] = 0;
-            continue;
-        }
-        // Samples whose left centre is k - 1 read the hat of k on its rising side, those whose left centre is k on its
-        // falling side.
-        const int64_t rising = k == 0 ? 0 : first_at_least(sorted, n, static_cast<double>(k - 1)),
-                      falling = first_at_least(sorted, n, static_cast<double>(k)),
-                      behind = k + 1 == n ? n : first_at_least(sorted, n, static_cast<double>(k + 1));
-        double near = 0;
-        for (int64_t i = rising; i < behind; ++i) {
-            const HatIntegrals hats = hat_integrals(timestamps[i], n);
-            near += per_weight<A>(grad[i], weights, timestamps[i], n) * (i < falling ? hats.at_right : hats.at_left);
-        }
-        const double past = behind == 0 ? total : total - cumulated[behind - 1];
-        out[k] = static_cast<A>(proportional - near - past);
+    // The samples beyond are the rest of one part, and whole parts.
+    const int64_t part = behind == 0 ? -1 : (behind - 1) / kBlock;
+    double past = part < 0 ? 0.0 : from.total[part] - from.cumulated[behind - 1], proportional = 0;
+    for (int64_t other = 0; other < parts; ++other) {
+        if (other > part) past += from.total[other];
+        proportional += from.proportional[other];
     }
+    out[k] = static_cast<A>(proportional - near - past);
 }
 
 }  // namespace
@@ -214,8 +236,9 @@ int64_t weights_backward(const WeightsBackwardParams& p, const Execution& on) {
 int64_t timestamps_backward(const TimestampsBackwardParams& p, const Execution& on) {
     with_real(p.weights_dtype, [&](auto real) {
         using A = typename decltype(real)::type;
-        launch("timestamps_backward", timestamps_backward_kernel<A>, dim3(static_cast<unsigned>(p.videos)), kBlock, on,
-               p);
+        const dim3 grid = video_grid(p.videos, (p.snippets + kBlock - 1) / kBlock);
+        launch("timestamps_backward", sample_sums_kernel<A>, grid, kBlock, on, p);
+        launch("timestamps_backward", timestamps_backward_kernel<A>, grid, kBlock, on, p);
     });
     return kFine;
 }

@@ -142,7 +142,7 @@ void drive(const Size& size, Dtype dtype, Dtype real, Dtype stamp) {
     for (uint8_t& l : labels) l = uniform() > 0.4;
     if (size.kind == kHostile) store(cas.data() + (B - 1) * cas.stride[0], static_cast<compute_t<E>>(kNan));
     std::vector<int64_t> scratch(2 * B * T), peaks(4 * B * T);
-    std::vector<double> sums(B * T);
+    std::vector<double> sums(3 * B * T);
     AggregateParams aggregated{};
     static_cast<Shape&>(aggregated) = shape;
     aggregated.cas = cas.data(), aggregated.cas_dtype = dtype, aggregated.channels = C;

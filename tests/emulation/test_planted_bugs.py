@@ -187,6 +187,16 @@ BUGS = [
         "data race",
     ),
     Bug(
+        "all parts of a video write one sum",
+        "cuda/timestamps_backward.cu",
+        "to.total[blockIdx.x] = total",
+        "to.total[0] = total",
+        "cuda/timestamps_backward.cu",
+        "timestamps_backward",
+        "thread",
+        "data race",
+    ),
+    Bug(
         "shared memory is read that nobody has written",
         "cuda/block.cuh",
         "if (lane == 0) scratch[warp] = value;",
