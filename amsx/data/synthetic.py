@@ -52,13 +52,16 @@ Limits. Each of these is an assumption of the generator, not a finding about vid
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from amsx.data.features import FeatureArray
 from amsx.data.videos import Dataset, Segment, Subset, Timebase, Video
+
+SYNTHETIC = "synthetic"  # the layout of the set, and DATA's name for it
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,16 @@ def make_dataset(config: SyntheticConfig | None = None) -> Dataset:
             videos.append(_video(config, names, directions, subset, i, rng))  # type: ignore[arg-type]
     classes = sorted({label for video in videos if video.subset == "train" for label in video.labels})
     note = f"synthetic features (seed {config.seed}); see amsx/data/synthetic.py for what is in them"
-    return Dataset(None, "synthetic", tuple(classes), tuple(videos), (note,))
+    return Dataset(None, SYNTHETIC, tuple(classes), tuple(videos), (note,), options=_changed(config))
+
+
+def _changed(config: SyntheticConfig) -> dict[str, Any] | None:
+    """The fields of `config` that are not at their defaults; None where its streams are among them."""
+    if config.streams != _streams():
+        return None
+    values = {field.name: getattr(config, field.name) for field in fields(SyntheticConfig) if field.name != "streams"}
+    default = SyntheticConfig()
+    return {name: value for name, value in values.items() if value != getattr(default, name)}
 
 
 def _directions(

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from amsx.data.features import FeatureArray
-from amsx.data.videos import Dataset, Video
+from amsx.data.videos import Dataset, HeldOut, Video
 
 
 def carve(dataset: Dataset, *, share: float = 0.3, group: str | None = None, seed: int = 0) -> Dataset:
@@ -134,7 +134,7 @@ def hold_out(dataset: Dataset, share: float, *, seed: int = 0) -> Dataset:
         raise ValueError(f"{dataset.origin}: {share:g} of its {len(labels)} training videos is no video of any class")
     videos = tuple(replace(video, subset="test") if video.id in held else video for video in dataset.videos)
     note = f"held out: {len(held)} of {len(videos)} training videos, stratified by class"
-    return replace(dataset, videos=videos, notes=(*dataset.notes, note))
+    return replace(dataset, videos=videos, notes=(*dataset.notes, note), held_out=HeldOut(share, seed))
 
 
 def _groups(training: Sequence[Video], group: str | None) -> dict[str, list[int]]:

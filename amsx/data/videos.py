@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -126,6 +126,14 @@ class Video:
 
 
 @dataclass(frozen=True)
+class HeldOut:
+    """The share of the training videos that `amsx.data.validation.hold_out` made test videos."""
+
+    share: float
+    seed: int
+
+
+@dataclass(frozen=True)
 class Dataset:
     """The videos of a folder in some layout, or made in memory."""
 
@@ -135,6 +143,8 @@ class Dataset:
     videos: tuple[Video, ...]
     notes: tuple[str, ...] = ()  # what the reader derived, decided or left out; shown to the user
     extraction: ExtractionRecord | None = None  # what made the features, where a record lies beside them
+    options: Mapping[str, Any] | None = None  # the options that the reader was given; None: not known
+    held_out: "HeldOut | None" = None  # the training videos that became its test videos; None: there are none
 
     def __post_init__(self) -> None:
         if not self.videos:

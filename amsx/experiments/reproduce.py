@@ -152,7 +152,4 @@ def _check_same(out: Path, described: RunDescription) -> None:
     fixed = (*TRAINED, "data")
     changed = [line for line in read_run(out).changes_to(described) if line.split(".")[0] in fixed]
     if changed:
-        raise ValueError(
-            f"{out} was begun with other settings, so it cannot be continued; its own and the new ones are "
-            + "; ".join(changed)
-        )
+        raise ValueError(f"{out} was begun with other settings, so it cannot be continued: " + "; ".join(changed))

@@ -84,7 +84,9 @@ def tune(
     with hold(out, "amsx tune"):
         if (out / SEARCH_FILE).exists():
             before = read_json(out / SEARCH_FILE)
-            other = [key for key, value in described.items() if key != "config" and before.get(key) != value]
+            data, before_data = described["data"], before.get("data", {})
+            other = [f"data.{key}" for key, value in data.items() if before_data.get(key, value) != value]
+            other += [key for key in ("held_out", "seeds") if before.get(key) != described[key]]
             other += differences(from_dict(before.get("config", {})), config)
             if other:
                 raise ValueError(

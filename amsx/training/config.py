@@ -220,11 +220,11 @@ def override(config: Config, assignments: Iterable[str]) -> Config:
     return dataclasses.replace(config, **sections)
 
 
-def differences(a: Config, b: Config) -> list[str]:
-    """The fields in which two configurations differ, as "section.field: a, b" lines."""
+def differences(a: Config, b: Config, wording: str = "{key}: {a!r}, {b!r}") -> list[str]:
+    """The fields in which two configurations differ, each as `wording` puts its key and its two values."""
     left, right = to_dict(a), to_dict(b)
     return [
-        f"{section}.{name}: {left[section][name]!r}, {right[section][name]!r}"
+        wording.format(key=f"{section}.{name}", a=left[section][name], b=right[section][name])
         for section in left
         for name in left[section]
         if left[section][name] != right[section][name]

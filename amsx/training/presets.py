@@ -5,7 +5,7 @@ comment behind each field in config.py names the value's source.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from amsx.data.videos import Dataset, Video
@@ -14,7 +14,9 @@ from amsx.training.config import Config, override
 
 Preset = Literal["thumos14", "activitynet12", "activitynet13", "small"]
 
-NARROW = 512  # a rule of thumb: features with fewer columns in every stream are not I3D's, which have 1024
+# How far an epoch has to reach, in columns times steps, for the paper's settings to suit. That of THUMOS14 is 13,312:
+# 1024 columns, and 13 steps for 200 videos. `python -m benchmarks.preset_choice` shows scores beside it.
+LEAST_REACH = 6000
 ACTIVITYNET_TIOU = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)  # the benchmark averages over these
 ACTIVITYNET_CLASSES: dict[int, Preset] = {100: "activitynet12", 200: "activitynet13"}  # number of classes -> preset
 
@@ -56,32 +58,70 @@ def for_dataset(
 ) -> tuple[Config, list[str]]:
     """A configuration for `dataset`, and notes on what it makes of the data and why.
 
-    With `name=None` the data decides the preset: `small` where every stream has fewer than 512 columns, else that of
-    the ActivityNet release with the same number of classes (100 or 200), else `thumos14`. T is at most the length of
-    the longest training video. `settings` ("sampling.eta=1.0") change the preset's, and `streams` are those that will
-    be trained (default: all): the notes are on what they leave.
+    With `name=None` the data decides the preset: `small` where the `reach` of an epoch is below `LEAST_REACH`, else
+    that of the ActivityNet release with the same number of classes (100 or 200), else `thumos14`. T is at most the
+    length of the longest training video. `settings` ("sampling.eta=1.0") change the preset's, and `streams` are those
+    that will be trained (default: all): the notes are on what they leave.
     """
-    notes = []
-    if name is None:
-        if max(dataset.dims.values()) < NARROW:
-            name = "small"
-        else:
-            name = ACTIVITYNET_CLASSES.get(len(dataset.classes), "thumos14")
-        widths = ", ".join(f"{stream} {width}" for stream, width in dataset.dims.items())
-        notes.append(
-            f"preset {name!r}: {len(dataset.classes)} classes, feature widths are {widths} "
-            f"(narrower than {NARROW} takes 'small')"
-        )
     training = dataset.subset("train")
     if not training:
         raise ValueError(f"{dataset.origin}: no training videos")
+    names = [stream for stream in dataset.stream_names if streams is None or stream in streams]
+    notes = []
+    if name is None:
+        name, reason = _choose(dataset, names)
+        notes.append(reason)
     config = preset(name)
     longest = max(video.length for video in training)
     if longest < config.optimization.max_snippets:
         config = replace(config, optimization=replace(config.optimization, max_snippets=longest))
     config = override(config, settings)
-    names = [stream for stream in dataset.stream_names if streams is None or stream in streams]
     return config, [*notes, _on_lengths(config, training), *_on_fusion(config, names)]
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How far an epoch of training can carry a network on some data at a given learning rate.
+
+    A step of Adam moves every weight by about the learning rate, so it moves what a unit makes of a snippet in
+    proportion to the columns that it reads, and an epoch does so for each of its steps. Where both are few, the paper's
+    rate and number of epochs leave the network near its initialization.
+    """
+
+    videos: int  # that are trained on
+    width: int  # columns of the widest stream
+    steps: int  # batches of an epoch
+
+    @property
+    def value(self) -> int:
+        """Columns times steps of an epoch."""
+        return self.width * self.steps
+
+
+def reach(dataset: Dataset, streams: Sequence[str] | None = None) -> Reach:
+    """The reach of an epoch on the training videos, of `streams` (default: all), in batches of the paper's size."""
+    videos = len(dataset.subset("train"))
+    width = max(width for stream, width in dataset.dims.items() if not streams or stream in streams)
+    return Reach(videos, width, -(-videos // Config().optimization.batch_size))
+
+
+def _choose(dataset: Dataset, streams: Sequence[str]) -> tuple[Preset, str]:
+    """The preset that the data decides on, and a note on why."""
+    classes, of_epoch = len(dataset.classes), reach(dataset, streams)
+    count = f"{of_epoch.steps} steps an epoch of {of_epoch.videos} training videos"
+    if of_epoch.value < LEAST_REACH:
+        name: Preset = "small"
+        why = "too few for the paper's learning rate and epochs"
+    else:
+        name = ACTIVITYNET_CLASSES.get(classes, "thumos14")
+        why = f"enough for the paper's settings, and {classes} classes " + (
+            "are not ActivityNet's" if name == "thumos14" else f"are those of {name}"
+        )
+    widths = ", ".join(f"{stream} {dataset.dims[stream]}" for stream in streams)
+    return name, (
+        f"preset {name!r}: {count}, times {of_epoch.width} columns are {of_epoch.value}; {why} (below {LEAST_REACH} "
+        f"takes 'small'; feature widths: {widths}; --preset chooses another)"
+    )
 
 
 def _on_lengths(config: Config, training: Sequence[Video]) -> str:

@@ -18,6 +18,7 @@ from amsx.evaluation.predictions import write_predictions
 from amsx.evaluation.selection import Selection
 from amsx.file_names import folder_name_fault
 from amsx.files import read_json, remove_unfinished, write_json
+from amsx.localization.degenerate import Coverage
 from amsx.localization.detections import detect
 from amsx.localization.fusion import FUSED, Activations, fuse
 from amsx.locks import hold
@@ -33,6 +34,7 @@ from amsx.training.activations import (
 from amsx.training.config import Config, differences, override
 from amsx.training.epoch_log import LOG_FILE, TensorBoardLog, require_tensorboard, write_log
 from amsx.training.phases import both_trained, snapshot_epochs
+from amsx.training.resume import refusal_to_resume
 from amsx.training.run_directory import UNPLACED, RunDescription, describe_run, ground_truth, read_activations, read_run
 from amsx.training.setup import check_backbone, choose_device
 from amsx.training.trainer import Trainer
@@ -50,6 +52,7 @@ class RunResult:
     streams: dict[str, Evaluation | None]  # of each stream alone
     # Classification mAP (percent) of the fused category probabilities, where only the labels of test videos are known
     classification: float | None = None
+    warnings: tuple[str, ...] = ()  # sentences on detections that localize nothing, and on what to try
 
 
 def train_run(
@@ -87,11 +90,8 @@ def train_run(
         if (out / "config.json").exists():
             if not resume:
                 raise FileExistsError(f"{out} already holds a run; continue it (--resume), or choose another folder")
-            if changed := read_run(out).changes_to(described):
-                raise ValueError(
-                    f"{out} was begun with other settings, so it cannot be resumed; its own and the new ones are "
-                    + "; ".join(changed)
-                )
+            if refusal := refusal_to_resume(out, read_run(out), described):
+                raise ValueError(refusal)
         chosen_device = choose_device(device)
         check_values(dataset, names)
         remove_unfinished(out)
@@ -132,12 +132,14 @@ def test_run(run: Path | str, overrides: Sequence[str] = (), out: Path | str | N
             write_json(out / "config.json", changed.to_json())
         streams = {part.stream: score([part], config, truth, out / part.stream) for part in parts}
         metrics = score(parts, config, truth, out)
+        warnings = tuple(coverage(parts, config).warnings())
+        write_json(out / "warnings.json", list(warnings))
         classification = None
         if truth.get(UNPLACED):
             classified = classify_by_labels(parts, config, truth)
             classification = classified.mean_ap
             write_json(out / "classification.json", classified.to_json())
-        return RunResult(out, metrics, streams, classification)
+        return RunResult(out, metrics, streams, classification, warnings)
 
 
 def localization_config(described: RunDescription, overrides: Sequence[str]) -> RunDescription:
@@ -172,6 +174,13 @@ def score(
         if metrics is not None:
             write_json(out / "metrics.json", metrics.to_json())
     return metrics
+
+
+def coverage(parts: Sequence[StreamActivations], config: Config) -> Coverage:
+    """How many detections of all streams fused there are, and how many of them cover their whole video."""
+    fused, timebases = fuse_streams(parts, config)
+    detections = detect(fused, parts[0].ids, parts[0].classes, timebases, config.localization)
+    return Coverage.of_videos(detections, fused.lengths, timebases)
 
 
 def classify_by_labels(parts: Sequence[StreamActivations], config: Config, truth: Mapping[str, Any]) -> Classification:

@@ -11,19 +11,22 @@ RUN/<stream>/input.safetensors        how much the test videos' features change 
 RUN/<stream>/tensorboard/   the log as TensorBoard events, if they were asked for
 RUN/<stream>/predictions.json, metrics.json   of the stream alone
 RUN/predictions.json, metrics.json            of all streams fused
+RUN/warnings.json           sentences on detections that localize nothing; empty where there is nothing to say
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from amsx.data.extraction_record import ExtractorIdentity
-from amsx.data.videos import Dataset, Timebase, Video
+from amsx.data.videos import Dataset, HeldOut, Timebase, Video
 from amsx.files import read_json
 from amsx.training.activations import StreamActivations, load_activations
 from amsx.training.config import Config, differences, from_dict, to_dict
 
+CHANGE = "{key} is {a!r} in the run and {b!r} in this command"
 UNPLACED = "labels"  # in ground_truth.json, beside the database: the labels of videos without segments
 
 
@@ -37,6 +40,8 @@ class DataDescription:
     classes: tuple[str, ...]  # the classes of the columns of its CASs
     videos: Mapping[str, int]  # subset ("train", "test") -> how many videos it has
     features: "FeatureDescription | None" = None  # None: the run was written before runs recorded it
+    options: Mapping[str, Any] | None = None  # of the reader; None: not recorded, or not known
+    held_out: HeldOut | None = None  # the training videos that became the test videos
 
     def to_json(self) -> dict[str, Any]:
         """The content of config.json under the key "data"."""
@@ -47,7 +52,12 @@ class DataDescription:
             "classes": list(self.classes),
             "videos": dict(self.videos),
         }
-        return described if self.features is None else {**described, "features": self.features.to_json()}
+        if self.features is not None:
+            described["features"] = self.features.to_json()
+        if self.options is not None:
+            described["options"] = dict(self.options)
+            described["held_out"] = None if self.held_out is None else asdict(self.held_out)
+        return described
 
 
 @dataclass(frozen=True)
@@ -98,11 +108,13 @@ class RunDescription:
         return {"data": self.data.to_json(), "config": to_dict(self.config)}
 
     def changes_to(self, other: "RunDescription") -> list[str]:
-        """The differences to `other` as lines "section.key: own value, other value"; the data is the section "data"."""
+        """The differences to `other`, as sentences that say which value is whose; the data is the section "data"."""
         own, others = self.data.to_json(), other.data.to_json()
-        shared = [key for key in own if key in others]  # a run may have been written before `features` was recorded
-        data = [f"data.{key}: {own[key]!r}, {others[key]!r}" for key in shared if own[key] != others[key]]
-        return differences(self.config, other.config) + data
+        shared = [key for key in own if key in others]  # a run may have been written before a key was recorded
+        data = [
+            CHANGE.format(key=f"data.{key}", a=own[key], b=others[key]) for key in shared if own[key] != others[key]
+        ]
+        return differences(self.config, other.config, CHANGE) + data
 
 
 def describe_run(dataset: Dataset, streams: Sequence[str], config: Config) -> RunDescription:
@@ -115,6 +127,8 @@ def describe_run(dataset: Dataset, streams: Sequence[str], config: Config) -> Ru
             classes=tuple(dataset.classes),
             videos={subset: len(dataset.subset(subset)) for subset in ("train", "test")},
             features=_describe_features(dataset, streams),
+            options=None if dataset.options is None else json.loads(json.dumps(dict(dataset.options), default=str)),
+            held_out=dataset.held_out,
         ),
         config,
     )
@@ -153,6 +167,8 @@ def read_run(run: Path | str) -> RunDescription:
             classes=tuple(data.get("classes", ())),
             videos=data.get("videos", {}),
             features=_features_of(data, run),
+            options=data.get("options"),
+            held_out=_held_out_of(data, run),
         ),
         from_dict(described["config"]),
     )
@@ -165,6 +181,13 @@ def _features_of(data: Mapping[str, Any], run: Path | str) -> FeatureDescription
         return FeatureDescription.from_json(data["features"])
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise ValueError(f"{run}/config.json: its 'features' are none that amsx writes ({error!r})") from error
+
+
+def _held_out_of(data: Mapping[str, Any], run: Path | str) -> HeldOut | None:
+    try:
+        return HeldOut(**data["held_out"]) if data.get("held_out") is not None else None
+    except TypeError as error:
+        raise ValueError(f"{run}/config.json: its 'held_out' is none that amsx writes ({error})") from error
 
 
 def read_activations(run: Path | str, streams: Sequence[str]) -> list[StreamActivations]:

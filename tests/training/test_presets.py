@@ -17,17 +17,19 @@ def dataset():
     return make_dataset(SyntheticConfig(classes=3, train_videos=6, test_videos=3, length=(30, 50)))
 
 
-class Wide:
-    """Features as wide as I3D's."""
+class Features:
+    """Features of a width, as wide as I3D's by default, of which nothing is read."""
 
-    shape = (1200, 1024)
+    def __init__(self, width=1024):
+        self.shape = (1200, width)
 
 
-def with_classes(count):
-    names = tuple(f"c{i:03d}" for i in range(count))
-    streams: Any = {"rgb": Wide()}
-    videos = tuple(Video(name, "train", streams, (name,), (), Timebase(0.64)) for name in names)
-    return Dataset(None, "memory", names, videos)
+def made(videos, *widths, classes=20):
+    names = tuple(f"c{i:03d}" for i in range(classes))
+    streams: Any = {f"s{i}": Features(width) for i, width in enumerate(widths)}
+    labels = [names[i % classes] for i in range(videos)]
+    listed = tuple(Video(f"v{i}", "train", streams, (label,), (), Timebase(0.64)) for i, label in enumerate(labels))
+    return Dataset(None, "memory", names, listed)
 
 
 def test_the_presets_of_the_papers_data_differ_in_t_and_evaluation_alone():
@@ -45,10 +47,42 @@ def test_the_presets_of_the_papers_data_differ_in_t_and_evaluation_alone():
     ("classes", "name"), [(20, "thumos14"), (100, "activitynet12"), (200, "activitynet13"), (7, "thumos14")]
 )
 def test_wide_features_get_the_papers_settings(classes, name):
-    config, notes = for_dataset(with_classes(classes))
+    config, notes = for_dataset(made(200, 1024, classes=classes))
     assert config == preset(name)
-    assert f"preset '{name}'" in notes[0]
-    assert f"{classes} of {classes} training videos are longer and are cropped at random" in notes[1]
+    assert f"preset '{name}': 13 steps an epoch of 200 training videos, times 1024 columns are 13312" in notes[0]
+    assert "200 of 200 training videos are longer and are cropped at random" in notes[1]
+
+
+@pytest.mark.parametrize(
+    ("videos", "widths", "name"),
+    [
+        (28, (768,), "small"),
+        (200, (768,), "thumos14"),
+        (200, (1024,), "thumos14"),
+        (200, (1024, 1024), "thumos14"),
+        (219, (128,), "small"),
+        (10, (2048,), "small"),
+        (60, (2048,), "thumos14"),
+        (10_000, (64,), "thumos14"),
+        (90, (64, 64), "small"),
+    ],
+)
+def test_the_preset_goes_by_width_and_steps_and_says_why(videos, widths, name):
+    config, notes = for_dataset(made(videos, *widths))
+    assert to_dict(config)["model"] == to_dict(preset(name))["model"]
+    assert f"preset '{name}'" in notes[0] and f"of {videos} training videos, times {max(widths)} columns" in notes[0]
+    reason = "too few for the paper's learning rate" if name == "small" else "enough for the paper's settings"
+    assert reason in notes[0] and "--preset chooses another" in notes[0]
+
+
+def test_few_videos_are_small_whatever_their_classes():
+    _, notes = for_dataset(made(100, 768, classes=100))
+    assert "preset 'small'" in notes[0]
+
+
+def test_the_streams_that_are_trained_count():
+    assert "preset 'thumos14'" in for_dataset(made(200, 64, 1024))[1][0]
+    assert "preset 'small'" in for_dataset(made(200, 64, 1024), streams=["s0"])[1][0]
 
 
 def test_narrow_features_get_settings_of_their_own(dataset):

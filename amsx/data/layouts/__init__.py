@@ -127,7 +127,8 @@ def read_dataset(root: str | Path, layout: str | None = None, **options: Any) ->
         by_stream = isinstance(value, Mapping) and kinds == set(get_args(PerStream))
         if kinds >= {float, NoneType} and not _is_number(value) and not by_stream:
             raise TypeError(f"option {name} of layout {chosen.name} must be a number, got {value!r}")
-    return replace(chosen.read(root, chosen.options(**options)), extraction=ExtractionRecord.read(root))
+    dataset = chosen.read(root, chosen.options(**options))
+    return replace(dataset, extraction=ExtractionRecord.read(root), options=options)
 
 
 def read_leniently(root: str | Path, layout: str | None = None, **options: Any) -> Dataset:
