@@ -17,10 +17,12 @@ from amsx.experiments.cells import (
 )
 from amsx.files import remove_unfinished, write_json
 from amsx.training import checkpoint
-from amsx.training.activations import save_activations
+from amsx.training.activations import StreamActivations, save_activations
+from amsx.training.config import StoppingConfig
 from amsx.training.phases import iteration_ends, total_epochs
-from amsx.training.run import stream_activations
+from amsx.training.run import epoch_measure, stream_activations
 from amsx.training.setup import choose_device
+from amsx.training.stopping import EpochChoice, split
 from amsx.training.trainer import Trainer
 
 
@@ -31,17 +33,18 @@ class CellTrainer:
         self.dataset = dataset
         self.device = choose_device(device)
         self.test = dataset.subset("test")
-        self._features: dict[tuple[str, str], FeatureSet] = {}
+        self._features: dict[tuple[str, str, StoppingConfig], FeatureSet] = {}
 
     def trainer(self, cell: Cell) -> Trainer:
         """A trainer for the cell, at the beginning of the schedule."""
         classes = self.dataset.classes
         storage = cell.config.optimization.storage
-        if (cell.stream, storage) not in self._features:
+        key = (cell.stream, storage, cell.config.stopping)
+        if key not in self._features:
             self._features.clear()  # one stream at a time: they are large
-            train = self.dataset.subset("train")
-            self._features[cell.stream, storage] = FeatureSet.load(train, cell.stream, classes, storage=storage)
-        features = self._features[cell.stream, storage]
+            train = split(self.dataset, cell.config.stopping).train
+            self._features[key] = FeatureSet.load(train, cell.stream, classes, storage=storage)
+        features = self._features[key]
         return Trainer(features, cell.config, stream=cell.stream, classes=classes, device=self.device, progress=False)
 
     def train(self, cell: Cell, out: Path, after_epoch: Callable[[int, int], None] = lambda done, goal: None) -> float:
@@ -61,8 +64,12 @@ class CellTrainer:
             start = out / cell.beginning.folder / CHECKPOINT_FILE
             trainer.restore(*checkpoint.load(start, kind="checkpoint"))
         goal, stops = self._schedule(cell, trainer)
+        held = split(self.dataset, cell.config.stopping).held
+        choice = EpochChoice(held, trainer, folder, epoch_measure(held, cell.config))
 
         def save_state(trainer: Trainer) -> None:
+            if trainer.history and trainer.history[-1].validation is None:
+                choice.after_epoch(trainer)
             if trainer.epoch in stops:
                 path = iteration_file(folder, stops[trainer.epoch])
                 save_activations(path, stream_activations(trainer, self.test))
@@ -70,8 +77,11 @@ class CellTrainer:
             after_epoch(trainer.epoch, goal)
 
         save_state(trainer)  # an iteration may end where the beginning ended
-        trainer.train(after_epoch=save_state, until=goal)
+        trainer.train(after_epoch=save_state, until=goal, stop=choice.stop)
         if cell.part == "whole":
+            if (best := choice.take(trainer)) is not None:  # the model of the cell is that of the chosen epoch
+                for iteration in [i for epoch, i in stops.items() if epoch >= min(trainer.epoch, goal)]:
+                    save_activations(iteration_file(folder, iteration), self._tested(trainer, best.epoch))
             tensors, header = trainer.state()
             weights = {name: value for name, value in tensors.items() if name.startswith("model.")}
             checkpoint.save(folder / MODEL_FILE, weights, header, kind="checkpoint")
@@ -81,6 +91,11 @@ class CellTrainer:
         if cell.part == "whole":
             latest.unlink()
         return seconds
+
+    def _tested(self, trainer: Trainer, epoch: int) -> StreamActivations:
+        """The activations of the test videos by the trainer's model, which is that after `epoch` epochs."""
+        trainer.epoch = epoch
+        return stream_activations(trainer, self.test)
 
     @staticmethod
     def _schedule(cell: Cell, trainer: Trainer) -> tuple[int, dict[int, int]]:

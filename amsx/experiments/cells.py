@@ -92,6 +92,12 @@ class Cell:
             unused |= {"phases.supplementary_epochs", "phases.sampler", "phases.supervision"}
         if self.part == "base":
             unused |= {"phases.branches"}
+        if config.stopping.on == "none":
+            unused |= {f"stopping.{name}" for name in trained["stopping"]} - {"stopping.on"}
+        elif self.part == "whole":  # the choice of the epoch depends on how detections are made and scored
+            everything = to_dict(config)
+            trained |= {section: everything[section] for section in ("localization", "evaluation")}
+            unused |= {"localization.beta", "localization.weights"}  # an epoch is chosen for every stream alone
         return {
             section: {name: value for name, value in fields.items() if f"{section}.{name}" not in unused}
             for section, fields in trained.items()

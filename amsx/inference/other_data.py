@@ -69,7 +69,7 @@ def test_on(
 def _describe(tested: Dataset, trained: RunDescription) -> RunDescription:
     """The description of the test: the other data, with the classes and the configuration of the run."""
     described = describe_run(tested, trained.data.streams, trained.config)
-    return replace(described, data=replace(described.data, classes=trained.data.classes))
+    return replace(described, data=replace(described.data, classes=trained.data.classes), stopping=trained.stopping)
 
 
 def _name(dataset: Dataset) -> str:

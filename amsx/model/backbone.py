@@ -10,7 +10,10 @@ from amsx.model.masking import smooth, top_k_mean
 
 
 class BranchOutput(NamedTuple):
-    """The output of a branch for a batch of B videos of T snippets, at the times of its own input."""
+    """The output of a branch for a batch of B videos of T snippets, at the times of its own input.
+
+    It is float32 where the branch computed in 16 bits (torch.autocast).
+    """
 
     cas: Tensor  # (B, T, C) in [0, 1]: softmax over the classes and a background channel, which is left out
     logits: Tensor  # (B, T, C) class logits before the softmax
@@ -66,17 +69,25 @@ class Backbone(nn.Module):
         """The branch's output for `feats` (B, T, D) with `lengths` (B,); its rows in the padding mean nothing."""
         if self.smoothing > 0:
             feats = smooth(feats, lengths, self.smoothing)
-        weight = self.embed.weight * self.scale  # standardizing the weights is cheaper than the features
-        embedding = F.linear(feats, weight, self.embed.bias - weight @ self.shift).relu()
+        if torch.is_autocast_enabled(feats.device.type):  # 16 bits would lose small deviations from a large mean
+            embedding = self.embed((feats - self.shift) * self.scale).relu()
+        else:
+            weight = self.embed.weight * self.scale  # standardizing the weights is cheaper than the features
+            embedding = F.linear(feats, weight, self.embed.bias - weight @ self.shift).relu()
         if self.training and self.dropout > 0:
             embedding = embedding * dropout_mask(embedding, self.dropout)
-        logits = self.activation_head(embedding)  # (B, T, C + 1)
+        logits, category = (whole(head(embedding)) for head in (self.activation_head, self.category_head))
         cas = logits.softmax(dim=2)[..., : self.num_classes]
         logits = logits[..., : self.num_classes]
-        evidence = torch.stack([self.category_head(embedding), cas])  # (2, B, T, C)
+        evidence = torch.stack([category, cas])  # (2, B, T, C)
         pooled = top_k_mean(evidence.flatten(0, 1), lengths.repeat(2), self.top_k_divisor)
         category, cas_probs = pooled.reshape(2, -1, self.num_classes)  # (B, C) each
-        return BranchOutput(cas, logits, embedding, category.log_softmax(dim=1), cas_probs)
+        return BranchOutput(cas, logits, whole(embedding), category.log_softmax(dim=1), cas_probs)
+
+
+def whole(x: Tensor) -> Tensor:
+    """A tensor of 16-bit numbers in float32; any other as it is."""
+    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
 
 
 def dropout_mask(like: Tensor, probability: float) -> Tensor:

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from amsx.model.backbone import BranchOutput
+from amsx.model.backbone import BranchOutput, whole
 from amsx.model.losses import EPSILON
 from amsx.model.masking import smooth, top_k_mean, valid_mask
 
@@ -53,17 +53,17 @@ class OwnBackbone(nn.Module):
         feats = ((feats - self.shift) * self.scale).masked_fill(~valid, 0)
         returned = self.network(feats, lengths)
         if isinstance(returned, BranchOutput):
-            return returned
+            return BranchOutput(*map(whole, returned))
         if not isinstance(returned, tuple | list) or len(returned) not in (2, 3):
             raise ValueError(f"the backbone returned {_in_words(returned)}; {CONTRACT}")
-        cas, log_probs = returned[0], returned[1]
+        cas, log_probs, *others = (whole(value) if isinstance(value, Tensor) else value for value in returned)
         shape = (*feats.shape[:2], self.num_classes)
         if not isinstance(cas, Tensor) or cas.shape != shape:
             raise ValueError(f"the backbone's CAS is {_in_words(cas)}, expected (B, T, C) = {shape}")
         return BranchOutput(
             cas=cas,
             logits=cas.clamp(min=EPSILON).log(),
-            embedding=returned[2] if len(returned) == 3 else feats,
+            embedding=others[0] if others else feats,
             log_probs=log_probs,
             cas_probs=top_k_mean(cas, lengths, self.top_k_divisor),
         )

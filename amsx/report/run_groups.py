@@ -16,7 +16,7 @@ from amsx.training.activations import StreamActivations, load_snapshots
 from amsx.training.config import Config, differences, override
 from amsx.training.epoch_log import LOG_FILE, EpochRecord, read_log
 from amsx.training.run import score
-from amsx.training.run_directory import read_activations, read_run
+from amsx.training.run_directory import EpochsChosen, read_activations, read_run
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Run:
     snapshots: tuple[Mapping[int, StreamActivations], ...]  # one for each stream: iteration -> its activations
     log: Mapping[str, Sequence[EpochRecord]]  # stream -> its epochs
     explanations: Mapping[str, Explanation]  # by view; empty where no test video is annotated
+    stopping: EpochsChosen | None = None  # the epochs that were chosen on held-out training videos; None: the last
 
     @property
     def streams(self) -> list[str]:
@@ -137,6 +138,7 @@ def _read(folder: Path) -> Run:
         snapshots=tuple(load_snapshots(folder / stream) for stream in streams),
         log={stream: read_log(folder / stream / LOG_FILE) for stream in streams},
         explanations={},
+        stopping=described.stopping,
     )
     if not annotated:
         return run

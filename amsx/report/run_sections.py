@@ -29,6 +29,7 @@ from amsx.report.run_groups import Group, Run, summarize, views_of
 from amsx.training.config import to_dict
 from amsx.training.epoch_log import TERMS, EpochRecord
 from amsx.training.phases import schedule
+from amsx.training.stopping import CRITERIA
 
 LATER = (
     "The scores after the earlier iterations were computed for this report, and nothing was chosen by them: the result "
@@ -115,7 +116,7 @@ def training(groups: Sequence[Group]) -> str:
             branches = [b for b in ("base", "supplementary") if any(record.trains == b for record in logs[0])]
             figures += [_losses(logs, stream, branch, group.runs[0]) for branch in branches]
         name = f"<h3>{charts.key(place)}<bdi>{escape(group.name)}</bdi></h3>" if len(groups) > 1 else ""
-        parts.append(f"{name}<div class='grid'>{''.join(figures)}</div>")
+        parts.append(f"{name}{_chosen_epochs(group)}<div class='grid'>{''.join(figures)}</div>")
     line = '<svg class="key" width="22" height="10" aria-hidden="true"><path class="line t{}" d="M1 5H21"/></svg>'
     kinds = "".join(f"<li>{line.format(i)}{name}</li>" for i, name in enumerate(TERM_NAMES.values()))
     most = max(len(group.runs) for group in groups)
@@ -164,6 +165,24 @@ def _time_spent(groups: Sequence[Group]) -> str:
         return f"Training took {spent[0]} s{streams}. "
     span = spent[0] if spent[0] == spent[-1] else f"{spent[0]} to {spent[-1]}"
     return f"Training took {span} s for each run{streams}. "
+
+
+def _chosen_epochs(group: Group) -> str:
+    """Which epochs the runs kept and why, where they chose them."""
+    lines = []
+    for run in group.runs:
+        if run.stopping is None:
+            continue
+        streams = ", ".join(
+            f"{escape(stream)}: epoch {chosen.epoch} of {chosen.trained} ({chosen.validation:.1f} %)"
+            for stream, chosen in run.stopping.chosen.items()
+        )
+        seed = f"Seed {run.config.optimization.seed}: " if len(group.runs) > 1 else ""
+        lines.append(
+            f"{seed}the model was chosen on {len(run.stopping.held_out)} held-out training videos by their "
+            f"{CRITERIA[run.config.stopping.on]}. {streams}."
+        )
+    return "".join(f'<p class="under">{line[0].upper()}{line[1:]}</p>' for line in lines)
 
 
 def _losses(logs: Sequence[Sequence[EpochRecord]], stream: str, branch: str, run: Run) -> str:

@@ -65,6 +65,8 @@ class Timelines:
             notes["density"] = "one draw of a sampler that is random"
         if phases.branches == "both" and phases.supervision == "none":
             notes["taught"] = "no pseudo-labels in this run: video labels alone supervise both branches"
+        elif phases.branches == "both" and self.run.stopping is not None:
+            notes["taught"] = "the epoch of this run was chosen on held-out training videos; iterations were not kept"
         elif phases.branches == "both" and not all(self.run.snapshots):
             notes["taught"] = "this run kept its last iteration only; earlier ones are not shown"
         if any(change is None for change in self._change.values()):
@@ -246,9 +248,10 @@ def _teachers(
     """
     teachers = []
     for part, snapshots in zip(run.parts, run.snapshots, strict=True):
+        last = {run.config.phases.iterations: part} if run.stopping is None else {}
         kept = {
             iteration: at_times(activations, lengths, timebases)
-            for iteration, activations in {**snapshots, run.config.phases.iterations: part}.items()
+            for iteration, activations in {**snapshots, **last}.items()
         }
         for phase in schedule(run.config.phases):
             if phase.teacher is None:

@@ -112,8 +112,22 @@ def video_activations(
 
     A random sampler makes the same draws each time. Errors are those of `FeatureSet.load`.
     """
-    device = next(model.parameters()).device
     features = FeatureSet.load(videos, stream, classes, storage=config.optimization.storage)
+    return loaded_activations(model, features, videos, stream=stream, classes=classes, config=config, epoch=epoch)
+
+
+def loaded_activations(
+    model: AMS,
+    features: FeatureSet,
+    videos: Sequence[Video],
+    *,
+    stream: str,
+    classes: Sequence[str],
+    config: Config,
+    epoch: int,
+) -> StreamActivations:
+    """What `video_activations` returns, from the features of the videos' stream."""
+    device = next(model.parameters()).device
     with seeded(config.optimization.seed, 1 + epoch, device):
         base, supplementary = infer(
             model,

@@ -49,6 +49,9 @@ StreamWeights = Annotated[
 CasClassification = Literal["softmax", "binary"]
 TrainedBranches = Literal["base", "both"]
 Supervision = Literal["none", "self", "mutual"]
+Precision = Literal["float32", "bfloat16", "float16"]
+ChosenBy = Literal["none", "labels", "segments"]
+FoldCount = Annotated[int, Range("at least 2", lambda value: value >= 2)]
 BackboneName = Annotated[
     str,
     Range("package.module:Class", lambda value: re.fullmatch(r"[^\W\d][\w.]*:[^\W\d][\w.]*", value) is not None),
@@ -132,11 +135,26 @@ class OptimizationConfig:
     batch_size: EvenCount = 16  # videos in a batch, in pairs that share a class; similar methods use 10 to 32
     max_snippets: Count = 1000  # T, the snippets of a training crop; Section IV-B: 1000 THUMOS14, 400 ActivityNet
     sampling: CropSampling = "crop"  # how T snippets of longer videos are taken; Section IV-B
+    precision: Precision = "float32"  # of the networks in training (torch.autocast); losses and tests: float32
     storage: Storage = "auto"  # how features are held, in memory or on disk
     seed: CountOrZero = 0  # seed of initialization, order, crops and dropout
 
     def __post_init__(self) -> None:
         check_ranges(self, "optimization")
+
+
+@dataclass(frozen=True)
+class StoppingConfig:
+    """Whether a run keeps its last epoch, or the best one on training videos that are held out for that choice."""
+
+    on: ChosenBy = "none"  # classification mAP by the held-out videos' labels, or mAP of localization by their segments
+    folds: FoldCount = 5  # one of so many parts of the training videos is held out; it trains nothing
+    group: str = ""  # regular expression for what names the group in a video's id: groups stay whole; empty: none
+    patience: CountOrZero = 0  # epochs without as good a score that end the training; 0: the whole schedule is trained
+    seed: CountOrZero = 0  # which videos are held out
+
+    def __post_init__(self) -> None:
+        check_ranges(self, "stopping")
 
 
 @dataclass(frozen=True)
@@ -177,6 +195,7 @@ class Config:
     loss: LossConfig = field(default_factory=LossConfig)
     phases: PhasesConfig = field(default_factory=PhasesConfig)
     optimization: OptimizationConfig = field(default_factory=OptimizationConfig)
+    stopping: StoppingConfig = field(default_factory=StoppingConfig)
     localization: LocalizationConfig = field(default_factory=LocalizationConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
 

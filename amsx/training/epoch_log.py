@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -30,6 +30,7 @@ class EpochRecord:
     similarity: float  # W-TALC's co-activity similarity
     localization: float  # Eq. 9; 0 in phase zero, which has no pseudo-labels
     seconds: float  # the time that the epoch took
+    validation: float | None = None  # the score on held-out training videos, percent; None: it was not asked for
 
     def term(self, name: str) -> float:
         """One of `TERMS`."""
@@ -38,13 +39,13 @@ class EpochRecord:
 
     def to_json(self) -> dict[str, Any]:
         """The object that checkpoints and log.jsonl hold."""
-        return dict(vars(self))
+        return {name: value for name, value in vars(self).items() if value is not None}
 
     @classmethod
     def from_json(cls, values: Any) -> "EpochRecord":
         """The record of such an object; ValueError unless it has exactly the keys of a record."""
-        expected = [field.name for field in fields(cls)]
-        if not isinstance(values, Mapping) or set(values) != set(expected):
+        expected = [field.name for field in fields(cls) if field.default is MISSING]
+        if not isinstance(values, Mapping) or set(values) - {"validation"} != set(expected):
             raise ValueError(f"expected an object with the keys {', '.join(expected)}, got {str(values)[:80]}")
         return cls(**values)
 
@@ -75,7 +76,8 @@ def require_tensorboard() -> None:
 class TensorBoardLog:
     """Writes every epoch's losses to a folder of TensorBoard events: one scalar a term, the step is the epoch.
 
-    Test scores are not among them: nothing is chosen by looking at the test videos.
+    The score on held-out training videos is among them where there is one; scores of test videos are not: nothing is
+    chosen by looking at these.
     """
 
     def __init__(self, folder: Path, finished: Sequence[EpochRecord]) -> None:
@@ -95,6 +97,8 @@ class TensorBoardLog:
         for term in TERMS:
             if term != "localization" or record.phase != "zero":  # phase zero has no pseudo-labels
                 self._writer.add_scalar(f"{record.trains}/{term}", record.term(term), record.epoch)
+        if record.validation is not None:
+            self._writer.add_scalar("validation", record.validation, record.epoch)
         self._writer.add_scalar("seconds", record.seconds, record.epoch)
 
     def __enter__(self) -> "TensorBoardLog":

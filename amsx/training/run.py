@@ -35,12 +35,29 @@ from amsx.training.config import Config, differences, override
 from amsx.training.epoch_log import LOG_FILE, TensorBoardLog, require_tensorboard, write_log
 from amsx.training.phases import both_trained, snapshot_epochs
 from amsx.training.resume import refusal_to_resume
-from amsx.training.run_directory import UNPLACED, RunDescription, describe_run, ground_truth, read_activations, read_run
+from amsx.training.run_directory import (
+    UNPLACED,
+    ChosenEpoch,
+    EpochsChosen,
+    RunDescription,
+    describe_run,
+    ground_truth,
+    read_activations,
+    read_run,
+)
 from amsx.training.setup import check_backbone, choose_device
+from amsx.training.stopping import CRITERIA, EpochChoice, Split, in_words, split
 from amsx.training.trainer import Trainer
 
 NO_STREAM = (FUSED, "retest", "tested")  # the view of all streams fused, and folders of `amsx test` in a run
-TRAINED = ("model", "sampling", "loss", "phases", "optimization")  # sections that cannot change after the training
+TRAINED = (
+    "model",
+    "sampling",
+    "loss",
+    "phases",
+    "optimization",
+    "stopping",
+)  # sections that cannot change after the training
 
 
 @dataclass(frozen=True)
@@ -65,12 +82,15 @@ def train_run(
     device: str | None = None,
     progress: bool = True,
     tensorboard: bool = False,
+    after_epoch: Callable[[str, int], None] = lambda stream, epoch: None,
     say: Callable[[str], None] = print,
 ) -> RunResult:
     """Train each of `streams` (default: all) by itself, test the last epoch, and write a run directory to `out`.
 
     `resume=True` continues an interrupted run, which then has the result that it would have had without the
-    interruption. `tensorboard=True` also writes the log as TensorBoard events. FileExistsError where `out` already
+    interruption. `tensorboard=True` also writes the log as TensorBoard events. `after_epoch(stream, epoch)` is called
+    with the finished epochs of a stream after each of them, and where the stream's training begins or goes on.
+    FileExistsError where `out` already
     holds a run and `resume` is not set; FolderInUse where another process writes it. ValueError where a stream is
     unknown, where there are no training videos, where features of training or test videos cannot be used, where the
     run to resume has another configuration or other data, and where `tensorboard` is set but the package is not
@@ -80,12 +100,16 @@ def train_run(
         require_tensorboard()
     out = Path(out)
     names = chosen_streams(dataset, streams)
-    train, test = dataset.subset("train"), dataset.subset("test")
-    if not train:
+    test = dataset.subset("test")
+    if not dataset.subset("train"):
         raise ValueError(f"{dataset.origin}: no training videos")
+    parted = split(dataset, config.stopping)
     config.localization.stream_weights(names)  # so that a wrong name is an error before the training, not after it
     check_backbone([dataset.dims[name] for name in names], len(dataset.classes), config.model)
     described = describe_run(dataset, names, config)
+    if parted.held:
+        say(in_words(parted, config.stopping))
+        described = replace(described, stopping=EpochsChosen(tuple(video.id for video in parted.held)))
     with hold(out, "amsx train"):
         if (out / "config.json").exists():
             if not resume:
@@ -98,11 +122,25 @@ def train_run(
         write_json(out / "config.json", described.to_json())
         write_json(out / "ground_truth.json", ground_truth(test))
         for name in names:
-            activations = _train_stream(
-                train, test, dataset.classes, name, config, out / name, chosen_device, progress, tensorboard, say
+            trained = _train_stream(
+                parted,
+                test,
+                dataset.classes,
+                name,
+                config,
+                out / name,
+                chosen_device,
+                progress,
+                tensorboard,
+                after_epoch,
+                say,
             )
-            if activations is not None:
-                save_activations(out / name / "activations.safetensors", activations)
+            if trained.activations is not None:
+                save_activations(out / name / "activations.safetensors", trained.activations)
+            if described.stopping is not None and trained.chosen is not None:
+                chosen = {**described.stopping.chosen, name: trained.chosen}
+                described = replace(described, stopping=replace(described.stopping, chosen=chosen))
+                write_json(out / "config.json", described.to_json())
         if not test:
             say("no test videos: nothing was tested")
             return RunResult(out, None, dict.fromkeys(names))
@@ -250,8 +288,31 @@ def stream_activations(trainer: Trainer, videos: Sequence[Video]) -> StreamActiv
     )
 
 
+def epoch_measure(videos: Sequence[Video], config: Config) -> Callable[[StreamActivations], float]:
+    """The criterion of `config.stopping` for the activations of `videos` from one stream, percent."""
+    truth = ground_truth(videos)
+
+    def measure(activations: StreamActivations) -> float:
+        if config.stopping.on == "labels":
+            return classify_by_labels([activations], config, truth).mean_ap
+        metrics = score([activations], config, truth)
+        if metrics is None:
+            raise ValueError("no held-out training video has a segment")  # `split` has made sure that one has
+        return metrics.average
+
+    return measure
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """What becomes of a stream's training."""
+
+    activations: StreamActivations | None  # of the test videos; None: there are none
+    chosen: ChosenEpoch | None  # None: the last epoch is kept
+
+
 def _train_stream(
-    train: Sequence[Video],
+    parted: Split,
     test: Sequence[Video],
     classes: Sequence[str],
     stream: str,
@@ -260,10 +321,11 @@ def _train_stream(
     device: torch.device,
     progress: bool,
     tensorboard: bool,
+    after_epoch: Callable[[str, int], None],
     say: Callable[[str], None],
-) -> StreamActivations | None:
-    """Train one stream, from its last checkpoint if there is one; the activations of the test videos at the end."""
-    features = FeatureSet.load(train, stream, classes, storage=config.optimization.storage)
+) -> _Trained:
+    """Train one stream, from its last checkpoint if there is one, and test the model that is kept."""
+    features = FeatureSet.load(parted.train, stream, classes, storage=config.optimization.storage)
     if features.note:
         say(f"{stream}: {features.note}")
     trainer = Trainer(
@@ -280,10 +342,13 @@ def _train_stream(
         write_log(folder / LOG_FILE, trainer.history)  # a run killed right after a checkpoint has not logged its epoch
         say(f"{stream}: resumed after epoch {trainer.epoch}")
 
-    ends = snapshot_epochs(trainer.phases)
+    choice = EpochChoice(parted.held, trainer, folder, epoch_measure(parted.held, config))
+    # Snapshots are of the iterations that made the model, which an epoch that is chosen need not be the last of.
+    ends = {} if parted.held else snapshot_epochs(trainer.phases)
     with TensorBoardLog(folder / "tensorboard", trainer.history) if tensorboard else nullcontext() as events:
 
         def save_state(trainer: Trainer) -> None:
+            choice.after_epoch(trainer)
             # The snapshot is written before the checkpoint, so that a run killed between the two writes it again.
             if test and trainer.epoch in ends:
                 snapshot = stream_activations(trainer, test)
@@ -294,10 +359,18 @@ def _train_stream(
             write_log(folder / LOG_FILE, trainer.history)
             if events is not None:
                 events.add(trainer.history[-1])
+            after_epoch(stream, trainer.epoch)
 
-        trainer.train(after_epoch=save_state)
+        after_epoch(stream, trainer.epoch)
+        trainer.train(after_epoch=save_state, stop=choice.stop)
+    best, trained = choice.take(trainer), trainer.epoch
+    chosen = None
+    if best is not None and best.validation is not None:
+        chosen = ChosenEpoch(best.epoch, trained, best.validation)
+        trainer.epoch = best.epoch
+        say(f"{stream}: epoch {best.epoch} of {trained} chosen, {CRITERIA[config.stopping.on]} {best.validation:.1f}")
     if not test:
-        return None
+        return _Trained(None, chosen)
     test_features = FeatureSet.load(test, stream, classes, storage=config.optimization.storage)
     save_input(folder / "input.safetensors", test_features)
-    return stream_activations(trainer, test)
+    return _Trained(stream_activations(trainer, test), chosen)

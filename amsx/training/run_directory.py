@@ -1,12 +1,13 @@
 """The run directory: which files a training run writes, and reading its config.json and activations.
 
-RUN/config.json             the data, what the run knows of features, and the complete configuration
+RUN/config.json             the data, what the run knows of features, the complete configuration, and the epochs chosen
 RUN/ground_truth.json       the test videos' annotation, ActivityNet form
 RUN/<stream>/checkpoint.safetensors   weights, optimizers, position in the schedule, log
 RUN/<stream>/log.jsonl      one line per epoch
 RUN/<stream>/activations.safetensors  raw CASs and category probabilities of the test videos, both branches
 RUN/<stream>/iterations/<k>.safetensors   the same in float16 at the end of iteration k, for every iteration but the
                             last (0: phase zero, without a branch that is not trained yet)
+RUN/<stream>/chosen.safetensors       where the epoch is chosen: the weights after the best one (no iterations/ then)
 RUN/<stream>/input.safetensors        how much the test videos' features change at every snippet
 RUN/<stream>/tensorboard/   the log as TensorBoard events, if they were asked for
 RUN/<stream>/predictions.json, metrics.json   of the stream alone
@@ -97,15 +98,45 @@ class FeatureDescription:
 
 
 @dataclass(frozen=True)
+class ChosenEpoch:
+    """The epoch whose model a stream of a run keeps."""
+
+    epoch: int  # its number in the whole schedule, from 1
+    trained: int  # the epochs that were trained
+    validation: float  # its score on the held-out training videos, percent
+
+
+@dataclass(frozen=True)
+class EpochsChosen:
+    """On which training videos a run chooses its epochs, and which ones it chose."""
+
+    held_out: tuple[str, ...]  # ids of the training videos that were held out
+    chosen: Mapping[str, ChosenEpoch] = field(default_factory=dict)  # by stream; those whose training has ended
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of config.json under "stopping"."""
+        chosen = {stream: asdict(epoch) for stream, epoch in self.chosen.items()}
+        return {"held_out": list(self.held_out), "chosen": chosen}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "EpochsChosen":
+        """The inverse of `to_json`; TypeError, KeyError or AttributeError where `values` are none of its."""
+        chosen = {stream: ChosenEpoch(**epoch) for stream, epoch in values["chosen"].items()}
+        return cls(tuple(values["held_out"]), chosen)
+
+
+@dataclass(frozen=True)
 class RunDescription:
     """The data and the configuration of a run: the content of its config.json."""
 
     data: DataDescription
     config: Config
+    stopping: "EpochsChosen | None" = None  # None: the last epoch is kept
 
     def to_json(self) -> dict[str, Any]:
         """The content of config.json."""
-        return {"data": self.data.to_json(), "config": to_dict(self.config)}
+        described = {"data": self.data.to_json(), "config": to_dict(self.config)}
+        return described if self.stopping is None else {**described, "stopping": self.stopping.to_json()}
 
     def changes_to(self, other: "RunDescription") -> list[str]:
         """The differences to `other`, as sentences that say which value is whose; the data is the section "data"."""
@@ -114,6 +145,9 @@ class RunDescription:
         data = [
             CHANGE.format(key=f"data.{key}", a=own[key], b=others[key]) for key in shared if own[key] != others[key]
         ]
+        held = [[] if run.stopping is None else list(run.stopping.held_out) for run in (self, other)]
+        if held[0] != held[1]:
+            data.append(CHANGE.format(key="stopping.held_out", a=held[0], b=held[1]))
         return differences(self.config, other.config, CHANGE) + data
 
 
@@ -171,7 +205,17 @@ def read_run(run: Path | str) -> RunDescription:
             held_out=_held_out_of(data, run),
         ),
         from_dict(described["config"]),
+        _epochs_of(described, run),
     )
+
+
+def _epochs_of(described: Mapping[str, Any], run: Path | str) -> EpochsChosen | None:
+    if "stopping" not in described:
+        return None
+    try:
+        return EpochsChosen.from_json(described["stopping"])
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"{run}/config.json: its 'stopping' is none that amsx writes ({error!r})") from error
 
 
 def _features_of(data: Mapping[str, Any], run: Path | str) -> FeatureDescription | None:

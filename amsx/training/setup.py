@@ -13,7 +13,7 @@ from amsx.model.backbone import Backbone
 from amsx.model.backbone_class import backbone_class, is_papers
 from amsx.model.own_backbone import own_branch
 from amsx.model.sampler import Sampler
-from amsx.training.config import Config, ModelConfig
+from amsx.training.config import Config, ModelConfig, Precision
 
 
 def choose_device(name: str | None = None) -> torch.device:
@@ -105,6 +105,15 @@ def moments(features: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation (D,) of the columns of `features` (N, D); a constant column has the deviation 1."""
     deviation, mean = torch.std_mean(features.float(), dim=0, correction=0)
     return mean, torch.where(deviation > 1e-6 * (1 + mean.abs()), deviation, torch.ones_like(deviation))
+
+
+def autocast(precision: Precision, device: torch.device) -> torch.autocast:
+    """Within the context, matrix products and the like compute in `precision`, weights and results remaining float32.
+
+    Nothing is cached: what is computed there without a gradient would be taken for what needs one.
+    """
+    enabled = precision != "float32"
+    return torch.autocast(device.type, getattr(torch, precision) if enabled else None, enabled, cache_enabled=False)
 
 
 @contextmanager

@@ -9,9 +9,11 @@ from amsx.model.ams import AMS
 from amsx.model.backbone_class import backbone_class, import_backbone, name_of
 from amsx.training import checkpoint
 from amsx.training.config import override
+from amsx.training.epoch_log import EpochRecord
 from amsx.training.phases import schedule, total_epochs
 from amsx.training.run_directory import RunDescription
 from amsx.training.setup import build_model, load_model
+from amsx.training.stopping import CHOSEN_FILE, has_stopped
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class TrainedStream:
 
     model: AMS  # in evaluation mode, on the CPU
     width: int  # D of its features
-    epoch: int  # epochs that it was trained for
+    epoch: int  # the epochs after which it was taken
 
 
 def load_stream(run: Path, described: RunDescription, stream: str) -> TrainedStream:
@@ -30,14 +32,18 @@ def load_stream(run: Path, described: RunDescription, stream: str) -> TrainedStr
     does not fit the run's description.
     """
     path = run / stream / "checkpoint.safetensors"
+    stopping = described.config.stopping
     tensors, header = checkpoint.load(path, kind="checkpoint", prefix="model.")
     goal = total_epochs(schedule(described.config.phases))
-    if header["epoch"] < goal:
+    history = [EpochRecord.from_json(record) for record in header["history"]]
+    if header["epoch"] < goal and not has_stopped(history, stopping.patience):
         raise ValueError(
             f"{path}: the training did not end, {header['epoch']} of {goal} epochs are done; continue it with --resume"
         )
     if tuple(header["classes"]) != described.data.classes:
         raise ValueError(f"{path}: its classes are not those of {run}/config.json; they are of two runs")
+    if stopping.on != "none":
+        tensors, header = checkpoint.load(run / stream / CHOSEN_FILE, kind="checkpoint", prefix="model.")
     model = build_model(header["width"], len(header["classes"]), described.config)
     load_model(model, tensors)
     return TrainedStream(model.eval().requires_grad_(False), header["width"], header["epoch"])

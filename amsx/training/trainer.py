@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
@@ -25,9 +25,22 @@ from amsx.model.pseudo_labels import pseudo_labels
 from amsx.training.config import Config, to_dict
 from amsx.training.epoch_log import TERMS, EpochRecord
 from amsx.training.phases import Phase, phase_of_epoch, schedule, total_epochs
-from amsx.training.setup import build_model, load_model, moments, seeded
+from amsx.training.setup import autocast, build_model, load_model, moments, seeded
 
 LOG_EVERY = 60.0  # seconds between two lines of progress where the output is no terminal, such as a job's log
+
+
+def epoch_bar(name: str, total: int, *, initial: int = 0, progress: bool = True) -> "tqdm[NoReturn]":
+    """A bar of epochs, called `name`: drawn anew on a terminal, a line a minute elsewhere, nothing without `progress`."""
+    return tqdm(
+        total=total,
+        initial=initial,
+        desc=name,
+        unit="epoch",
+        disable=not progress,
+        mininterval=0.1 if sys.stderr.isatty() else LOG_EVERY,
+        maxinterval=LOG_EVERY,
+    )
 
 
 class Trainer:
@@ -67,6 +80,7 @@ class Trainer:
             mean, deviation = moments(self.features.rows)
             for branch in (self.model.base, self.model.supplementary):
                 branch.standardize_by(mean, deviation)
+        self._scaler = torch.amp.GradScaler(self.device.type, enabled=config.optimization.precision == "float16")
         self.optimizers = {
             name: torch.optim.Adam(
                 getattr(self.model, name).parameters(),
@@ -82,23 +96,20 @@ class Trainer:
         """Whether the whole schedule has been trained."""
         return self.epoch >= total_epochs(self.phases)
 
-    def train(self, after_epoch: Callable[["Trainer"], None] | None = None, *, until: int | None = None) -> None:
+    def train(
+        self,
+        after_epoch: Callable[["Trainer"], None] | None = None,
+        *,
+        until: int | None = None,
+        stop: Callable[["Trainer"], bool] = lambda trainer: False,
+    ) -> None:
         """Train to the end of the schedule, or until `until` of its epochs are finished.
 
-        `after_epoch` is called with the trainer after every epoch.
+        `after_epoch` is called with the trainer after every epoch. No other epoch is begun once `stop` says so.
         """
         goal = total_epochs(self.phases) if until is None else until
-        bar = tqdm(
-            total=goal,
-            initial=self.epoch,
-            desc=self.stream,
-            unit="epoch",
-            disable=not self.progress,
-            mininterval=0.1 if sys.stderr.isatty() else LOG_EVERY,
-            maxinterval=LOG_EVERY,
-        )
-        with bar:
-            while self.epoch < goal:
+        with epoch_bar(self.stream, goal, initial=self.epoch, progress=self.progress) as bar:
+            while self.epoch < goal and not stop(self):
                 record = self._train_epoch()
                 state = f"phase {record.phase}, iteration {record.iteration}, loss {record.loss:.3f}"
                 bar.set_postfix_str(state, refresh=False)
@@ -124,8 +135,9 @@ class Trainer:
             for batch in self._batches():
                 terms = self._terms(batch, phase)
                 optimizer.zero_grad(set_to_none=True)
-                torch.autograd.backward(terms[0])
-                optimizer.step()
+                torch.autograd.backward(self._scaler.scale(terms[0]))
+                self._scaler.step(optimizer)
+                self._scaler.update()
                 sums += torch.stack(terms).detach()
                 losses.append(terms[0].detach())
                 videos.append(batch.ids)
@@ -167,7 +179,8 @@ class Trainer:
         """Eq. 11 and its terms for the student of `phase`, scalars in the order of `TERMS`."""
         loss = self.config.loss
         lengths, labels = batch.lengths, batch.labels
-        output, cas, teacher_cas = self._forward(batch, phase)
+        with autocast(self.config.optimization.precision, self.device):
+            output, cas, teacher_cas = self._forward(batch, phase)
         classification = classification_loss(output.log_probs, labels)
         cas_classification = self._cas_classification(output, labels, lengths)
         similarity = co_activity_similarity_loss(
@@ -248,6 +261,8 @@ class Trainer:
             "epoch": self.epoch,
             "history": [record.to_json() for record in self.history],
         }
+        if self._scaler.is_enabled():
+            header["scaler"] = self._scaler.state_dict()
         return {name: value.detach().clone() for name, value in tensors.items()}, header
 
     def restore(self, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
@@ -270,6 +285,8 @@ class Trainer:
                 if values:
                     state[index] = values
             optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+        if self._scaler.is_enabled():
+            self._scaler.load_state_dict(header["scaler"])
         self.epoch = header["epoch"]
         self.history = [EpochRecord.from_json(values) for values in header["history"]]
 
