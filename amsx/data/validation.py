@@ -197,7 +197,7 @@ def _split(dataset: Dataset, held: set[int], note: str) -> Dataset:
     """The training videos, those of the indices `held` as test videos; "{}" in `note` stands for how many these are."""
     training = dataset.subset("train")
     videos = tuple(replace(video, subset="test") if i in held else video for i, video in enumerate(training))
-    note = note.format(f"{len(held)} of {len(training)} training videos")
+    note = note.replace("{}", f"{len(held)} of {len(training)} training videos", 1)
     lacking = sorted(set(dataset.classes) - _labels(training, held).keys())
     if lacking:
         some = ", ".join(lacking[:3]) + (", ..." if len(lacking) > 3 else "")

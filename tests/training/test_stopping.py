@@ -77,9 +77,9 @@ def test_what_is_held_out(dataset):
     assert parted == split(dataset, StoppingConfig(on="labels", folds=3))
     assert parted != split(dataset, StoppingConfig(on="labels", folds=3, seed=1))
     assert split(dataset, StoppingConfig()).held == ()
-    groups = split(dataset, StoppingConfig(on="labels", folds=3, group=r"_(\d{3})\d$"))
-    number = {video.id[-4:-1] for video in groups.held}
-    assert not number & {video.id[-4:-1] for video in groups.train}
+    groups = split(dataset, StoppingConfig(on="labels", folds=3, group=r"_\d{3}(\d)$"))
+    number = {video.id[-1] for video in groups.held}
+    assert not number & {video.id[-1] for video in groups.train}
 
 
 def test_what_cannot_choose(dataset):
