@@ -90,11 +90,10 @@ def train_run(
     `resume=True` continues an interrupted run, which then has the result that it would have had without the
     interruption. `tensorboard=True` also writes the log as TensorBoard events. `after_epoch(stream, epoch)` is called
     with the finished epochs of a stream after each of them, and where the stream's training begins or goes on.
-    FileExistsError where `out` already
-    holds a run and `resume` is not set; FolderInUse where another process writes it. ValueError where a stream is
-    unknown, where there are no training videos, where features of training or test videos cannot be used, where the
-    run to resume has another configuration or other data, and where `tensorboard` is set but the package is not
-    installed.
+    FileExistsError where `out` already holds a run and `resume` is not set; FolderInUse where another process writes
+    it. ValueError where a stream is unknown, where there are no training videos, where features of training or test
+    videos cannot be used, where the run to resume has another configuration or other data, and where `tensorboard` is
+    set but the package is not installed.
     """
     if tensorboard:
         require_tensorboard()

@@ -31,7 +31,7 @@ LOG_EVERY = 60.0  # seconds between two lines of progress where the output is no
 
 
 def epoch_bar(name: str, total: int, *, initial: int = 0, progress: bool = True) -> "tqdm[NoReturn]":
-    """A bar of epochs, called `name`: drawn anew on a terminal, a line a minute elsewhere, none without `progress`."""
+    """A bar of epochs: drawn anew on a terminal, a line a minute elsewhere, nothing without `progress`."""
     return tqdm(
         total=total,
         initial=initial,
