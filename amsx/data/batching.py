@@ -11,6 +11,7 @@ from torch import Tensor
 
 from amsx.data.storage import Storage, load_rows
 from amsx.data.videos import Video
+from amsx.zeros import zeros
 
 Sampling = Literal["crop", "jittered", "uniform"]
 
@@ -101,7 +102,7 @@ class FeatureSet:
         these snippets instead.
         """
         longest, device = int(lengths.max()), self.rows.device
-        features = torch.empty(len(indices), longest, self.rows.shape[1], device=device)
+        features = zeros((len(indices), longest, self.rows.shape[1]), torch.float32, device)
         starts = self.edges[indices] + first
         for b, (out, start, n) in enumerate(zip(features, starts.tolist(), lengths.tolist(), strict=True)):
             if snippets is None:
@@ -109,8 +110,6 @@ class FeatureSet:
             else:
                 chosen = torch.from_numpy(self.edges[indices[b]] + snippets[b, :n])
                 out[:n] = self.rows[chosen.to(device)]
-            if n < longest:
-                out[n:] = 0
         which = torch.from_numpy(indices)
         return Batch(
             features,

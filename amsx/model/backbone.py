@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from amsx.model.masking import smooth, top_k_mean
+from amsx.model.valid_rows import hidden_and_heads
 
 
 class BranchOutput(NamedTuple):
@@ -69,35 +69,27 @@ class Backbone(nn.Module):
         """The branch's output for `feats` (B, T, D) with `lengths` (B,); its rows in the padding mean nothing."""
         if self.smoothing > 0:
             feats = smooth(feats, lengths, self.smoothing)
+        dropout = self.dropout if self.training else 0.0
+        raised = 1 / (1 - dropout)  # what is kept is raised; it is cheaper, as standardizing is, on the weights
         if torch.is_autocast_enabled(feats.device.type):  # 16 bits would lose small deviations from a large mean
-            embedding = self.embed((feats - self.shift) * self.scale).relu()
+            feats = (feats - self.shift) * self.scale
+            weight, bias = self.embed.weight * raised, self.embed.bias * raised
         else:
-            weight = self.embed.weight * self.scale  # standardizing the weights is cheaper than the features
-            embedding = F.linear(feats, weight, self.embed.bias - weight @ self.shift).relu()
-        if self.training and self.dropout > 0:
-            embedding = embedding * dropout_mask(embedding, self.dropout)
-        logits, category = (whole(head(embedding)) for head in (self.activation_head, self.category_head))
+            weight = self.embed.weight * (self.scale * raised)
+            bias = self.embed.bias * raised - weight @ self.shift
+        heads = torch.cat([self.activation_head.weight, self.category_head.weight])
+        heads_bias = torch.cat([self.activation_head.bias, self.category_head.bias])
+        embedding, read = hidden_and_heads(feats, lengths, weight, bias, heads, heads_bias, dropout)
+        embedding, read = whole(embedding), whole(read)
+        logits, category = read[..., : self.num_classes + 1], read[..., self.num_classes + 1 :]
         cas = logits.softmax(dim=2)[..., : self.num_classes]
         logits = logits[..., : self.num_classes]
         evidence = torch.stack([category, cas])  # (2, B, T, C)
         pooled = top_k_mean(evidence.flatten(0, 1), lengths.repeat(2), self.top_k_divisor)
-        category, cas_probs = pooled.reshape(2, -1, self.num_classes)  # (B, C) each
-        return BranchOutput(cas, logits, whole(embedding), category.log_softmax(dim=1), cas_probs)
+        category_evidence, cas_probs = pooled.reshape(2, -1, self.num_classes)  # (B, C) each
+        return BranchOutput(cas, logits, embedding, category_evidence.log_softmax(dim=1), cas_probs)
 
 
 def whole(x: Tensor) -> Tensor:
     """A tensor of 16-bit numbers in float32; any other as it is."""
     return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
-
-
-def dropout_mask(like: Tensor, probability: float) -> Tensor:
-    """A tensor like `like` that is 0 with `probability` (to 16 bits), and 1 / (1 - probability) elsewhere.
-
-    Each random number that is drawn gives four values. Torch's own dropout draws one for each value, which on the CPU
-    costs more than anything else in a training step but the matrix products.
-    """
-    count = like.numel()
-    draws = torch.empty((count + 3) // 4, dtype=torch.int64, device=like.device).random_(-(2**63), None)
-    threshold = round(probability * 2**16) - 2**15
-    kept = draws.view(torch.int16)[:count].view(like.shape) >= threshold
-    return kept.to(like.dtype).mul_(1 / (1 - probability))

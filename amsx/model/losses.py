@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from amsx.model.masking import masked_softmax, valid_mask
+from amsx.model.valid_rows import sums_over_time
 
 EPSILON = 1e-6  # keeps log(M) and log(1 - M) finite where an activation saturates in float32
 
@@ -62,7 +63,7 @@ def co_activity_similarity_loss(
     attention = masked_softmax(logits, lengths)  # (B, T, C)
     valid = valid_mask(lengths, embedding.shape[1]).to(attention.dtype)
     # One product gives the parts that show each class, and (the last row) the sum over the valid snippets.
-    parts = torch.cat([attention, valid[..., None]], dim=2).transpose(1, 2) @ embedding  # (B, C + 1, H)
+    parts = sums_over_time(torch.cat([attention, valid[..., None]], dim=2), embedding, lengths)  # (B, C + 1, H)
     shown, total = parts[:, :-1], parts[:, -1]
     rest = (total[:, None] - shown) / (lengths - 1).clamp(min=1)[:, None, None]
     shown, rest = F.normalize(shown, dim=2), F.normalize(rest, dim=2)  # a zero vector stays zero: distance 1

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from amsx.model.ams import AMS, predicted_classes
-from amsx.model.backbone import Backbone, dropout_mask
+from amsx.model.backbone import Backbone
 from amsx.model.losses import (
     cas_classification_loss,
     classification_loss,
@@ -116,16 +116,6 @@ def test_standardization_is_that_of_the_features(model, feats):
     branch.standardize_by(mean, deviation)
     for a, b in zip(branch(feats, LENGTHS), expected, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)
-
-
-@pytest.mark.parametrize("probability", [0.1, 0.5, 0.9])
-def test_dropout_mask(probability):
-    torch.manual_seed(0)
-    mask = dropout_mask(torch.zeros(301, 1003), probability)
-    assert set(mask.unique().tolist()) == {0.0, torch.tensor(1 / (1 - probability)).item()}
-    assert (mask == 0).double().mean().item() == pytest.approx(probability, abs=0.005)
-    shifted = (mask[:, 1:] == 0).double().sub(probability) * (mask[:, :-1] == 0).double().sub(probability)
-    assert abs(shifted.mean().item()) < 0.005  # neighbours come from one draw and are independent all the same
 
 
 def test_dropout_is_for_training_alone(feats):

@@ -5,9 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from amsx.data.batching import FeatureSet
 from amsx.data.synthetic import SyntheticConfig, make_dataset
+from amsx.model import valid_rows
 from amsx.training import checkpoint
 from amsx.training.config import Config, override
 from amsx.training.phases import Phase
@@ -246,3 +248,33 @@ def test_progress_in_a_log_is_a_line_now_and_then(features, capsys):
     assert "6/6" in shown[-1]
     assert "phase two, iteration 1, loss" in shown[-1]
     assert len(shown) <= 2  # the first and the last, unless an epoch takes a minute
+
+
+class Synchronizations(TorchDispatchMode):
+    """Counts the operations for whose result a host waits where they run on another device."""
+
+    WAITING = ("_local_scalar_dense", "is_nonzero", "nonzero", "masked_select", "equal", "_unique2", "bincount")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.__name__.split(".")[0]
+        masks = isinstance(args[1], (list, tuple)) if name in ("index", "index_put_") else False
+        if name in self.WAITING or (masks and any(i is not None and i.dtype == torch.bool for i in args[1])):
+            self.seen.append(name)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("sampling", ["crop", "jittered"])
+def test_an_epoch_does_not_wait_for_a_device(features, monkeypatch, sampling):
+    """Batches are computed as a whole here, as on a GPU: on the CPU, where nothing waits, their lengths are read."""
+    monkeypatch.setattr(valid_rows, "blocks_of", lambda lengths, size: [(slice(0, len(lengths)), size)])
+    trainer = make(features, f"optimization.sampling={sampling}")
+    with Synchronizations() as counter:
+        torch.ones(2)[torch.tensor([True, False])].sum().item()
+        assert counter.seen == ["index", "_local_scalar_dense"]
+        counter.seen.clear()
+        trainer.train()
+    assert counter.seen == []
