@@ -9,9 +9,9 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 import amsx
+from amsx.cli.arguments import Parser
 
 # Module -> the commands that it adds, in the order of `amsx --help`. Most modules import torch, which takes seconds.
 GROUPS = {
@@ -23,6 +23,7 @@ GROUPS = {
     "export": ("export",),
     "pseudo_labels": ("pseudo-labels",),
     "report": ("report",),
+    "config": ("config",),
     "experiments": ("reproduce", "validate", "tune", "demo"),
 }
 
@@ -44,6 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = _with_ids_joined(sys.argv[1:] if arguments is None else arguments)
     options = parser(next((a for a in arguments if not a.startswith("-")), None)).parse_args(arguments)
     try:
+        if getattr(options, "set", None):
+            from amsx.training.config import check_assignments  # imports torch
+
+            check_assignments(options.set)  # before any data is read
         options.run(options)
         sys.stdout.flush()
     except USER_ERRORS as error:
@@ -93,23 +98,26 @@ def _with_ids_joined(arguments: Sequence[str]) -> list[str]:
     return joined
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser, and those of its commands, that says how a value is given that begins with a dash."""
+FIRST_STEPS = """\
+first steps:
+  amsx demo                       see it work: trains on a small synthetic set, and draws what it finds
+  amsx data DATA                  what is in a folder of features, and what is wrong with it
+  amsx train DATA --out RUN       train on it, test, and score; --expect says how long that takes
+  amsx report RUN                 scores, errors and a timeline of every video, in one HTML file
+  amsx localize RUN NEW.mp4       find actions in new videos
+  amsx extract VIDEOS --out DATA  for those who have videos and no features
+  amsx config                     every setting that --set changes
 
-    def error(self, message: str) -> NoReturn:
-        if message.endswith("expected one argument"):
-            option = message.removeprefix("argument ").partition(":")[0].split("/")[-1]
-            message += f" (a value that begins with a dash is given as {option}=VALUE)"
-        super().error(message)
+`amsx COMMAND --help` explains the options of a command."""
 
 
 def parser(command: str | None = None) -> argparse.ArgumentParser:
     """The command line: all of it, or `command` and those that its module adds beside it."""
-    top = _Parser(
+    top = Parser(
         prog="amsx",
         description="Adaptive Mutual Supervision (AMS) for weakly-supervised temporal action localization: train it on "
         "snippet features, localize actions in seconds, score detections, and reproduce the paper's experiments.",
-        epilog="`amsx COMMAND --help` explains the options of a command.",
+        epilog=FIRST_STEPS,
     )
     top.add_argument("--version", action="version", version=f"amsx {amsx.__version__}")
     top.add_argument("--traceback", action="store_true", help="show the full traceback of an error")

@@ -62,7 +62,12 @@ def _truth_options(command: argparse.ArgumentParser, every: str | None = None) -
         "ground_truth", type=Path, metavar="GROUND_TRUTH", help="the annotation, in any of the known forms"
     )
     rules = command.add_mutually_exclusive_group()
-    rules.add_argument("--protocol", choices=[p.name for p in PROTOCOLS], default="activitynet")
+    rules.add_argument(
+        "--protocol",
+        choices=[p.name for p in PROTOCOLS],
+        default="activitynet",
+        help="the rules of which evaluator (default: %(default)s)",
+    )
     if every is not None:
         rules.add_argument(every, action="store_true", help="show the scores under all protocols side by side")
     command.add_argument(

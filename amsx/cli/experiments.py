@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from amsx.cli.options import Commands, config_of, data_options, dataset_of, streams_of
+from amsx.cli.options import Commands, check_start, config_of, data_options, dataset_of, streams_of
 from amsx.experiments.plans import FIGURES, TABLES
 
 
@@ -119,6 +119,7 @@ def _reproduce(options: argparse.Namespace) -> None:
 def _validate(options: argparse.Namespace) -> None:
     from amsx.experiments.validation import validate  # imported here, as tuning is
 
+    check_start(options)
     dataset = dataset_of(options)
     config = config_of(options, dataset)
     split = {"count": options.folds, "group": options.group, "perturb": options.perturb}
@@ -131,6 +132,7 @@ def _validate(options: argparse.Namespace) -> None:
 def _tune(options: argparse.Namespace) -> None:
     from amsx.experiments.tuning import tune  # imported here, because the other commands need not wait for it
 
+    check_start(options)
     dataset = dataset_of(options)
     config = config_of(options, dataset)
     search = {"trials": options.trials, "share": options.share, "group": options.group}

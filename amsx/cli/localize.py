@@ -1,6 +1,7 @@
 """`amsx localize`."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -22,6 +23,7 @@ from amsx.inference.model import TrainedModel, load
 from amsx.inference.outputs import Format, format_detections
 from amsx.inference.sources import Part, Reading, Source, sources_of
 from amsx.inference.timing import Timing
+from amsx.localization.degenerate import Coverage
 from amsx.locks import hold
 from amsx.training.setup import choose_device
 
@@ -117,19 +119,24 @@ def _write(
     folder = None
     if options.out is not None:
         folder = output_folder(model, sources, reading, options.out, formats)
-    passed_over, faults = 0, []
+    passed_over, faults, coverage = 0, [], Coverage()
     for outcome in localize_all(model, sources, folder, progress=not options.quiet):
         if outcome.fault is not None:
             faults.append(f"{outcome.source.id}: {outcome.fault}")
-        elif outcome.localized is None:
+            continue
+        if outcome.localized is None:
             passed_over += 1
-        elif not options.quiet:
+            continue
+        coverage += outcome.localized.coverage
+        if not options.quiet:
             print(f"{outcome.source.id}\n{format_detections(outcome.localized.detections)}")
     if passed_over:
         print(f"{passed_over} of {len(sources)} videos were there already, of the same files and settings: passed over")
     if folder is not None:
         folder.write_together()
         print(f"written: {options.out}, {', '.join(folder.formats)} of {len(sources) - len(faults)} videos")
+    for warning in coverage.warnings():
+        print(f"amsx: warning: {warning}", file=sys.stderr)
     if faults:
         raise ValueError(f"{len(faults)} of {len(sources)} videos could not be localized: {shortened(faults, 20)}")
 

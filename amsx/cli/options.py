@@ -7,12 +7,14 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from amsx.cli.arguments import SettingsAction
 from amsx.data.layouts import layout_names, read_dataset
-from amsx.data.synthetic import SyntheticConfig, make_dataset
+from amsx.data.synthetic import SYNTHETIC, SyntheticConfig, make_dataset
 from amsx.data.videos import Dataset
 from amsx.training.config import Config
 from amsx.training.presets import Preset
-from amsx.training.train import choose_config
+from amsx.training.run_directory import RunDescription
+from amsx.training.train import choose_config, read_config
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # what add_subparsers returns has no public name
@@ -20,14 +22,14 @@ else:
     Commands = object
 
 OWN_BACKBONE = "let the class of the user's that the run's branches have be imported; its name as in RUN/config.json"
-SYNTHETIC = Path("synthetic")
 DATA = "the directory of features and annotation, or `synthetic` for the built-in set (where no such directory exists)"
 
 
-def layout_options(command: argparse.ArgumentParser) -> None:
-    """Add DATA and the options that say how it is read."""
-    command.add_argument("data", type=Path, metavar="DATA", help=DATA)
+def layout_options(command: argparse.ArgumentParser) -> argparse.Action:
+    """Add DATA, which is returned, and the options that say how it is read."""
+    data = command.add_argument("data", type=Path, metavar="DATA", help=DATA)
     reading_options(command)
+    return data
 
 
 def may_be_left_out(positional: argparse.Action) -> None:
@@ -52,9 +54,9 @@ def reading_options(command: argparse._ActionsContainer) -> None:
     )
 
 
-def data_options(command: argparse.ArgumentParser) -> None:
-    """Add DATA and the options of commands that train."""
-    layout_options(command)
+def data_options(command: argparse.ArgumentParser) -> argparse.Action:
+    """Add DATA, which is returned, and the options of commands that train."""
+    data = layout_options(command)
     command.add_argument(
         "--stream",
         action="append",
@@ -69,8 +71,9 @@ def data_options(command: argparse.ArgumentParser) -> None:
     backbone_option(command, "a class of your own for the branches, on Python's path (default: the paper's)")
     set_option(
         command,
-        "change one setting, e.g. sampling.eta=1.0; repeatable; RUN/config.json lists every key",
+        "change one setting, e.g. sampling.eta=1.0; repeatable",
     )
+    return data
 
 
 def backbone_option(command: argparse.ArgumentParser, hint: str) -> None:
@@ -80,13 +83,19 @@ def backbone_option(command: argparse.ArgumentParser, hint: str) -> None:
 
 def set_option(command: argparse.ArgumentParser, hint: str) -> None:
     """Add --set, explained by `hint`."""
-    command.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help=hint)
+    command.add_argument(
+        "--set",
+        action=SettingsAction,
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        help=f"{hint}; `--set help` lists all settings",
+    )
 
 
 def read_data(options: argparse.Namespace, read: Callable[..., Dataset] = read_dataset) -> Dataset:
     """The data set that DATA, --layout and --data-option name, read by `read` unless it is the built-in one."""
     asked = reader_options(options.data_option)
-    if options.data != SYNTHETIC or options.data.exists():
+    if options.data != Path(SYNTHETIC) or options.data.exists():
         return read(options.data, options.layout, **asked)
     known = [field.name for field in fields(SyntheticConfig) if field.name != "streams"]
     if options.layout is not None:
@@ -99,16 +108,32 @@ def read_data(options: argparse.Namespace, read: Callable[..., Dataset] = read_d
 def dataset_of(options: argparse.Namespace) -> Dataset:
     """The data set that the options name; its counts and notes are printed."""
     dataset = read_data(options)
-    counts = ", ".join(f"{len(dataset.subset(s))} {s}" for s in ("train", "test"))
-    streams = ", ".join(f"{name} ({width})" for name, width in dataset.dims.items())
-    print(f"{options.data}: layout {dataset.layout}, {counts} videos, {len(dataset.classes)} classes, {streams}")
-    for note in dataset.notes:
-        print(f"  {note}")
+    describe_dataset(dataset, options.data)
     return dataset
 
 
-def config_of(options: argparse.Namespace, dataset: Dataset) -> Config:
+def describe_dataset(dataset: Dataset, name: Path | str) -> None:
+    """Print the counts and the notes of a data set, which is called `name`."""
+    counts = ", ".join(f"{len(dataset.subset(s))} {s}" for s in ("train", "test"))
+    streams = ", ".join(f"{name} ({width})" for name, width in dataset.dims.items())
+    print(f"{name}: layout {dataset.layout}, {counts} videos, {len(dataset.classes)} classes, {streams}")
+    for note in dataset.notes:
+        print(f"  {note}")
+
+
+def check_start(options: argparse.Namespace) -> None:
+    """Raise for a configuration to start from that cannot be one, before any data is read."""
+    if options.config is None:
+        return
+    if options.preset is not None:
+        raise ValueError("--config and --preset both say where to start from; expected one of them")
+    read_config(options.config)
+
+
+def config_of(options: argparse.Namespace, dataset: Dataset, begun: RunDescription | None = None) -> Config:
     """The configuration of a command: a preset or the file of --config, changed by --seed and --set.
+
+    A run to resume, `begun`, goes on with its own.
 
     What these settings make of the data is printed, unless they come from a file.
     """
@@ -121,6 +146,7 @@ def config_of(options: argparse.Namespace, dataset: Dataset) -> Config:
         seed=seed,
         backbone=options.backbone,
         streams=streams_of(options),
+        begun=begun,
     )
     for note in notes:
         print(f"  {note}")

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import get_args
 
@@ -12,11 +13,14 @@ from amsx.cli.options import (
     OWN_BACKBONE,
     Commands,
     backbone_option,
+    check_start,
     config_of,
     data_options,
     dataset_of,
+    describe_dataset,
     may_be_left_out,
     read_data,
+    reader_options,
     reading_options,
     set_option,
     streams_of,
@@ -29,17 +33,19 @@ from amsx.inference.other_data import test_on
 from amsx.inference.sources import Part
 from amsx.training.config import override
 from amsx.training.expectations import describe, expect
-from amsx.training.run import RunResult, chosen_streams, fuse_streams, test_run, train_run
-from amsx.training.run_directory import read_activations, read_run
+from amsx.training.resume import dataset_of_run
+from amsx.training.run import RunResult, chosen_streams, fuse_streams, localization_config, test_run, train_run
+from amsx.training.run_directory import RunDescription, read_activations, read_run
 from amsx.training.setup import choose_device
+from amsx.training.train import begun_run
 
 
 def add_to(commands: Commands) -> None:
     """Add these commands to the command line."""
     train = commands.add_parser("train", help="train AMS on a directory of features, then test it")
-    data_options(train)
+    may_be_left_out(data_options(train))  # where a run is resumed
     train.add_argument("--seed", type=int, help="the seed of everything random (default: 0, or that of --config)")
-    train.add_argument("--out", type=Path, metavar="RUN", help="the run directory to write")
+    train.add_argument("--out", type=Path, metavar="RUN", help="the run directory to write (default: that of --resume)")
     train.add_argument(
         "--expect", action="store_true", help="estimate the time and memory the training takes, and train nothing"
     )
@@ -51,7 +57,13 @@ def add_to(commands: Commands) -> None:
         help="where DATA has no test videos, hold out this share of the training videos, always the same ones, "
         "stratified by class",
     )
-    train.add_argument("--resume", action="store_true", help="continue an interrupted run in the same directory")
+    train.add_argument(
+        "--resume",
+        nargs="?",
+        const=True,
+        metavar="RUN",
+        help="continue an interrupted run: `amsx train --resume RUN` is enough, and with DATA where that has moved",
+    )
     train.add_argument("--tensorboard", action="store_true", help="also write the log to RUN/<stream>/tensorboard")
     train.set_defaults(run=_train)
 
@@ -83,13 +95,28 @@ def add_to(commands: Commands) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
+    begun = _resumed(options)
     if options.out is None and not options.expect:
         raise ValueError("--out says which run directory to write; expected it (or --expect)")
-    dataset = dataset_of(options)
-    if options.validation is not None:
-        dataset = hold_out(dataset, options.validation)
-        print(f"  {dataset.notes[-1]}")
-    config = config_of(options, dataset)
+    if options.data is None and begun is None:
+        raise ValueError("DATA says what to train on; expected it (or --resume RUN)")
+    check_start(options)
+    if begun is None:
+        dataset = dataset_of(options)
+        if options.validation is not None:
+            dataset = hold_out(dataset, options.validation)
+            print(f"  {dataset.notes[-1]}")
+    else:
+        dataset = dataset_of_run(
+            options.out,
+            data=options.data,
+            layout=options.layout,
+            options=reader_options(options.data_option),
+            validation=options.validation,
+        )
+        describe_dataset(dataset, dataset.origin)
+        options.stream = options.stream or list(begun.data.streams)
+    config = config_of(options, dataset, begun)
     if options.expect:
         device = choose_device(options.device)
         names = chosen_streams(dataset, streams_of(options))
@@ -100,13 +127,32 @@ def _train(options: argparse.Namespace) -> None:
         config,
         options.out,
         streams=streams_of(options),
-        resume=options.resume,
+        resume=options.resume is not None,
         device=options.device,
         progress=not options.quiet,
         tensorboard=options.tensorboard,
         say=print,
     )
     _print_result(result)
+
+
+def _resumed(options: argparse.Namespace) -> RunDescription | None:
+    """The run that --resume continues, whose folder becomes --out; None where a training begins.
+
+    `--resume` alone means the run in --out, if there is one. What stands behind it may also be DATA, whose place is
+    anywhere: then --out is another folder, and nothing else is DATA.
+    """
+    if options.resume is None:
+        return None
+    if options.resume is not True:
+        run = Path(options.resume)
+        if options.out is None or options.out == run:
+            options.out = run
+            return read_run(run)
+        if options.data is not None:
+            raise ValueError(f"--resume names the run {run}, and --out {options.out}; expected one of them")
+        options.data = run
+    return None if options.out is None else begun_run(options.out)
 
 
 def _test(options: argparse.Namespace) -> None:
@@ -116,6 +162,7 @@ def _test(options: argparse.Namespace) -> None:
         result = test_run(options.run_directory, options.set, out=options.out)
         scored, overrides = options.run_directory, options.set
     else:
+        localization_config(read_run(options.run_directory), options.set)  # raises before any data is read
         result = test_on(
             options.run_directory,
             read_data(options) if options.json else dataset_of(options),
@@ -163,6 +210,8 @@ def _score_snippets(run: Path, overrides: list[str]) -> dict[str, ActivationScor
 
 
 def _print_result(result: RunResult) -> None:
+    for warning in result.warnings:
+        print(f"\namsx: warning: {warning}", file=sys.stderr)
     views = {**result.streams, **({"fused": result.metrics} if len(result.streams) > 1 else {})}
     for name, metrics in views.items():
         if metrics is not None:

@@ -14,6 +14,7 @@ from amsx.data.extraction_record import ExtractorIdentity
 from amsx.data.features import FeatureArray, FeatureFile
 from amsx.data.videos import Timebase, Video
 from amsx.inference.timing import WAYS, Timing, timebase_of
+from amsx.localization.degenerate import Coverage
 from amsx.localization.detections import detect
 from amsx.localization.fusion import Activations
 from amsx.model.ams import AMS
@@ -60,6 +61,12 @@ class Localized:
     id: str
     detections: tuple[Detection, ...]  # best first, as in predictions.json
     activations: ClassActivations
+
+    @property
+    def coverage(self) -> Coverage:
+        """How many detections there are, and how many of them cover the whole video; its `warnings` say what to try."""
+        lengths = [detection.end - detection.start for detection in self.detections]
+        return Coverage.of_video(lengths, len(self.activations.cas), self.activations.timebase)
 
 
 class TrainedModel:

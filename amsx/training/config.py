@@ -21,7 +21,7 @@ from amsx.model.mean_activation import MeanReading
 from amsx.model.sampler import SamplingWeights
 from amsx.ops.choices import Aggregate, Mode
 from amsx.ops.contracts import MAX_INTERP_FACTOR
-from amsx.ranges import Count, CountOrZero, Fraction, NotNegative, Positive, Range, check_ranges
+from amsx.ranges import Count, CountOrZero, Fraction, NotNegative, Positive, Range, check_ranges, ranges_of
 
 Probability = Annotated[float, Range("in [0, 1)", lambda value: 0 <= value < 1)]
 InterpFactor = Annotated[int, Range(f"in 1..{MAX_INTERP_FACTOR}", lambda value: 1 <= value <= MAX_INTERP_FACTOR)]
@@ -223,20 +223,37 @@ def override(config: Config, assignments: Iterable[str]) -> Config:
     Values are checked together, so their order does not matter; of two assignments to one key, the last counts.
     """
     changes: dict[str, dict[str, Any]] = {}
-    for assignment in assignments:
-        key, equals, text = assignment.partition("=")
-        parts = key.strip().split(".")
-        if not equals or len(parts) != 2:
-            raise ValueError(f"expected section.field=value, got {assignment!r}")
-        section_types = typing.get_type_hints(Config)
-        if parts[0] not in section_types:
-            raise ValueError(_unknown(parts[0], section_types, ""))
-        field_types = typing.get_type_hints(section_types[parts[0]])
-        if parts[1] not in field_types:
-            raise ValueError(_unknown(parts[1], field_types, parts[0] + "."))
-        changes.setdefault(parts[0], {})[parts[1]] = _parse(text.strip(), field_types[parts[1]], key.strip())
+    for section, field_name, value in map(_assigned, assignments):
+        changes.setdefault(section, {})[field_name] = value
     sections = {name: dataclasses.replace(getattr(config, name), **values) for name, values in changes.items()}
     return dataclasses.replace(config, **sections)
+
+
+def check_assignments(assignments: Iterable[str]) -> None:
+    """ValueError where `override` would refuse an assignment whatever the configuration that it changes."""
+    section_types = typing.get_type_hints(Config)
+    for assignment in assignments:
+        section, field_name, value = _assigned(assignment)
+        allowed = ranges_of(section_types[section]).get(field_name)
+        if allowed is not None and not allowed.includes(value):
+            raise ValueError(f"{section}.{field_name} must be {allowed.words}, got {value!r}")
+
+
+def _assigned(assignment: str) -> tuple[str, str, Any]:
+    """The section, the field and the value of an assignment."""
+    key, equals, text = assignment.partition("=")
+    parts = key.strip().split(".")
+    section_types = typing.get_type_hints(Config)
+    if not equals or len(parts) != 2:
+        homes = [f"{name}.{key}" for name, kind in section_types.items() if key in typing.get_type_hints(kind)]
+        hint = f"; did you mean {' or '.join(homes)}?" if homes else ""
+        raise ValueError(f"expected section.field=value, got {assignment!r}{hint}")
+    if parts[0] not in section_types:
+        raise ValueError(unknown_key(parts[0], section_types))
+    field_types = typing.get_type_hints(section_types[parts[0]])
+    if parts[1] not in field_types:
+        raise ValueError(unknown_key(parts[1], field_types, parts[0] + "."))
+    return parts[0], parts[1], _parse(text.strip(), field_types[parts[1]], key.strip())
 
 
 def differences(a: Config, b: Config, wording: str = "{key}: {a!r}, {b!r}") -> list[str]:
@@ -257,7 +274,7 @@ def _build(cls: type[_T], values: Any, prefix: str) -> _T:
     arguments = {}
     for key, value in values.items():
         if key not in hints:
-            raise ValueError(_unknown(key, hints, prefix))
+            raise ValueError(unknown_key(key, hints, prefix))
         if dataclasses.is_dataclass(hints[key]):
             arguments[key] = _build(hints[key], value, f"{prefix}{key}.")
         else:
@@ -299,6 +316,8 @@ def _parse(text: str, kind: Any, name: str) -> Any:
             return None
         return _parse(text, next(k for k in get_args(kind) if k is not type(None)), name)
     if origin is tuple:
+        if text.lower() == "none":
+            return ()
         try:
             return tuple(_parse(part.strip(), get_args(kind)[0], name) for part in text.split(",") if part.strip())
         except ValueError:
@@ -335,7 +354,8 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _unknown(key: str, known: Iterable[str], prefix: str) -> str:
+def unknown_key(key: str, known: Iterable[str], prefix: str = "") -> str:
+    """What to say of a key that is none of the `known` ones below `prefix`: the nearest of them."""
     names = list(known)
     close = get_close_matches(key, names)
     hint = f"did you mean {' or '.join(prefix + c for c in close)}?" if close else f"known: {', '.join(names)}"

@@ -26,8 +26,9 @@ _INTRODUCTION = """\
 
 Every setting of a run. The defaults are the paper's for THUMOS14, or this project's where the description says that
 the paper is silent. `--set SECTION.KEY=VALUE` changes one, `--config FILE` starts from a file, and `RUN/config.json`
-lists all settings of a run. An unknown key, a wrong type or a value outside its range is an error. Equations, tables
-and sections are those of the paper (arXiv:2104.02357).
+lists all settings of a run. `amsx config` prints what is below (`amsx config sampling` a section of it, with `--preset`
+the values of a preset, with `--json` for programs), and so does `--set help`. An unknown key, a wrong type or a value
+outside its range is an error. Equations, tables and sections are those of the paper (arXiv:2104.02357).
 """
 
 
@@ -46,6 +47,11 @@ class Setting:
 def settings() -> list[Setting]:
     """Every key of the configuration, in order."""
     return [setting for name, section in _sections().items() for setting in _settings_of(name, section)]
+
+
+def section_titles() -> dict[str, str]:
+    """Section -> what it is about, in a sentence."""
+    return {name: (inspect.getdoc(section) or "").splitlines()[0] for name, section in _sections().items()}
 
 
 def field_comments(cls: type) -> dict[str, str]:

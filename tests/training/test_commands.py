@@ -89,3 +89,39 @@ def test_errors_of_every_kind_that_a_user_can_meet(monkeypatch, capsys, error):
     monkeypatch.setattr(amsx.cli, "_info", fail)
     assert main(["info"]) == 1
     assert capsys.readouterr().err == "amsx: error: told\n"
+
+
+def test_a_run_goes_on_by_its_name_alone(tmp_path, capsys):
+    run = tmp_path / "run"
+    assert main(["train", *SMALL, *BRIEF, "--preset", "small", "--seed", "5", "--out", str(run)]) == 0
+    before = (run / "rgb" / "activations.safetensors").read_bytes()
+    (run / "rgb" / "activations.safetensors").unlink()
+    again = [["--resume", str(run)], ["--out", str(run), "--resume"], [*SMALL[:1], "--resume", str(run)]]
+    for arguments in again:
+        capsys.readouterr()
+        assert main(["train", "--quiet", *arguments]) == 0
+        assert "rgb: resumed after epoch" in capsys.readouterr().out
+        assert (run / "rgb" / "activations.safetensors").read_bytes() == before
+    full = ["train", "--resume", *SMALL, *BRIEF, "--preset", "small", "--seed", "5", "--out", str(run)]
+    assert main(full) == 0
+    assert main(["train", "--resume", str(run), "--set", "model.hidden=7"]) == 1
+    assert "model.hidden is 256 in the run and 7 in this command" in capsys.readouterr().err
+
+
+def test_what_to_resume_and_what_to_train_on_must_be_said(tmp_path, capsys):
+    for arguments, message in (
+        (["--out", str(tmp_path / "run")], "DATA says what to train on; expected it (or --resume RUN)"),
+        (["--resume", str(tmp_path / "none")], "no such file"),
+        (["synthetic", "--resume", "a", "--out", "b"], "--resume names the run a, and --out b"),
+        (["synthetic", "--config", "c", "--preset", "small", "--out", "b"], "--config and --preset both say"),
+    ):
+        assert main(["train", *arguments]) == 1
+        assert message in capsys.readouterr().err
+
+
+def test_detections_that_cover_whole_videos_are_warned_of(tmp_path, capsys):
+    settings = ["--set", "localization.threshold=0", "--set", "localization.class_threshold=0"]
+    assert main(["train", *SMALL, *BRIEF, *settings, "--out", str(tmp_path / "run")]) == 0
+    assert "amsx: warning: " in (said := capsys.readouterr().err) and "cover their whole video" in said
+    assert main(["test", str(tmp_path / "run"), "--set", "localization.threshold=1000"]) == 0
+    assert "amsx: warning: nothing was detected in any of 4 videos" in capsys.readouterr().err
