@@ -9,9 +9,7 @@ imported.
 """
 
 import importlib
-import importlib.util
 import sys
-from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -58,14 +56,16 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-class _RegisterAfterTorch(MetaPathFinder):
+class _RegisterAfterTorch:
     """Imports `amsx.ops`, which registers the ops, when the import of torch is done."""
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         if fullname != "torch":
             return None
+        from importlib.util import find_spec
+
         sys.meta_path.remove(self)
-        spec = importlib.util.find_spec("torch")
+        spec = find_spec("torch")
         if spec is None or spec.loader is None:
             return spec
         execute = spec.loader.exec_module

@@ -3,7 +3,7 @@
 Text is UTF-8, or UTF-16 or UTF-32 where a byte order mark says so, and lines end in LF, CRLF or CR. JSON has no key
 twice in one object. What is written is UTF-8 whatever the locale, and appears whole or not at all.
 
-This module is the ground floor. It imports nothing else of amsx.
+This module is near the ground floor: of amsx, it imports what puts the system's errors into words.
 """
 
 import codecs
@@ -12,9 +12,11 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from amsx.system_errors import about
 
 # Byte order mark -> encoding. UTF-32 stands before UTF-16, whose mark its own begins with in little-endian files.
 MARKS = {
@@ -127,16 +129,19 @@ def written_whole(path: Path | str) -> Iterator[Path]:
     The folders above `path` are made. When the caller raises, the temporary file is removed and whatever stood at
     `path` stays. The temporary file lies in the same folder and has the same suffix; its name holds the number of the
     process, so that two processes never write into one temporary file, and no more than the beginning of a long name.
+    Errors of the system name `path`.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem[:40]}.{os.getpid()}.partial{path.suffix}")
     try:
-        yield temporary
-        os.chmod(temporary, 0o666 & ~_umask())  # some libraries make files that only their owner can read
-        os.replace(temporary, path)
+        with about(path, temporary):
+            yield temporary
+            os.chmod(temporary, 0o666 & ~_umask())  # some libraries make files that only their owner can read
+            os.replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # it was moved, or could not be made
+            temporary.unlink()
 
 
 def remove_unfinished(folder: Path | str) -> None:
@@ -150,7 +155,11 @@ def remove_unfinished(folder: Path | str) -> None:
 
 
 def _umask() -> int:
-    """The umask of the process, which can only be read by setting it."""
+    """The umask of the process. Where the system does not tell it, it can only be read by setting it."""
+    with suppress(OSError, ValueError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("Umask:"):
+                return int(line.split()[1], 8)
     mask = os.umask(0o077)
     os.umask(mask)
     return mask

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 import amsx
-from amsx.ops.choices import Mode
+from amsx.choices import Mode
 
 SIZES = [  # B, T, D, C
     (1, 1, 1, 1),

@@ -1,4 +1,8 @@
-"""The `amsx` command. Each module here adds a group of commands, and is imported when one of them is called."""
+"""The `amsx` command. Each module here adds a group of commands, and is imported when one of them is called.
+
+What a command works with (torch, matplotlib, the decoders of video) is imported by the function that runs it, so that
+nobody waits for it who asks for help or mistypes an option. What a module imports at its top is what its options need.
+"""
 
 import argparse
 import importlib
@@ -12,8 +16,10 @@ from pathlib import Path
 
 import amsx
 from amsx.cli.arguments import Parser
+from amsx.cli.interruption import Interrupted, signals_interrupt, what_stands
+from amsx.system_errors import in_words
 
-# Module -> the commands that it adds, in the order of `amsx --help`. Most modules import torch, which takes seconds.
+# Module -> the commands that it adds, in the order of `amsx --help`
 GROUPS = {
     "data": ("data", "convert"),
     "extraction": ("extract",),
@@ -43,38 +49,51 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     warnings.formatwarning = _warning
     arguments = _with_ids_joined(sys.argv[1:] if arguments is None else arguments)
-    options = parser(next((a for a in arguments if not a.startswith("-")), None)).parse_args(arguments)
+    options = None
     try:
-        if getattr(options, "set", None):
-            from amsx.training.config import check_assignments  # imports torch
+        with signals_interrupt():
+            try:
+                options = parser(next((a for a in arguments if not a.startswith("-")), None)).parse_args(arguments)
+                if getattr(options, "set", None):
+                    from amsx.training.config import check_assignments
 
-            check_assignments(options.set)  # before any data is read
-        options.run(options)
-        sys.stdout.flush()
+                    check_assignments(options.set)  # before any data is read
+                options.run(options)
+            finally:
+                sys.stdout.flush()
     except USER_ERRORS as error:
-        if isinstance(error, BrokenPipeError) and _nobody_reads():
-            return 141  # the status of a program that SIGPIPE ended: `amsx ... | head` is no error
-        if options.traceback:
+        if isinstance(error, OSError) and error.filename is None and _output_is_lost(error):
+            if isinstance(error, BrokenPipeError):
+                return 141  # the status of a program that SIGPIPE ended: `amsx ... | head` is no error
+        elif options is not None and options.traceback:
             raise
-        print(f"amsx: error: {error}", file=sys.stderr)
+        print(f"amsx: error: {in_words(error) if isinstance(error, OSError) else error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print(
-            "amsx: interrupted; what was saved is complete, --resume continues a training run",
-            file=sys.stderr,
-        )
-        return 130
+    except KeyboardInterrupt as interrupt:
+        print(f"\namsx: interrupted; {what_stands(options)}", file=sys.stderr)
+        return interrupt.status if isinstance(interrupt, Interrupted) else 130
     return 0
 
 
-def _nobody_reads() -> bool:
-    """Whether the reader of our own output is gone; if so, the rest of the output is dropped."""
-    waiting = select.poll()
-    waiting.register(sys.stdout.fileno(), 0)
-    closed = any(event & select.POLLERR for _, event in waiting.poll(0))
-    if closed:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return closed
+def _output_is_lost(error: OSError) -> bool:
+    """Whether an error is of our own output, whose reader is gone or whose disk is full; the rest is then dropped."""
+    try:
+        output = sys.stdout.fileno()
+    except (OSError, ValueError, AttributeError):  # it is no file: somebody collects what is printed
+        return False
+    if isinstance(error, BrokenPipeError):
+        waiting = select.poll()
+        waiting.register(output, 0)
+        lost = any(event & select.POLLERR for _, event in waiting.poll(0))
+    else:
+        try:
+            sys.stdout.flush()
+            lost = False
+        except OSError:
+            lost = True
+    if lost:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), output)
+    return lost
 
 
 def _warning(
@@ -121,7 +140,7 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"amsx {amsx.__version__}")
     top.add_argument("--traceback", action="store_true", help="show the full traceback of an error")
-    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    commands = top.add_subparsers(required=True, dest="command", metavar="COMMAND")
     info = commands.add_parser("info", help="print versions, devices, and what was compiled")
     info.set_defaults(run=_info)
     alone = [module for module, names in GROUPS.items() if command in names]

@@ -17,7 +17,17 @@ TITLES: dict[str, tuple[str, ...]] = {
         *("--table", "--figure", "--row", "--seeds", "--trials", "--share", "--group"),
         *("--try", "--folds", "--perturb"),
     ),
-    "output": ("--out", "--to", "--format", "--json", "--tensorboard", "--per-class", "--plots", "--snippets"),
+    "output": (
+        "--out",
+        "--name",
+        "--to",
+        "--format",
+        "--json",
+        "--tensorboard",
+        "--per-class",
+        "--plots",
+        "--snippets",
+    ),
     "running": ("--resume", "--expect", "--device", "--jobs", "--workers", "--quiet"),
 }
 _TITLE_OF = {option: title for title, options in TITLES.items() for option in options}
@@ -97,7 +107,7 @@ class SettingsAction(argparse.Action):
     ) -> None:
         """Append one assignment."""
         if values == "help":
-            from amsx.training.config_table import settings_text  # imports torch, for which only this waits
+            from amsx.training.config_table import settings_text
 
             print(settings_text())
             parser.exit()

@@ -6,9 +6,7 @@ import shlex
 from pathlib import Path
 
 from amsx.cli.options import Commands, dataset_of, layout_options, read_data
-from amsx.data.convert import convert
 from amsx.data.layouts import layout_names, matching_layouts, read_leniently
-from amsx.data.summary import format_summary, summarize
 
 
 def add_to(commands: Commands) -> None:
@@ -27,12 +25,16 @@ def add_to(commands: Commands) -> None:
 
 
 def _data(options: argparse.Namespace) -> None:
+    from amsx.data.summary import format_summary, summarize
+
     dataset = read_data(options, read_leniently)
     summary = summarize(dataset, values=not options.quick)
     print(json.dumps(summary.to_json()) if options.json else format_summary(summary))
 
 
 def _convert(options: argparse.Namespace) -> None:
+    from amsx.data.convert import convert
+
     made = convert(dataset_of(options), options.out, options.to)
     print(f"\nwritten: {made.out}, layout {made.layout}, read again and compared")
     for what in made.lost or ("nothing",):

@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import get_args
 
 from amsx.cli.options import OWN_BACKBONE, Commands, backbone_option
-from amsx.export.exporting import export_branch
-from amsx.export.formats import Target
+from amsx.export import Target
 from amsx.training.phases import Branch
 
 
@@ -23,6 +22,8 @@ def add_to(commands: Commands) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
+    from amsx.export.exporting import export_branch
+
     exported = export_branch(
         options.run_directory,
         options.out,

@@ -2,16 +2,14 @@
 
 import argparse
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from tqdm import tqdm
-
 from amsx.cli.options import Commands
-from amsx.video.extraction import FPS, STRIDE
 from amsx.video.extractors import EXTRACTORS, PAIRS
-from amsx.video.files import video_files
 from amsx.video.flow import FlowSettings
+from amsx.video.snippets import FPS, STRIDE
 
 DEFAULT = ("efficientnet-lite0", "motion")  # both come with the package: nothing is downloaded
 
@@ -68,6 +66,9 @@ def add_to(commands: Commands) -> None:
 
 
 def _extract(options: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from amsx.video.files import video_files
     from amsx.video.folder import extract_folder, total_stages
 
     files, ignored = video_files(options.inputs, flat=options.flat)
@@ -76,10 +77,13 @@ def _extract(options: argparse.Namespace) -> None:
     plan = _plan(options)
     failed, outcomes = [], []
     sizes = {name: path.stat().st_size for name, path in files.items()}
-    with tqdm(
-        total=sum(sizes.values()), unit="B", unit_scale=True, desc="extract", disable=options.quiet, smoothing=0.05
-    ) as bar:
-        for outcome in extract_folder(files, options.out, plan, workers=options.workers, say=bar.write):
+    with (
+        tqdm(
+            total=sum(sizes.values()), unit="B", unit_scale=True, desc="extract", disable=options.quiet, smoothing=0.05
+        ) as bar,
+        closing(extract_folder(files, options.out, plan, workers=options.workers, say=bar.write)) as extracted,
+    ):
+        for outcome in extracted:
             bar.update(sizes[outcome.id])
             outcomes.append(outcome)
             if outcome.record is None:

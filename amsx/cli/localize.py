@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from amsx.cli.extraction import extractor_settings
 from amsx.cli.options import (
@@ -18,14 +18,13 @@ from amsx.cli.options import (
     set_option,
 )
 from amsx.data.layouts.shared.assembly import shortened
-from amsx.inference.localization import localize_all, output_folder
-from amsx.inference.model import TrainedModel, load
-from amsx.inference.outputs import Format, format_detections
-from amsx.inference.sources import Part, Reading, Source, sources_of
-from amsx.inference.timing import Timing
+from amsx.inference import Format, Part
 from amsx.localization.degenerate import Coverage
 from amsx.locks import hold
-from amsx.training.setup import choose_device
+
+if TYPE_CHECKING:
+    from amsx.inference.model import TrainedModel
+    from amsx.inference.sources import Reading, Source
 
 FORMATS: tuple[Format, ...] = get_args(Format)
 
@@ -84,6 +83,11 @@ def add_to(commands: Commands) -> None:
 
 
 def _localize(options: argparse.Namespace) -> None:
+    from amsx.inference.model import load
+    from amsx.inference.sources import Reading, sources_of
+    from amsx.inference.timing import Timing
+    from amsx.training.setup import choose_device
+
     formats = _formats(options.format)
     if formats and options.out is None:
         raise ValueError("--format says what to write, but nothing says where; expected --out, too")
@@ -109,13 +113,16 @@ def _localize(options: argparse.Namespace) -> None:
 
 
 def _write(
-    model: TrainedModel,
-    sources: Sequence[Source],
-    reading: Reading,
+    model: "TrainedModel",
+    sources: "Sequence[Source]",
+    reading: "Reading",
     options: argparse.Namespace,
     formats: Sequence[Format],
 ) -> None:
     """Localize the sources, print what is found, and write it where --out says so."""
+    from amsx.inference.localization import localize_all, output_folder
+    from amsx.inference.outputs import format_detections
+
     folder = None
     if options.out is not None:
         folder = output_folder(model, sources, reading, options.out, formats)

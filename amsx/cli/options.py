@@ -11,12 +11,12 @@ from amsx.cli.arguments import SettingsAction
 from amsx.data.layouts import layout_names, read_dataset
 from amsx.data.synthetic import SYNTHETIC, SyntheticConfig, make_dataset
 from amsx.data.videos import Dataset
-from amsx.training.config import Config
 from amsx.training.presets import Preset
-from amsx.training.run_directory import RunDescription
-from amsx.training.train import choose_config, read_config
 
 if TYPE_CHECKING:
+    from amsx.training.config import Config
+    from amsx.training.run_directory import RunDescription
+
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # what add_subparsers returns has no public name
 else:
     Commands = object
@@ -127,16 +127,20 @@ def check_start(options: argparse.Namespace) -> None:
         return
     if options.preset is not None:
         raise ValueError("--config and --preset both say where to start from; expected one of them")
+    from amsx.training.train import read_config
+
     read_config(options.config)
 
 
-def config_of(options: argparse.Namespace, dataset: Dataset, begun: RunDescription | None = None) -> Config:
+def config_of(options: argparse.Namespace, dataset: Dataset, begun: "RunDescription | None" = None) -> "Config":
     """The configuration of a command: a preset or the file of --config, changed by --seed and --set.
 
     A run to resume, `begun`, goes on with its own.
 
     What these settings make of the data is printed, unless they come from a file.
     """
+    from amsx.training.train import choose_config
+
     seed = getattr(options, "seed", None)  # of commands that train with one
     config, notes = choose_config(
         dataset,

@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import get_args
 
 from amsx.cli.options import (
     DATA,
@@ -14,9 +15,7 @@ from amsx.cli.options import (
     set_option,
 )
 from amsx.data.layouts.shared.assembly import shortened
-from amsx.inference.model import load
-from amsx.inference.pseudo_annotation import DATABASES, write_pseudo_annotation
-from amsx.training.setup import choose_device
+from amsx.inference import AnnotationForm
 
 
 def add_to(commands: Commands) -> None:
@@ -31,7 +30,7 @@ def add_to(commands: Commands) -> None:
     data = command.add_argument("data", type=Path, metavar="DATA", help=f"{DATA} (default: that of the run)")
     may_be_left_out(data)
     reading_options(command)
-    command.add_argument("--to", choices=list(DATABASES), required=True, help="whose form the annotation has")
+    command.add_argument("--to", choices=get_args(AnnotationForm), required=True, help="whose form the annotation has")
     command.add_argument("--out", type=Path, metavar="FILE", help="the file to write (default: RUN/pseudo_labels.json)")
     command.add_argument("--least-score", type=float, default=0.0, help="leave out lower scores (default %(default)s)")
     set_option(command, "change one setting of localization, e.g. localization.threshold=0.5; repeatable")
@@ -42,6 +41,10 @@ def add_to(commands: Commands) -> None:
 
 
 def _pseudo_labels(options: argparse.Namespace) -> None:
+    from amsx.inference.model import load
+    from amsx.inference.pseudo_annotation import write_pseudo_annotation
+    from amsx.training.setup import choose_device
+
     model = load(
         options.run_directory,
         overrides=options.set,

@@ -3,10 +3,9 @@
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import get_args
-
-import numpy as np
+from typing import TYPE_CHECKING, get_args
 
 from amsx.cli.options import (
     DATA,
@@ -25,19 +24,12 @@ from amsx.cli.options import (
     set_option,
     streams_of,
 )
-from amsx.data.validation import hold_out
-from amsx.evaluation.ground_truth import read_ground_truth
-from amsx.evaluation.snippets import ActivationScores, score_activations
-from amsx.evaluation.tables import format_snippets, format_table
-from amsx.inference.other_data import test_on
-from amsx.inference.sources import Part
-from amsx.training.config import override
-from amsx.training.expectations import describe, expect
-from amsx.training.resume import dataset_of_run
-from amsx.training.run import RunResult, chosen_streams, fuse_streams, localization_config, test_run, train_run
-from amsx.training.run_directory import RunDescription, read_activations, read_run
-from amsx.training.setup import choose_device
-from amsx.training.train import begun_run
+from amsx.inference import Part
+
+if TYPE_CHECKING:
+    from amsx.evaluation.snippets import ActivationScores
+    from amsx.training.run import RunResult
+    from amsx.training.run_directory import RunDescription
 
 
 def add_to(commands: Commands) -> None:
@@ -82,19 +74,27 @@ def add_to(commands: Commands) -> None:
     test.add_argument("--device", help="what runs on DATA: cpu, cuda or cuda:N (default: cuda where torch sees a GPU)")
     set_option(
         test,
-        "change one setting of localization or evaluation, e.g. localization.beta=0.3; results then go to RUN/retest",
+        "change one setting of localization or evaluation, e.g. localization.beta=0.3; results then go to "
+        "RUN/retest, or where that holds other settings to RUN/retest-2, RUN/retest-3, ...",
     )
     test.add_argument(
         "--out",
         type=Path,
         help="the folder to write results to (default: RUN, RUN/retest with --set, RUN/tested/<name> with DATA)",
     )
+    test.add_argument("--name", help="with --set: write the results to RUN/retest-NAME")
     test.add_argument("--snippets", action="store_true", help="also score the CASs themselves, snippet by snippet")
     test.add_argument("--json", action="store_true", help="print only the metrics, as JSON")
     test.set_defaults(run=_test)
 
 
 def _train(options: argparse.Namespace) -> None:
+    from amsx.data.validation import hold_out
+    from amsx.training.expectations import describe, expect
+    from amsx.training.resume import dataset_of_run
+    from amsx.training.run import chosen_streams, train_run
+    from amsx.training.setup import choose_device
+
     begun = _resumed(options)
     if options.out is None and not options.expect:
         raise ValueError("--out says which run directory to write; expected it (or --expect)")
@@ -136,12 +136,15 @@ def _train(options: argparse.Namespace) -> None:
     _print_result(result)
 
 
-def _resumed(options: argparse.Namespace) -> RunDescription | None:
+def _resumed(options: argparse.Namespace) -> "RunDescription | None":
     """The run that --resume continues, whose folder becomes --out; None where a training begins.
 
     `--resume` alone means the run in --out, if there is one. What stands behind it may also be DATA, whose place is
     anywhere: then --out is another folder, and nothing else is DATA.
     """
+    from amsx.training.run_directory import read_run
+    from amsx.training.train import begun_run
+
     if options.resume is None:
         return None
     if options.resume is not True:
@@ -156,12 +159,21 @@ def _resumed(options: argparse.Namespace) -> RunDescription | None:
 
 
 def _test(options: argparse.Namespace) -> None:
+    from amsx.evaluation.tables import format_snippets
+    from amsx.inference.other_data import test_on
+    from amsx.training.run import localization_config, test_run
+    from amsx.training.run_directory import read_run
+    from amsx.training.setup import choose_device
+
     if options.data is None:
         if options.layout is not None or options.data_option or options.subset != "test":
             raise ValueError("--layout, --data-option and --subset say how DATA is read; expected DATA, too")
-        result = test_run(options.run_directory, options.set, out=options.out)
+        say: Callable[[str], None] = (lambda _: None) if options.json else print
+        result = test_run(options.run_directory, options.set, out=options.out, name=options.name, say=say)
         scored, overrides = options.run_directory, options.set
     else:
+        if options.name is not None:
+            raise ValueError("--name names a retest of the run's own videos; expected it without DATA")
         localization_config(read_run(options.run_directory), options.set)  # raises before any data is read
         result = test_on(
             options.run_directory,
@@ -185,8 +197,16 @@ def _test(options: argparse.Namespace) -> None:
         print(f"\n{format_snippets(views)}")
 
 
-def _score_snippets(run: Path, overrides: list[str]) -> dict[str, ActivationScores]:
+def _score_snippets(run: Path, overrides: list[str]) -> "dict[str, ActivationScores]":
     """View (branch of a stream, or what they are fused to) -> how well its CAS agrees with the ground truth."""
+    import numpy as np
+
+    from amsx.evaluation.ground_truth import read_ground_truth
+    from amsx.evaluation.snippets import score_activations
+    from amsx.training.config import override
+    from amsx.training.run import fuse_streams
+    from amsx.training.run_directory import read_activations, read_run
+
     described = read_run(run)
     config = override(described.config, overrides)
     truth = read_ground_truth(run / "ground_truth.json")
@@ -209,7 +229,9 @@ def _score_snippets(run: Path, overrides: list[str]) -> dict[str, ActivationScor
     return scores
 
 
-def _print_result(result: RunResult) -> None:
+def _print_result(result: "RunResult") -> None:
+    from amsx.evaluation.tables import format_table
+
     for warning in result.warnings:
         print(f"\namsx: warning: {warning}", file=sys.stderr)
     views = {**result.streams, **({"fused": result.metrics} if len(result.streams) > 1 else {})}

@@ -16,13 +16,13 @@ from pickle import UnpicklingError
 from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import numpy as np
-import torch
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from amsx.data.csv_features import read_csv
 from amsx.data.numbers import EXPECTED, as_numbers, axes_of, flat_names
 from amsx.files import as_text
+from amsx.system_errors import about
 from amsx.unpickling import load_npy, load_pickle, read_pickle
 
 USUAL_KEYS = ("feats", "features", "feature")  # OpenTAD; others; CMCS
@@ -249,6 +249,8 @@ def _opened_h5(path: Path, use: Callable[[Any], Any]) -> Any:
 
 def _torch_load(path: Path) -> Any:
     """Read what torch.save wrote. Only zip files are read: older files can run code in some versions of torch."""
+    import torch  # alone among the readers, this one needs it
+
     if not zipfile.is_zipfile(path):
         raise ValueError(f"{path}: truncated, or not a file that torch.save writes since version 1.6")
     try:
@@ -314,7 +316,7 @@ def write_arrays(path: Path, **arrays: Any) -> None:
 @contextmanager
 def _new_file(path: Path) -> Iterator[BinaryIO]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("xb") as file:
+    with about(path), path.open("xb") as file:
         yield file
 
 
@@ -326,12 +328,14 @@ def write_list(path: Path, values: Sequence[Any]) -> None:
     array = np.empty(len(values), dtype=object)
     for i, value in enumerate(values):
         array[i] = value
-    np.save(path, array, allow_pickle=True)
+    with about(path):
+        np.save(path, array, allow_pickle=True)
 
 
 def write_dict(path: Path, values: Mapping[str, Any]) -> None:
     """Write a dict to a .npy file, as an object array without an axis that is pickled as by `write_list`."""
-    np.save(path, np.array(values, dtype=object), allow_pickle=True)
+    with about(path):
+        np.save(path, np.array(values, dtype=object), allow_pickle=True)
 
 
 def read_name_array(path: Path) -> list[str]:

@@ -2,18 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from amsx.data.storage import Storage, load_rows
+from amsx.choices import CropSampling, Storage
+from amsx.data.storage import load_rows
 from amsx.data.videos import Video
 from amsx.zeros import zeros
-
-Sampling = Literal["crop", "jittered", "uniform"]
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,7 @@ class FeatureSet:
 
 
 def train_batches(
-    features: FeatureSet, *, batch_size: int, max_snippets: int, seed: int, epoch: int, sampling: Sampling = "crop"
+    features: FeatureSet, *, batch_size: int, max_snippets: int, seed: int, epoch: int, sampling: CropSampling = "crop"
 ) -> Iterator[Batch]:
     """The batches of one epoch. Every video occurs once; of a video longer than `max_snippets`, T of its n snippets do.
 
@@ -138,8 +137,8 @@ def train_batches(
         raise ValueError(f"batch_size must be even, for a batch holds pairs of videos, got {batch_size}")
     if max_snippets < 1:
         raise ValueError(f"max_snippets must be at least 1, got {max_snippets}")
-    if sampling not in get_args(Sampling):
-        raise ValueError(f"sampling must be one of {', '.join(map(repr, get_args(Sampling)))}, got {sampling!r}")
+    if sampling not in get_args(CropSampling):
+        raise ValueError(f"sampling must be one of {', '.join(map(repr, get_args(CropSampling)))}, got {sampling!r}")
     rng = np.random.default_rng([seed, epoch])
     order = pair_order(features.labels.cpu().numpy() != 0, rng)
     lengths = np.minimum(features.lengths, max_snippets)

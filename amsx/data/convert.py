@@ -39,7 +39,9 @@ def convert(dataset: Dataset, out: Path | str, to: str) -> Conversion:
     out, layout = Path(out), named_layout(to)
     layout.check(dataset)
     with hold(out, "amsx convert", beside=True):
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        if out.exists() and not out.is_dir():
+            raise FileExistsError(f"{out} is a file; expected a new or an empty folder")
+        if out.exists() and any(out.iterdir()):
             raise FileExistsError(f"{out} exists and is not empty")
         for abandoned in out.parent.glob(f".{escape(out.name)}.*.partial"):  # by a process that was killed
             shutil.rmtree(abandoned)

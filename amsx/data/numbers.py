@@ -4,14 +4,16 @@ What can be read in one way alone is read: a tensor that requires a gradient, is
 another has its values; a list of rows of one length is an array. All else is a ValueError that says what it is.
 """
 
+import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-NUMPY_FLOATS = (torch.float16, torch.float32, torch.float64)
+if TYPE_CHECKING:
+    import torch
+
 EXPECTED = "expected an array of real numbers"
 
 
@@ -28,7 +30,7 @@ def as_numbers(value: Any, where: str) -> NDArray[Any]:
 
 def axes_of(value: Any) -> int:
     """How many axes a value has as an array: 0 for a number or text, 2 for a list of lists."""
-    if isinstance(value, (np.ndarray, torch.Tensor)):
+    if isinstance(value, np.ndarray) or _is_tensor(value):
         inner = axes_of(value.flat[0]) if isinstance(value, np.ndarray) and value.dtype.hasobject and value.size else 0
         return value.ndim + inner
     if isinstance(value, (list, tuple)):
@@ -46,8 +48,14 @@ def flat_names(value: Mapping[Any, Any], above: str = "") -> dict[str, Any]:
     return names
 
 
+def _is_tensor(value: Any) -> "TypeGuard[torch.Tensor]":
+    """Whether a value is a tensor, which none is before something has imported torch."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
+
+
 def _as_array(value: Any) -> NDArray[Any]:
-    if isinstance(value, torch.Tensor):
+    if _is_tensor(value):
         return _from_tensor(value)
     if isinstance(value, np.ndarray):
         return _from_objects(value) if value.dtype.kind == "O" else value
@@ -56,7 +64,9 @@ def _as_array(value: Any) -> NDArray[Any]:
     raise TypeError(f"a {type(value).__name__}")
 
 
-def _from_tensor(tensor: torch.Tensor) -> NDArray[Any]:
+def _from_tensor(tensor: "torch.Tensor") -> NDArray[Any]:
+    import torch
+
     if tensor.is_meta:
         raise ValueError("a tensor without values (of the device meta)")
     if tensor.is_nested:
@@ -66,7 +76,11 @@ def _from_tensor(tensor: torch.Tensor) -> NDArray[Any]:
         plain = plain.to_dense()
     if plain.is_quantized:
         plain = plain.dequantize()
-    if plain.is_floating_point() and plain.dtype not in NUMPY_FLOATS:  # bfloat16, float8
+    if plain.is_floating_point() and plain.dtype not in (
+        torch.float16,
+        torch.float32,
+        torch.float64,
+    ):  # bfloat16, float8
         plain = plain.float()
     array: NDArray[Any] = plain.resolve_conj().resolve_neg().numpy()
     return array
@@ -81,8 +95,8 @@ def _from_objects(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _from_rows(rows: list[Any]) -> NDArray[Any]:
-    if any(isinstance(row, torch.Tensor) or (isinstance(row, np.ndarray) and row.dtype.kind == "O") for row in rows):
-        rows = [_as_array(row) if isinstance(row, (torch.Tensor, np.ndarray)) else row for row in rows]
+    if any(_is_tensor(row) or (isinstance(row, np.ndarray) and row.dtype.kind == "O") for row in rows):
+        rows = [_as_array(row) if isinstance(row, np.ndarray) or _is_tensor(row) else row for row in rows]
     try:
         array = np.asarray(rows)
     except ValueError as error:

@@ -12,9 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from amsx.choices import Storage
 from amsx.data.videos import Video
-
-Storage = Literal["auto", "float32", "float16", "mapped"]
 
 SHARE = 0.5  # the share of the available memory that one set of features may take
 CGROUP = Path("/sys/fs/cgroup")

@@ -20,11 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from amsx.choices import GUIDED
 from amsx.files import read_json, visible
-from amsx.model.sampler import GUIDED
-from amsx.training.config import Config, to_dict
+from amsx.training.config import TRAINED, Config, to_dict
 from amsx.training.epoch_log import EpochRecord
-from amsx.training.run import TRAINED
 
 CELLS = "cells"  # the folder in OUT
 SETTINGS_FILE, FINISHED_FILE = "cell.json", "finished.json"

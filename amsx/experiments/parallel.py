@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,12 +12,14 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from tqdm import tqdm
 
 from amsx.data.videos import Dataset
 from amsx.experiments.cell_trainer import CellTrainer
 from amsx.experiments.cells import Cell, unfinished
 from amsx.model.backbone_class import import_backbone
-from amsx.processes import end_with_parent
+from amsx.processes import end_with_parent, stop, unmoved_by_interrupts
+from amsx.system_errors import in_words
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,8 @@ class _Worker:
         self.cell: Cell | None = None
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, dataset, out, device, threads), daemon=True)
-        self.process.start()
+        with unmoved_by_interrupts():
+            self.process.start()
         theirs.close()
 
     def begin(self, cell: Cell) -> None:
@@ -135,13 +139,14 @@ class _Worker:
         """Let an idle process end, and stop one that trains."""
         self.pipe.close()
         if self.cell is not None:
-            self.process.terminate()
+            stop([self.process])
         self.process.join()
 
 
 def _serve(pipe: Connection, dataset: Dataset, out: Path, device: str | None, threads: int) -> None:
     """The work of a worker's process: train the cells that come through `pipe` until it is closed."""
     end_with_parent()
+    tqdm.set_lock(threading.RLock())  # tqdm's own is a semaphore, which is left behind where the process is killed
     torch.set_num_threads(threads)
     trainer: CellTrainer | None = None
     while True:
@@ -158,6 +163,8 @@ def _serve(pipe: Connection, dataset: Dataset, out: Path, device: str | None, th
             return
         except BrokenPipeError:  # the process that sent the cell is gone
             return
+        except OSError as error:
+            event = Event(cell, "failed", error=in_words(error))
         except Exception:
             event = Event(cell, "failed", error=traceback.format_exc())
         pipe.send(event)

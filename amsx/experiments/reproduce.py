@@ -20,8 +20,8 @@ from amsx.experiments.table_text import as_markdown, as_text
 from amsx.figures.score_curves import ScoreCurve, draw_score_curves
 from amsx.files import write_json, write_text
 from amsx.locks import hold
-from amsx.training.config import Config, override
-from amsx.training.run import TRAINED, check_values, chosen_streams
+from amsx.training.config import TRAINED, Config, override
+from amsx.training.run import check_values, chosen_streams
 from amsx.training.run_directory import RunDescription, describe_run, ground_truth, read_run
 from amsx.training.setup import choose_device
 
@@ -128,7 +128,8 @@ def _draw(out: Path, result: Result) -> None:
 
 def _score_curve(name: str, points: Mapping[float, SeedScores]) -> ScoreCurve:
     scores = list(points.values())
-    return ScoreCurve(name, list(points), [s.mean for s in scores], [s.deviation for s in scores])
+    deviations = [s.deviation for s in scores if s.deviation is not None]
+    return ScoreCurve(name, list(points), [s.mean for s in scores], deviations or None)
 
 
 def _plans(tables: Sequence[int], figures: Sequence[int], rows: Sequence[str] | None) -> list[Plan]:

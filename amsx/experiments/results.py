@@ -22,13 +22,13 @@ class SeedScores:
     """One score of several trainings that differ in their seed alone, percent."""
 
     mean: float
-    deviation: float  # sample standard deviation; 0 for a single seed
+    deviation: float | None  # sample standard deviation; None for a single seed
     seeds: tuple[float, ...]  # the score of every seed
 
     @classmethod
     def of(cls, seeds: Sequence[float]) -> "SeedScores":
         """The scores of every seed with their mean and deviation."""
-        deviation = float(np.std(seeds, ddof=1)) if len(seeds) > 1 else 0.0
+        deviation = float(np.std(seeds, ddof=1)) if len(seeds) > 1 else None
         return cls(float(np.mean(seeds)), deviation, tuple(seeds))
 
     def to_json(self) -> dict[str, Any]:
@@ -38,7 +38,8 @@ class SeedScores:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "SeedScores":
         """The inverse of `to_json`; other keys are ignored."""
-        return cls(values["mean"], values["deviation"], tuple(values["seeds"]))
+        seeds = tuple(values["seeds"])
+        return cls(values["mean"], values["deviation"] if len(seeds) > 1 else None, seeds)
 
 
 @dataclass(frozen=True)

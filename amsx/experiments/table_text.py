@@ -91,7 +91,7 @@ def _label(row: ResultRow) -> str:
 
 
 def _with_deviation(scores: SeedScores) -> str:
-    return f"{scores.mean:.1f}" + (f" ± {scores.deviation:.1f}" if len(scores.seeds) > 1 else "")
+    return f"{scores.mean:.1f}" + ("" if scores.deviation is None else f" ± {scores.deviation:.1f}")
 
 
 def _shown(difference: Difference) -> str:

@@ -2,9 +2,10 @@
 
 from torch import Tensor, nn
 
+from amsx.choices import GUIDED
 from amsx.model.ams import AMS, predicted_classes
 from amsx.model.masking import valid_mask
-from amsx.model.sampler import GUIDED, Sampler, erasing_weights, stretched
+from amsx.model.sampler import Sampler, erasing_weights, stretched
 from amsx.ops import composite
 from amsx.training.phases import Branch
 

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 import amsx
+from amsx.export import Target
 from amsx.export.branches import branch_of
-from amsx.export.formats import FORMATS, INPUTS, OUTPUTS, Run, Target, check_target, quiet
+from amsx.export.formats import FORMATS, INPUTS, OUTPUTS, Run, check_target, quiet
 from amsx.files import written_whole
 from amsx.inference.model import TrainedModel, load
 from amsx.model.ams import AMS
@@ -100,6 +101,8 @@ def export_branch(
         try:
             FORMATS[to].write(module, _batch(model, 2, 24), about, temporary)
             differences = compare(FORMATS[to].load(temporary), model, branch, threshold)
+        except OSError:  # of the file
+            raise
         except Exception as error:  # torch's exporters raise errors of many kinds
             raise RuntimeError(f"torch {torch.__version__} could not export this branch to {to}: {error}") from error
         if not differences.acceptable:

@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-Target = Literal["onnx", "torchscript", "torch-export"]
+from amsx.export import Target
+
 Run = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]  # features and lengths to a CAS and probabilities
 INPUTS = ("features", "lengths")
 OUTPUTS = ("cas", "probabilities")

@@ -22,7 +22,7 @@ class ScoreCurve:
     name: str  # a key of STYLES
     x: Sequence[float]
     mean: Sequence[float]  # over seeds, percent, at every x
-    deviation: Sequence[float]  # over seeds, percent, at every x
+    deviation: Sequence[float] | None  # over seeds, percent, at every x; None: there is one seed
 
 
 def draw_score_curves(
@@ -51,7 +51,8 @@ def draw_score_curves(
         bottom, top = score_axis(*_extent(curves))
         axes.set_ylim(bottom, top)
         axes.set_yticks(score_ticks(bottom, top))
-        axes.set_ylabel("mean mAP (%)" + (f"; the axis begins at {bottom:g}, not at 0" if bottom else ""), fontsize=9)
+        mean = "mean mAP" if any(curve.deviation for curve in curves) else "mAP"
+        axes.set_ylabel(f"{mean} (%)" + (f"; the axis begins at {bottom:g}, not at 0" if bottom else ""), fontsize=9)
         if x_ticks is not None:
             axes.set_xticks(list(x_ticks), list(x_ticks.values()))
     named = {handle.get_label(): handle for axes in figure.axes for handle in axes.get_legend_handles_labels()[0]}
@@ -62,6 +63,11 @@ def draw_score_curves(
 
 def _extent(curves: Sequence[ScoreCurve]) -> tuple[float, float]:
     """The lowest and the highest value of the curves with their deviations."""
-    low = [m - d for curve in curves for m, d in zip(curve.mean, curve.deviation, strict=True)]
-    high = [m + d for curve in curves for m, d in zip(curve.mean, curve.deviation, strict=True)]
+    spreads = [curve.deviation or [0.0] * len(curve.mean) for curve in curves]
+    low = [
+        m - d for curve, spread in zip(curves, spreads, strict=True) for m, d in zip(curve.mean, spread, strict=True)
+    ]
+    high = [
+        m + d for curve, spread in zip(curves, spreads, strict=True) for m, d in zip(curve.mean, spread, strict=True)
+    ]
     return min(low, default=0.0), max(high, default=100.0)

@@ -8,10 +8,12 @@ from typing import Any
 
 from tqdm import tqdm
 
+from amsx.inference import Format
 from amsx.inference.model import Localized, TrainedModel
-from amsx.inference.outputs import Format, write
+from amsx.inference.outputs import write
 from amsx.inference.sources import Reading, Source
 from amsx.inference.written import Folder
+from amsx.system_errors import in_words
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,10 @@ def localize_all(
             continue
         try:
             localized = model.localize_video(source.open())
-        except (ValueError, FileNotFoundError) as error:
+        except (ValueError, OSError) as error:
             if len(sources) == 1:
                 raise
-            yield Outcome(source, fault=str(error))
+            yield Outcome(source, fault=in_words(error) if isinstance(error, OSError) else str(error))
             continue
         if folder is not None:
             for format in folder.formats:

@@ -10,8 +10,9 @@ from amsx.data.batching import FeatureSet
 from amsx.data.layouts.shared.assembly import shortened
 from amsx.data.videos import Dataset
 from amsx.files import write_json
+from amsx.inference import Part
 from amsx.inference.model import load
-from amsx.inference.sources import Part, check_extractors, videos_of
+from amsx.inference.sources import check_extractors, videos_of
 from amsx.locks import hold
 from amsx.training.activations import save_activations, save_input
 from amsx.training.run import RunResult, check_values, test_run

@@ -4,19 +4,18 @@ import csv
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from amsx.evaluation.predictions import write_predictions
 from amsx.files import write_text
+from amsx.inference import Format
 from amsx.inference.model import Detection, Localized
 from amsx.inference.subtitles import as_srt, as_vtt
 from amsx.localization.fusion import Activations
 from amsx.localization.post_processing import PostProcessing
 from amsx.localization.proposals import thresholds
 
-Format = Literal["json", "csv", "srt", "vtt", "png"]
 COLUMNS = ("video-id", "t-start", "t-end", "label", "score")  # of a .csv file, which `amsx evaluate` reads
 STRIPS = 8  # classes in a picture at most: those of the best detections
 

@@ -7,16 +7,16 @@ one. Only the classes that a video is labelled with are localized, whatever thei
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from tqdm import tqdm
 
 from amsx.data.layouts import action_former, activity_net, opentad
 from amsx.data.layouts.shared.annotation_json import write_database
 from amsx.data.videos import Dataset, Segment, Video
+from amsx.inference import AnnotationForm
 from amsx.inference.model import Detection, TrainedModel
 
-AnnotationForm = Literal["action_former", "opentad", "activity_net"]
 DATABASES: dict[AnnotationForm, Callable[[Dataset], dict[str, dict[str, Any]]]] = {
     "action_former": action_former.database,
     "opentad": opentad.database,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from amsx.data.extraction_record import ExtractorIdentity
 from amsx.data.features import FeatureFile
@@ -12,6 +12,7 @@ from amsx.data.layouts import matching_layouts, read_dataset
 from amsx.data.videos import Dataset, Video
 from amsx.file_names import VIDEO_SUFFIXES
 from amsx.files import visible
+from amsx.inference import Part
 from amsx.inference.feature_files import (
     FeatureFiles,
     NamedFeatures,
@@ -24,8 +25,6 @@ from amsx.inference.model import TrainedModel, new_video
 from amsx.inference.timing import Timing
 from amsx.inference.video_files import VideoReader
 from amsx.video.files import video_files
-
-Part = Literal["test", "train", "all"]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 from amsx.file_names import Thing, picture_names
 from amsx.files import as_text, read_json, written_whole
-from amsx.inference.outputs import Format
+from amsx.inference import Format
 
 RECORD = "localized.jsonl"
 TOGETHER = "predictions.json"

@@ -4,14 +4,11 @@ The paper sets theta_loc and alpha to 0.7 avg(M) and does not say what the mean 
 much the same threshold by every reading; where it is flat, they part.
 """
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
+from amsx.choices import MeanReading
 from amsx.model.masking import masked_mean
-
-MeanReading = Literal["mean", "video-mean", "all-mean", "lower-mean"]
 
 
 def mean_activation(cas: Tensor, labels: Tensor, lengths: Tensor, reading: MeanReading) -> Tensor:

@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor
 
+from amsx.choices import MeanReading
 from amsx.model.masking import valid_mask
-from amsx.model.mean_activation import MeanReading, mean_activation
+from amsx.model.mean_activation import mean_activation
 
 
 def pseudo_labels(

@@ -1,25 +1,17 @@
 """The sampler between the branches: where the supplementary branch reads a video (Eq. 4 to 6, and its controls)."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from amsx.choices import GUIDED, Aggregate, Mode, SamplingWeights
 from amsx.model.masking import valid_mask
 from amsx.model.pseudo_labels import pseudo_labels
-from amsx.ops.choices import Aggregate, Mode
 from amsx.ops.sampling import Sampled, adaptive_sample, gather, sampling_timestamps, sampling_weights
 from amsx.ranges import check_ranges
-
-SamplingWeights = Literal["adaptive", "rolled", "reversed", "random", "erase"]
-GUIDED: tuple[SamplingWeights, ...] = (
-    "adaptive",
-    "rolled",
-    "reversed",
-)  # weights that Eq. 4 makes, in its place or not
 
 FLAT = 1e-6  # a CAS that varies by no more is constant: rounding makes such differences
 LEAST_ETA = 1e-6  # in place of 0, which leaves a video of constant CAS without any weight: it is sampled uniformly

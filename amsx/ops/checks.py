@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from amsx.choices import MAX_INTERP_FACTOR, Mode
 from amsx.ops import transforms
-from amsx.ops.choices import Mode
-from amsx.ops.contracts import FLOATS, MAX_INTERP_FACTOR
+from amsx.ops.contracts import FLOATS
 
 _NO_COUNTS = (torch.bool, torch.quint8, torch.qint8, torch.qint32)
 _STRIDED = torch.strided

@@ -9,8 +9,9 @@ import math
 import torch
 from torch import Tensor
 
+from amsx.choices import MAX_INTERP_FACTOR
+
 FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
-MAX_INTERP_FACTOR = 1024  # leaves the fixed-point weights 20 bits at a million snippets
 _REALS = (torch.float32, torch.float64)
 _FLOAT_SET, _REAL_SET = frozenset(FLOATS), frozenset(_REALS)
 _STRIDED = torch.strided

@@ -8,7 +8,7 @@ compared with the paper. Gradients come from autograd.
 import torch
 from torch import Tensor
 
-from amsx.ops.choices import Aggregate, Mode
+from amsx.choices import Aggregate, Mode
 
 
 def adaptive_sample(

@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from amsx.choices import Aggregate, Mode
 from amsx.ops import checks, registration
 from amsx.ops.checks import Lengths, Number
-from amsx.ops.choices import Aggregate, Mode
 
 _CAS_FORM = "(B, T, C), or (B, T) already aggregated"
 

@@ -9,7 +9,7 @@ from amsx.experiments.reproduction import Reproduction
 from amsx.experiments.results import BOTH, Curve, Result, SeedScores, branch_curves, eta_curve, row_curves
 from amsx.report import charts
 from amsx.report.charts import Series
-from amsx.report.experiment_tables import fused_first, per_iteration, per_seed, per_tiou, shown_deviation
+from amsx.report.experiment_tables import fused_first, per_iteration, per_seed, per_tiou
 from amsx.report.markup import counted, facts, figure, folded, rules_of, scrolling, spread_sentence
 from amsx.training.config import to_dict
 
@@ -143,8 +143,7 @@ def _marks(result: Result) -> str:
 
 
 def _series(result: Result, name: str, style: int, scores: Sequence[SeedScores], x: Sequence[float] = ()) -> Series:
-    deviation = [shown_deviation(result, s) for s in scores]
-    return Series(name, style, [s.mean for s in scores], deviation, x=x)
+    return Series(name, style, [s.mean for s in scores], [s.deviation for s in scores], x=x)
 
 
 def _strips(strips: Mapping[str, Sequence[Path]]) -> str:

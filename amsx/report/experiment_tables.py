@@ -16,11 +16,6 @@ def fused_first(result: Result) -> list[str]:
     return sorted(result.views, key=lambda view: view != FUSED)
 
 
-def shown_deviation(result: Result, scores: SeedScores) -> float | None:
-    """The deviation over seeds, None where there is a single one."""
-    return scores.deviation if result.seeds > 1 else None
-
-
 def per_iteration(result: Result, curves: Mapping[str, Sequence[Curve]], styles: Sequence[int]) -> str:
     """Average mAP of every curve after every iteration, by view; the paper's where it is known.
 
@@ -78,7 +73,7 @@ def _has_paper(result: Result, view: str) -> bool:
 
 
 def _scores(result: Result, scores: SeedScores | None) -> str:
-    return cell(None, None) if scores is None else cell(scores.mean, shown_deviation(result, scores))
+    return cell(None, None) if scores is None else cell(scores.mean, scores.deviation)
 
 
 def _table(corner: str, heads: Sequence[str], bodies: Mapping[str, Rows]) -> str:

@@ -5,6 +5,8 @@ plotting library would weigh megabytes in every report, and the strips need its 
 Canvas would be faster for millions of points; here a strip is at most two points a pixel, and SVG stays sharp in print.
 """
 
+import base64
+import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -157,9 +159,10 @@ def render(groups: Sequence[Group], runs: Mapping[str, str], reproduced: Sequenc
     links = dict(zip(places, folders if len(folders) > 1 else ["Experiments"], strict=False))
     links |= {name: name.capitalize() for name in runs}
     filled = {
+        "STYLES": _hashes(_style()),
+        "SCRIPTS": _hashes(_template("page.js"), _browsing()),
         "TITLE": escape(", ".join([*folders, *(g.name for g in groups)])),
-        "COLOURS": colours(),
-        "STYLE": _template("page.css"),
+        "STYLE": _style(),
         "PAGE": _template("page.js"),
         "LINKS": "".join(f'<a href="#{name}">{escape(text)}</a>' for name, text in links.items()),
         "FACTS": _facts(groups) if groups else "",
@@ -191,8 +194,7 @@ def _run_sections(
         "VIDEO_NOTE": escape(note),
         "INDEX": embedded(index),
         "VIDEOS": "\n".join(f'<script type="application/json" class="video">{entry}</script>' for entry in entries),
-        "BROWSE": _template("browse.js"),
-        "TIMELINE": _template("timeline.js"),
+        "BROWSE": _browsing(),
     }
     sections = {
         "results": "".join(map(run_sections.results, scored)),
@@ -269,6 +271,20 @@ def _facts(groups: Sequence[Group]) -> str:
     count = sum(len(group.runs) for group in groups)
     number = f"{count}, of {counted(len(groups), 'configuration')}" if count > 1 else "1"
     return f'<dl class="facts">{facts(groups[0].runs[0].data, "runs", number)}</dl>'
+
+
+def _style() -> str:
+    return f":root {{ {colours()} }}\n{_template('page.css')}"
+
+
+def _browsing() -> str:
+    return f"{_template('browse.js')}\n{_template('timeline.js')}"
+
+
+def _hashes(*contents: str) -> str:
+    """What of a page's own scripts or styles its content security policy allows: these, and nothing that got in."""
+    digests = (hashlib.sha256(content.encode()).digest() for content in contents)
+    return " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
 
 
 def _template(name: str) -> str:

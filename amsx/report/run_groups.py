@@ -15,6 +15,7 @@ from amsx.localization.fusion import FUSED
 from amsx.training.activations import StreamActivations, load_snapshots
 from amsx.training.config import Config, differences, override
 from amsx.training.epoch_log import LOG_FILE, EpochRecord, read_log
+from amsx.training.retests import Retest, read_retests
 from amsx.training.run import score
 from amsx.training.run_directory import EpochsChosen, read_activations, read_run
 
@@ -32,6 +33,7 @@ class Run:
     log: Mapping[str, Sequence[EpochRecord]]  # stream -> its epochs
     explanations: Mapping[str, Explanation]  # by view; empty where no test video is annotated
     stopping: EpochsChosen | None = None  # the epochs that were chosen on held-out training videos; None: the last
+    retests: Sequence[Retest] = ()  # of the run with other settings
 
     @property
     def streams(self) -> list[str]:
@@ -139,6 +141,7 @@ def _read(folder: Path) -> Run:
         log={stream: read_log(folder / stream / LOG_FILE) for stream in streams},
         explanations={},
         stopping=described.stopping,
+        retests=read_retests(folder),
     )
     if not annotated:
         return run

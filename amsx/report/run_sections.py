@@ -151,7 +151,24 @@ def settings(groups: Sequence[Group]) -> str:
         "configurations and their runs",
     )
     summary = f"The whole configuration of {groups[0].name}" if several else "The whole configuration"
-    return table + folded(summary, f'<pre tabindex="0">{escape(whole)}</pre>')
+    return table + _retests(groups) + folded(summary, f'<pre tabindex="0">{escape(whole)}</pre>')
+
+
+def _retests(groups: Sequence[Group]) -> str:
+    """The retests of the runs with their settings and scores; empty where there is none."""
+    rows = []
+    for run in (run for group in groups for run in group.runs):
+        for retest in run.retests:
+            changes = "<br>".join(f"<code>{escape(line)}</code>" for line in retest.changes)
+            head = name_cell(str(run.folder / retest.name))
+            rows.append(f"<tr>{head}<td>{changes}</td><td>{cell(retest.average, None)}</td></tr>")
+    if not rows:
+        return ""
+    names = ("retest", "value of the run, value of the retest", "average mAP (%)")
+    heads = "".join(f'<th scope="col">{name}</th>' for name in names)
+    table = f'<table class="settings"><thead><tr>{heads}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+    under = "What amsx test made of the runs with other settings of localization and evaluation."
+    return f'<h3>Retests</h3><p class="under">{under}</p>{scrolling(table, "retests")}'
 
 
 def _time_spent(groups: Sequence[Group]) -> str:

@@ -25,7 +25,7 @@ def save(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any], *
         try:
             save_file({k: v.detach().contiguous().cpu() for k, v in tensors.items()}, temporary, metadata)
         except SafetensorError as error:  # a full disk, a folder that cannot be written to
-            raise OSError(f"{path} could not be written ({error})") from error
+            raise OSError(f"{path} could not be written ({error})") from error  # `written_whole` reads its number
 
 
 def load(

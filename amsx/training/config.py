@@ -12,15 +12,10 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
-from amsx.data.batching import Sampling as CropSampling
-from amsx.data.storage import Storage
+from amsx.choices import MAX_INTERP_FACTOR, Aggregate, CropSampling, MeanReading, Mode, SamplingWeights, Storage
 from amsx.evaluation.protocols import PROTOCOLS
 from amsx.localization.fusion import stream_weights, weights_fault
 from amsx.localization.post_processing import PostProcessing
-from amsx.model.mean_activation import MeanReading
-from amsx.model.sampler import SamplingWeights
-from amsx.ops.choices import Aggregate, Mode
-from amsx.ops.contracts import MAX_INTERP_FACTOR
 from amsx.ranges import Count, CountOrZero, Fraction, NotNegative, Positive, Range, check_ranges, ranges_of
 
 Probability = Annotated[float, Range("in [0, 1)", lambda value: 0 <= value < 1)]
@@ -57,6 +52,8 @@ BackboneName = Annotated[
     Range("package.module:Class", lambda value: re.fullmatch(r"[^\W\d][\w.]*:[^\W\d][\w.]*", value) is not None),
 ]
 
+# The sections that cannot change after the training.
+TRAINED = ("model", "sampling", "loss", "phases", "optimization", "stopping")
 THUMOS14_TIOU = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)  # what weakly-supervised papers average over on THUMOS14
 
 

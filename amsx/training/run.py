@@ -31,10 +31,11 @@ from amsx.training.activations import (
     save_snapshot,
     video_activations,
 )
-from amsx.training.config import Config, differences, override
+from amsx.training.config import TRAINED, Config, differences, override
 from amsx.training.epoch_log import LOG_FILE, TensorBoardLog, require_tensorboard, write_log
 from amsx.training.phases import both_trained, snapshot_epochs
 from amsx.training.resume import refusal_to_resume
+from amsx.training.retests import is_retest, retest_folder
 from amsx.training.run_directory import (
     UNPLACED,
     ChosenEpoch,
@@ -49,15 +50,7 @@ from amsx.training.setup import check_backbone, choose_device
 from amsx.training.stopping import CRITERIA, EpochChoice, Split, in_words, split
 from amsx.training.trainer import Trainer
 
-NO_STREAM = (FUSED, "retest", "tested")  # the view of all streams fused, and folders of `amsx test` in a run
-TRAINED = (
-    "model",
-    "sampling",
-    "loss",
-    "phases",
-    "optimization",
-    "stopping",
-)  # sections that cannot change after the training
+NO_STREAM = (FUSED, "tested")  # the view of all streams fused, and a folder of `amsx test` in a run, beside retests
 
 
 @dataclass(frozen=True)
@@ -146,12 +139,20 @@ def train_run(
         return test_run(out)
 
 
-def test_run(run: Path | str, overrides: Sequence[str] = (), out: Path | str | None = None) -> RunResult:
+def test_run(
+    run: Path | str,
+    overrides: Sequence[str] = (),
+    out: Path | str | None = None,
+    *,
+    name: str | None = None,
+    say: Callable[[str], None] = print,
+) -> RunResult:
     """Fuse, localize and score again from a run's saved activations, without features or model.
 
     `overrides` ("localization.beta=0.3") may change the sections localization and evaluation. The results are written
-    to `out`. The default is the run directory, or its folder `retest` where a setting is overridden, so that the
-    results in the run directory remain those of its configuration.
+    to `out`. The default is the run directory, or where a setting is overridden a folder of the run for this retest,
+    which no other one is written over: retest-<name>, or retest, retest-2, ... (`amsx.training.retests`). ValueError
+    where `out` or the named folder holds something else.
     """
     run = Path(run)
     described = read_run(run)
@@ -161,11 +162,22 @@ def test_run(run: Path | str, overrides: Sequence[str] = (), out: Path | str | N
     if not isinstance(truth, dict) or not isinstance(truth.get("database"), dict):
         raise ValueError(f"{run}/ground_truth.json was not written by amsx train; expected an object under 'database'")
     parts = read_activations(run, described.data.streams)
-    if out is None:
-        out = run / "retest" if config != described.config else run
-    out = Path(out)
+    if name is not None and (out is not None or config == described.config):
+        raise ValueError("--name names a retest with other settings in the run; expected it with --set, without --out")
+    there = False
+    if out is not None:
+        out = Path(out)
+        held = read_run(out) if out.resolve() != run.resolve() and (out / "config.json").exists() else changed
+        if other := held.changes_to(changed):
+            raise ValueError(f"{out} holds something else ({'; '.join(other)}); choose another folder with --out")
+    elif config != described.config:
+        out, there = retest_folder(run, changed, name)
+    else:
+        out = run
+    if there:
+        say(f"{out} holds a retest with these settings already; it is made anew, from the run as it is")
     with hold(out, "amsx test"):
-        if out != run:
+        if out.resolve() != run.resolve():
             write_json(out / "config.json", changed.to_json())
         streams = {part.stream: score([part], config, truth, out / part.stream) for part in parts}
         metrics = score(parts, config, truth, out)
@@ -257,7 +269,11 @@ def chosen_streams(dataset: Dataset, streams: Sequence[str] | None) -> list[str]
     """
     known = dataset.stream_names
     for name in known:
-        fault = f"{name!r} is what amsx calls another folder" if name in NO_STREAM else folder_name_fault(name)
+        fault = (
+            f"{name!r} is what amsx calls another folder"
+            if name in NO_STREAM or is_retest(name)
+            else folder_name_fault(name)
+        )
         if fault:
             raise ValueError(f"stream {name!r} of {dataset.origin} cannot have a folder of its name: {fault}")
     for name in streams or ():

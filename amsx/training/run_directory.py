@@ -13,6 +13,7 @@ RUN/<stream>/tensorboard/   the log as TensorBoard events, if they were asked fo
 RUN/<stream>/predictions.json, metrics.json   of the stream alone
 RUN/predictions.json, metrics.json            of all streams fused
 RUN/warnings.json           sentences on detections that localize nothing; empty where there is nothing to say
+RUN/retest, retest-2, ...   what `amsx test --set` writes, see `amsx.training.retests`
 """
 
 import json

@@ -15,9 +15,8 @@ from amsx.data.extraction_record import ExtractedVideoRecord, ExtractionRecord, 
 from amsx.video.decode import Video
 from amsx.video.extractors import Extractor, FrameSize
 from amsx.video.flow import FlowSettings, OpticalFlow
-from amsx.video.snippets import Clips
+from amsx.video.snippets import FPS, STRIDE, Clips
 
-FPS, STRIDE = 25.0, 16  # the field's habit for THUMOS14 and I3D
 BATCH_BYTES = 1 << 26  # of the clips that an extractor gets at once
 
 

@@ -2,7 +2,7 @@
 
 import multiprocessing
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
@@ -15,10 +15,12 @@ import torch
 from amsx.data.extraction_record import ExtractedVideoRecord, ExtractionRecord, feature_file, write_video_record
 from amsx.files import remove_unfinished, written_whole
 from amsx.locks import hold
-from amsx.processes import end_with_parent
-from amsx.video.extraction import FPS, STRIDE, describe, extract_video
+from amsx.processes import end_with_parent, stop, unmoved_by_interrupts
+from amsx.system_errors import in_words
+from amsx.video.extraction import describe, extract_video
 from amsx.video.extractors import Extractor, make_extractor
 from amsx.video.flow import FlowSettings
+from amsx.video.snippets import FPS, STRIDE
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def extract_folder(
     *,
     workers: int = 1,
     say: Callable[[str], None] = print,
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     """Extract the videos id -> file into the folder `out`, and yield what became of each as soon as it is known.
 
     A video whose features are there already is not read again, so that a killed extraction goes on with the same
@@ -103,6 +105,7 @@ def _in_processes(
         alone = not waiting
         batch, size = (suspects[:1], 1) if alone else (waiting, workers)
         begun: dict[Future[Outcome], tuple[str, Path]] = {}
+        others = set(multiprocessing.active_children())
         with _pool(plan, size) as pool:
             rest = iter(batch)
             try:
@@ -123,6 +126,9 @@ def _in_processes(
                     say(f"a process died; the {len(unfinished)} files it may have been reading are tried again alone")
                     suspects += unfinished
                     waiting = list(rest)
+            except BaseException:  # an interrupt, or nobody wants the rest: the videos at work are not waited for
+                stop(set(multiprocessing.active_children()) - others)
+                raise
 
 
 def _submit(
@@ -132,7 +138,9 @@ def _submit(
     out: Path,
 ) -> None:
     item = next(rest, None)
-    if item is not None:
+    if item is None:
+        return
+    with unmoved_by_interrupts():
         begun[pool.submit(_extract_one, *item, out)] = item
 
 
@@ -164,7 +172,8 @@ def _extract_one(name: str, path: Path, out: Path) -> Outcome:
     try:
         video = extract_video(path, extractors, fps=plan.fps, stride=plan.stride, flow=plan.flow)
     except (ValueError, RuntimeError, MemoryError, OSError) as error:
-        return Outcome(name, path, None, str(error) or type(error).__name__)
+        reason = in_words(error) if isinstance(error, OSError) else str(error)
+        return Outcome(name, path, None, reason or type(error).__name__)
     began = time.perf_counter()
     for stream, rows in video.streams.items():
         with written_whole(feature_file(out, stream, name)) as temporary:

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+FPS, STRIDE = 25.0, 16  # the field's habit for THUMOS14 and I3D: frames a second, frames from one snippet to the next
+
 
 def snippet_count(frames: int, stride: int) -> int:
     """n: a snippet for every `stride` frames, one more where at least half of one is left over, and at least one."""

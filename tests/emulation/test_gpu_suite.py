@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ops.cases import FACTORS
 
-from amsx.ops.choices import Mode
+from amsx.choices import Mode
 
 test_one_video_and_an_empty_batch = test_cuda.test_one_video_and_an_empty_batch
 test_non_contiguous_and_unaligned_inputs = test_cuda.test_non_contiguous_and_unaligned_inputs

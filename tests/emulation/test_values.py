@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 import amsx
-from amsx.ops.choices import Aggregate, Mode
+from amsx.choices import Aggregate, Mode
 
 Cuda = Callable[[], AbstractContextManager[None]]
 OPS = torch.ops.amsx

@@ -14,8 +14,8 @@ from torch.autograd import gradcheck
 from torch.library import opcheck
 
 import amsx
+from amsx.choices import Aggregate, Mode
 from amsx.ops import native
-from amsx.ops.choices import Aggregate, Mode
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device")
 

@@ -11,8 +11,9 @@ from amsx.cli import main
 from amsx.data.convert import convert
 from amsx.data.layouts import read_dataset
 from amsx.data.videos import Dataset
+from amsx.inference import AnnotationForm
 from amsx.inference.model import TrainedModel
-from amsx.inference.pseudo_annotation import DATABASES, AnnotationForm, write_pseudo_annotation
+from amsx.inference.pseudo_annotation import DATABASES, write_pseudo_annotation
 
 
 @pytest.mark.parametrize("form", list(DATABASES))

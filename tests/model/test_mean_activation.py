@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from amsx.choices import MeanReading
 from amsx.localization.fusion import Activations
 from amsx.localization.post_processing import PostProcessing, ThresholdOf
 from amsx.localization.proposals import predicted_classes, propose, thresholds
-from amsx.model.mean_activation import MeanReading, mean_activation
+from amsx.model.mean_activation import mean_activation
 from amsx.model.pseudo_labels import pseudo_labels
 
 LENGTHS = torch.tensor([7, 3, 5])

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from ops.cases import Case, cases
 
 import amsx
+from amsx.choices import Aggregate, Mode
 from amsx.ops import reference
-from amsx.ops.choices import Aggregate, Mode
 
 AGGREGATES = ["max", "mean"]
 OPS = torch.ops.amsx

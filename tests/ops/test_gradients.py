@@ -10,8 +10,8 @@ from ops.cases import Case, cases
 from torch.autograd import gradcheck, gradgradcheck
 
 import amsx
+from amsx.choices import Aggregate, Mode
 from amsx.ops import reference
-from amsx.ops.choices import Aggregate, Mode
 
 
 def inputs(T: int = 9, D: int = 3, C: int = 4) -> tuple[torch.Tensor, ...]:

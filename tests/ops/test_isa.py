@@ -14,8 +14,8 @@ from ops.cases import DIMS, Case, cases
 from torch import Tensor
 
 import amsx
+from amsx.choices import Aggregate, Mode
 from amsx.ops import native
-from amsx.ops.choices import Aggregate, Mode
 
 ISAS: list[str] = native.build()["isas"]
 INTEGERS = {torch.float16: torch.int16, torch.bfloat16: torch.int16, torch.float32: torch.int32}

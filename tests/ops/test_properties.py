@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from ops.cases import Case, cases
 
 import amsx
-from amsx.ops.choices import Mode
+from amsx.choices import Mode
 
 
 @pytest.mark.parametrize("value", [0.75, 0.7, 1e-30, 3e20])

@@ -1,7 +1,10 @@
 """The file as text: what is in it, and that nothing from the data can act in it."""
 
+import base64
+import hashlib
 import json
 import re
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -10,12 +13,14 @@ from PIL import Image
 from report.conftest import HOSTILE_CLASS, HOSTILE_VIDEO
 
 from amsx.cli import main
+from amsx.evaluation import Evaluation
 from amsx.figures.palette import TIMELINE
-from amsx.report import charts, page
+from amsx.report import charts, page, run_sections
 from amsx.report.charts import Series
 from amsx.report.page import chosen_videos, embedded, evenly, worst_and_others, write_report
 from amsx.report.run_groups import read_groups
 from amsx.report.run_sections import training
+from amsx.training.run import test_run as retest
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +163,38 @@ def test_the_report_of_one_run_speaks_of_one(runs, tmp_path):
     assert "±" not in text.split('<script type="application/json"')[0]
     for words in ("compared with", "differs in", "mean over the seeds", "configurations"):
         assert words not in text.split("<style>")[0] + text.split("</style>")[1].split("<script")[0]
+
+
+def scored(metrics: Evaluation | None) -> Evaluation:
+    assert metrics is not None
+    return metrics
+
+
+def found(pattern: str, text: str) -> str:
+    match = re.search(pattern, text, re.DOTALL)
+    assert match is not None, pattern
+    return match[1]
+
+
+def test_retests_are_listed(runs, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(runs[0], run)
+    retested = [scored(retest(run, [f"localization.beta={beta}"]).metrics) for beta in (0.2, 0.3)]
+    text = run_sections.settings(read_groups([run]))
+    for name, metrics, beta in zip(("retest", "retest-2"), retested, (0.2, 0.3), strict=True):
+        row = found(rf"<bdi>{re.escape(str(run / name))}</bdi></th>(.*?)</tr>", text)
+        assert f", {beta}</code>" in row and f"<td>{metrics.average:.1f}</td>" in row
+    assert "retest" not in run_sections.settings(read_groups([runs[0]]))
+
+
+def test_the_page_allows_its_own_scripts_and_styles_alone(text):
+    policy = found(r'Content-Security-Policy" content="(.*?)"', text)
+    assert "unsafe" not in policy and "default-src 'none'" in policy and "base-uri 'none'" in policy
+    for tag, directive in (("script", "script-src"), ("style", "style-src")):
+        allowed = found(rf"{directive} (.*?);", policy).split()
+        own = [hashlib.sha256(body.encode()).digest() for body in re.findall(rf"<{tag}>(.*?)</{tag}>", text, re.S)]
+        assert sorted(allowed) == sorted(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in own)
+    assert not re.search(r"<[^>]* (on\w+|style)=", text.split("<script>")[0])
 
 
 def test_runs_that_took_equally_long_have_no_span(groups):

@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from amsx.training import run as runs
 from amsx.training.activations import load_activations, load_input, load_snapshots
 from amsx.training.config import Config, from_dict, override
 from amsx.training.presets import for_dataset
+from amsx.training.retests import read_retests
 from amsx.training.run import chosen_streams
 from amsx.training.run_directory import read_run
 
@@ -145,6 +147,41 @@ def test_overrides_go_to_a_folder_of_their_own(trained):
     shutil.rmtree(rgb_alone.out)
 
 
+def test_no_retest_is_written_over_another(trained, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(trained.out, run)
+    said: list[str] = []
+
+    def test(value: float, **where: Any) -> str:
+        return runs.test_run(run, [f"localization.beta={value}"], say=said.append, **where).out.name
+
+    assert [test(1), test(0.4)] == ["retest", "retest-2"]
+    before = (run / "retest" / "metrics.json").read_text()
+    assert not said
+    assert test(0.4) == "retest-2"
+    assert said == [
+        f"{run}/retest-2 holds a retest with these settings already; it is made anew, from the run as it is"
+    ]
+    assert [test(0.25, name="quarter"), test(0.25, name="quarter")] == ["retest-quarter"] * 2
+    with pytest.raises(
+        ValueError, match=r"retest-quarter is a retest with other settings \(localization\.beta is 0\.25 "
+    ):
+        test(0.75, name="quarter")
+    with pytest.raises(ValueError, match=r"retest-2 holds something else \(localization\.beta is 0\.4 "):
+        test(0.75, out=run / "retest-2")
+    with pytest.raises(ValueError, match="--name 'a/b': it holds a slash"):
+        test(0.75, name="a/b")
+    with pytest.raises(ValueError, match="expected it with --set, without --out"):
+        runs.test_run(run, name="mine")
+    assert (run / "retest" / "metrics.json").read_text() == before
+    (run / "retest-3").mkdir()  # something else
+    assert test(0.75) == "retest-4"
+    listed = read_retests(run)
+    assert [r.name for r in listed] == ["retest", "retest-2", "retest-4", "retest-quarter"]
+    assert listed[1].changes == (f"localization.beta: {read_run(run).config.localization.beta!r}, 0.4",)
+    assert listed[0].average == json.loads(before)["average"]
+
+
 def test_postprocessing_can_be_another(trained, tmp_path):
     """Several thresholds, contrast and suppression: other detections from the same activations."""
     thresholds = ["localization.thresholds=0.05,0.1,0.15,0.2,0.3,0.4", "localization.threshold_of=range"]
@@ -251,7 +288,7 @@ def test_without_test_videos_a_run_trains_and_says_so(dataset, config, tmp_path)
     assert (tmp_path / "run" / "rgb" / "checkpoint.safetensors").is_file()
 
 
-@pytest.mark.parametrize("name", ["fused", "retest", "a/b", ".."])
+@pytest.mark.parametrize("name", ["fused", "retest", "retest-2", "a/b", ".."])
 def test_a_stream_whose_name_can_be_no_folder_of_a_run_is_refused(dataset, name):
     videos = tuple(replace(v, streams={name: v.streams["rgb"]}) for v in dataset.videos)
     with pytest.raises(ValueError, match=f"stream '{name}' of .* cannot have a folder of its name"):

@@ -10,13 +10,13 @@ import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Literal, Protocol
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from amsx.data.extraction_record import ExtractorIdentity
 from amsx.video.settings import read_settings
+
+if TYPE_CHECKING:
+    import torch
 
 EXTRACTORS = {
     "efficientnet-lite0": "amsx.video.extractors.efficientnet_lite0",
@@ -56,7 +56,7 @@ class Extractor(Protocol):
         """What the vectors depend on."""
         ...
 
-    def __call__(self, clips: Tensor) -> Tensor:
+    def __call__(self, clips: "torch.Tensor") -> "torch.Tensor":
         """The vectors (N, D) float32 of N clips.
 
         Clips of frames are (N, frames, H, W, 3), uint8 RGB; of flow (N, frames, H, W, 2), float32: the displacement in
@@ -66,12 +66,14 @@ class Extractor(Protocol):
 
 
 def make_extractor(
-    name: str, settings: Mapping[str, Any] | None = None, device: torch.device | str = "cpu"
+    name: str, settings: Mapping[str, Any] | None = None, device: "torch.device | str" = "cpu"
 ) -> Extractor:
     """Build the extractor `name`, whose settings may be values or the texts of a command line.
 
     ValueError for an unknown name or setting, RuntimeError where a package that the extractor needs is not installed.
     """
+    import torch
+
     module = _module(name)
     chosen = read_settings(module.Settings, settings or {}, f"extractor {name!r}")
     extractor: Extractor = module.build(chosen, torch.device(device))
