@@ -60,15 +60,16 @@ def what_stands(options: argparse.Namespace | None) -> str:
 _CELLS = ("cells/*/*/*/finished.json", "finished training")
 _LEFT = {  # command -> the files that tell what is done, and what each or each of their lines is called
     "train": ("*/log.jsonl", "trained epoch"),
-    "demo": ("*/*/log.jsonl", "trained epoch"),
+    "demo": ("**/log.jsonl", "trained epoch"),
     "reproduce": _CELLS,
     "tune": _CELLS,
+    "validate": ("fold*/cells/*/*/*/finished.json", "finished training"),
     "extract": ("extraction/**/*.json", "extracted video"),
     "localize": ("localized.jsonl", "localized video"),
 }
 _GO_ON = {
     "train": "the same command with --resume goes on",
-    **dict.fromkeys(("demo", "reproduce", "tune", "extract", "localize"), "the same command goes on"),
+    **dict.fromkeys(("demo", "reproduce", "tune", "validate", "extract", "localize"), "the same command goes on"),
 }
 
 

@@ -15,6 +15,7 @@ from amsx.evaluation import Evaluation
 from amsx.experiments.single_videos import cas_strip
 from amsx.figures.strips import Kind, Strip, draw_strips, truth_strip
 from amsx.localization.fusion import Activations
+from amsx.locks import hold
 from amsx.training.activations import load_activations
 from amsx.training.config import Config, override
 from amsx.training.phases import schedule, total_epochs
@@ -81,7 +82,7 @@ def run_demo(
     configs = {name: override(config, settings) for name, settings in METHODS.items()}
     epochs = sum(total_epochs(schedule(c.phases)) for c in configs.values()) * len(datasets[0].stream_names) * seeds
     pairs = []
-    with epoch_bar("training", epochs, progress=progress) as bar:
+    with hold(out, "amsx demo"), epoch_bar("training", epochs, progress=progress) as bar:
         for number, dataset in zip(numbers, datasets, strict=True):
             folder = out if number == seed else out / f"seed{number}"
             results = {
@@ -89,7 +90,7 @@ def run_demo(
                 for name, method in configs.items()
             }
             pairs.append(Pair(**results))
-    picture = draw_runs(out / "localization.png", _example_video(test), pairs[0].base, pairs[0].ams)
+        picture = draw_runs(out / "localization.png", _example_video(test), pairs[0].base, pairs[0].ams)
     return DemoResult(tuple(pairs), picture)
 
 
