@@ -38,7 +38,10 @@ def split(dataset: Dataset, config: StoppingConfig) -> Split:
     """
     if config.on == "none":
         return Split(dataset.subset("train"), ())
-    parted = folds(dataset, count=config.folds, group=config.group or None, seed=config.seed)[0]
+    try:
+        parted = folds(dataset, count=config.folds, group=config.group or None, seed=config.seed)[0]
+    except ValueError as error:
+        raise ValueError(f"stopping.folds={config.folds}, stopping.group={config.group!r}: {error}") from error
     held = parted.subset("test")
     if not any(video.segments if config.on == "segments" else video.labels for video in held):
         raise ValueError(

@@ -90,8 +90,10 @@ def test_what_cannot_choose(dataset):
     silent = replace(dataset, videos=tuple(replace(video, segments=(), labels=()) for video in dataset.videos))
     with pytest.raises(ValueError, match=r"stopping.on=labels: none of the"):
         split(silent, StoppingConfig(on="labels"))
-    with pytest.raises(ValueError, match="matches nothing in the video id"):
+    with pytest.raises(ValueError, match=r"stopping.group='person': .* matches nothing in the video id"):
         split(dataset, StoppingConfig(on="labels", group="person"))
+    with pytest.raises(ValueError, match=r"stopping.folds=20, .* would hold out nothing"):
+        split(dataset, StoppingConfig(on="labels", folds=20))
 
 
 def test_a_run_keeps_the_model_of_the_chosen_epoch(dataset, config, trained):
