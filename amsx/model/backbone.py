@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from amsx.model.masking import smooth, top_k_mean
+from amsx.model.masking import smooth, top_k_mean, with_neighbours
 from amsx.model.valid_rows import hidden_and_heads
 
 
@@ -47,8 +47,13 @@ class Backbone(nn.Module):
         dropout: float,
         top_k_divisor: int,
         smoothing: float = 0.0,
+        kernel: int = 1,
     ) -> None:
-        """`smoothing` is the standard deviation, in snippets, of a Gaussian over time; 0 leaves the features alone."""
+        """`smoothing` is the standard deviation, in snippets, of a Gaussian over time; 0 leaves the features alone.
+
+        `kernel` is the odd number of snippets that the first layer sees. Above 1 the layer is a temporal convolution,
+        and what lies beyond a video's ends counts as the mean feature.
+        """
         super().__init__()
         self.register_buffer("shift", torch.zeros(in_features))
         self.register_buffer("scale", torch.ones(in_features))
@@ -56,7 +61,8 @@ class Backbone(nn.Module):
         self.dropout = dropout
         self.top_k_divisor = top_k_divisor
         self.smoothing = smoothing
-        self.embed = nn.Linear(in_features, hidden)
+        self.kernel = kernel
+        self.embed = nn.Linear(kernel * in_features, hidden)
         self.activation_head = nn.Linear(hidden, num_classes + 1)  # the last channel is the background
         self.category_head = nn.Linear(hidden, num_classes)
 
@@ -71,8 +77,9 @@ class Backbone(nn.Module):
             feats = smooth(feats, lengths, self.smoothing)
         dropout = self.dropout if self.training else 0.0
         raised = 1 / (1 - dropout)  # what is kept is raised; it is cheaper, as standardizing is, on the weights
-        if torch.is_autocast_enabled(feats.device.type):  # 16 bits would lose small deviations from a large mean
-            feats = (feats - self.shift) * self.scale
+        # 16 bits would lose small deviations from a large mean; a convolution must see the mean beyond a video's ends.
+        if self.kernel > 1 or torch.is_autocast_enabled(feats.device.type):
+            feats = with_neighbours((feats - self.shift) * self.scale, lengths, self.kernel)
             weight, bias = self.embed.weight * raised, self.embed.bias * raised
         else:
             weight = self.embed.weight * (self.scale * raised)

@@ -58,3 +58,15 @@ def smooth(x: Tensor, lengths: Tensor, sigma: float) -> Tensor:
         sums.add_(rows[:, near], alpha=weight)
         weights.add_(ones[:, near], alpha=weight)
     return sums / torch.where(valid > 0, weights, 1)
+
+
+def with_neighbours(x: Tensor, lengths: Tensor, kernel: int) -> Tensor:
+    """The `kernel` (odd) snippets around each, in the order of time: (B, T, C) -> (B, T, kernel * C).
+
+    What lies beyond a video's ends is 0. A linear layer on the result is a temporal convolution.
+    """
+    if kernel == 1:
+        return x
+    size, reach = x.shape[1], kernel // 2
+    rows = F.pad(torch.where(valid_mask(lengths, size)[..., None], x, 0), (0, 0, reach, reach))
+    return torch.cat([rows[:, offset : offset + size] for offset in range(kernel)], dim=2)

@@ -21,6 +21,7 @@ from amsx.ranges import Count, CountOrZero, Fraction, NotNegative, Positive, Ran
 Probability = Annotated[float, Range("in [0, 1)", lambda value: 0 <= value < 1)]
 InterpFactor = Annotated[int, Range(f"in 1..{MAX_INTERP_FACTOR}", lambda value: 1 <= value <= MAX_INTERP_FACTOR)]
 EvenCount = Annotated[int, Range("an even number (of pairs), at least 2", lambda value: value >= 2 and value % 2 == 0)]
+OddCount = Annotated[int, Range("an odd number, at least 1", lambda value: value >= 1 and value % 2 == 1)]
 ProtocolName = Annotated[
     str,
     Range(
@@ -67,6 +68,7 @@ class ModelConfig:
     top_k_divisor: Count = 8  # category evidence is the mean of the top n / 8 of n snippets; W-TALC, ASM-Loc
     standardize: bool = False  # whether features get mean 0, deviation 1 over the training snippets; not in the paper
     smoothing: NotNegative = 0.0  # deviation in snippets of a Gaussian that smooths features in time; not in the paper
+    kernel: OddCount = 1  # snippets that the first layer sees; the paper's is fully connected, 3 in BaS-Net and later
 
     def __post_init__(self) -> None:
         check_ranges(self, "model")

@@ -67,7 +67,12 @@ def build_branch(width: int, num_classes: int, config: ModelConfig) -> Branch:
         "smoothing": config.smoothing,
     }
     if is_papers(made):
-        return Backbone(width, num_classes, **settings)
+        return Backbone(width, num_classes, kernel=config.kernel, **settings)
+    if config.kernel != 1:
+        raise ValueError(
+            f"model.kernel={config.kernel} is for the first layer of the paper's backbone, and {config.backbone} has "
+            "its own layers; leave model.kernel at 1"
+        )
     return own_branch(made, config.backbone, width, num_classes, **settings)
 
 

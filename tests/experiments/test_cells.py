@@ -41,6 +41,7 @@ def test_what_does_not_matter_does_not_tell_cells_apart(config, first, second):
         "loss.localization_weight=3",
         "optimization.seed=1",
         "model.hidden=8",
+        "model.kernel=3",
     ],
 )
 def test_what_matters_tells_cells_apart(config, setting):

@@ -27,9 +27,9 @@ from amsx.training.run_directory import read_run
 THRESHOLD = 0.25
 
 
-def made_up_model(sampler: Sampler | None, smoothing: float = 0.0) -> AMS:
+def made_up_model(sampler: Sampler | None, smoothing: float = 0.0, kernel: int = 1) -> AMS:
     torch.manual_seed(0)
-    settings = {"hidden": 7, "dropout": 0.5, "top_k_divisor": 4, "smoothing": smoothing}
+    settings = {"hidden": 7, "dropout": 0.5, "top_k_divisor": 4, "smoothing": smoothing, "kernel": kernel}
     base, supplementary = (Backbone(5, 3, **settings) for _ in range(2))  # type: ignore[arg-type]
     for branch in (base, supplementary):
         branch.standardize_by(torch.tensor([3.0, 0, 1, 2, -1]), torch.tensor([0.5, 1, 2, 3, 9]))
@@ -72,20 +72,20 @@ def trained(run: Path, stream: str) -> AMS:
 
 
 @pytest.mark.parametrize(
-    ("sampler", "smoothing"),
+    ("sampler", "smoothing", "kernel"),
     [
-        (Sampler(), 0.0),
-        (Sampler(mode="continuous", eta=0.0), 1.5),
-        (Sampler(aggregate="mean", interp_factor=3), 0.0),
-        (Sampler(weights="erase", erase_threshold=1.0), 0.0),
-        (Sampler(normalize=True, eta=0.25), 0.0),
-        (Sampler(weights="rolled"), 0.0),
-        (None, 0.8),
+        (Sampler(), 0.0, 1),
+        (Sampler(mode="continuous", eta=0.0), 1.5, 1),
+        (Sampler(aggregate="mean", interp_factor=3), 0.0, 1),
+        (Sampler(weights="erase", erase_threshold=1.0), 0.0, 1),
+        (Sampler(normalize=True, eta=0.25), 0.0, 3),
+        (Sampler(weights="rolled"), 0.0, 1),
+        (None, 0.8, 3),
     ],
 )
 @pytest.mark.parametrize("branch", ["base", "supplementary"])
-def test_the_module_and_its_trace_compute_what_the_model_predicts(tmp_path, branch, sampler, smoothing):
-    model = made_up_model(sampler, smoothing)
+def test_the_module_and_its_trace_compute_what_the_model_predicts(tmp_path, branch, sampler, smoothing, kernel):
+    model = made_up_model(sampler, smoothing, kernel)
     module = branch_of(model, branch, THRESHOLD)
     assert compare(module, model, branch, THRESHOLD).cas < 1e-6
     with formats.quiet():

@@ -43,6 +43,12 @@ def test_the_presets_of_the_papers_data_differ_in_t_and_evaluation_alone():
         preset("large")  # type: ignore[arg-type]
 
 
+def test_strong_differs_from_small_in_options_beyond_the_paper(dataset):
+    changed = {line.partition(":")[0] for line in differences(preset("small"), preset("strong"))}
+    assert changed >= {"model.smoothing", "localization.threshold_of", "loss.pseudo_threshold_of"}
+    assert for_dataset(dataset)[0] != for_dataset(dataset, "strong")[0]  # only for who asks for it
+
+
 @pytest.mark.parametrize(
     ("classes", "name"), [(20, "thumos14"), (100, "activitynet12"), (200, "activitynet13"), (7, "thumos14")]
 )
