@@ -92,7 +92,10 @@ def parse_json(text: str) -> Any:
 
     Of two entries for one video Python's own parser would keep the last, in silence.
     """
-    return json.loads(text, object_pairs_hook=_unique_keys)
+    try:
+        return json.loads(text, object_pairs_hook=_unique_keys)
+    except RecursionError:
+        raise ValueError("its lists and objects are nested too deeply to be read") from None
 
 
 def read_json(path: Path | str) -> Any:
@@ -104,8 +107,6 @@ def read_json(path: Path | str) -> Any:
         raise ValueError(f"{path} is not valid JSON: {error}") from error
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    except RecursionError:
-        raise ValueError(f"{path}: its lists and objects are nested too deeply to be read") from None
 
 
 def write_json(path: Path | str, values: Any, *, indent: int | None = 1, allow_nan: bool = True) -> None:
@@ -194,6 +195,7 @@ def is_hidden(name: str) -> bool:
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"{next(key for key in keys if keys.count(key) > 1)!r} occurs twice in one object")
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise ValueError(f"{twice!r} occurs twice in one object")
     return content

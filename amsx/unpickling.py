@@ -7,6 +7,7 @@ made afterwards. Whatever else a file asks for is refused by name.
 """
 
 import pickle
+import pickletools
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,9 @@ Encoding = Literal["latin1", "bytes", "ASCII"]  # what becomes of Python 2's str
 Order = Literal["<", ">", "=", "|"]
 NUMBERS_OR_TEXT = re.compile(r"[biufc]\d{1,2}|[SU]\d{1,9}|[?bBhHiIlLqQefd]")
 MODULES = {"numpy", "numpy.core.multiarray", "numpy._core.multiarray", "numpy.core.numeric", "numpy._core.numeric"}
+DEEPENING = (b"t", b"\x85", b"\x86", b"\x87", b"\x91")  # operations of pickles that make tuples and frozen sets
+DEEPEST = 5000  # tuples in each other; the stack of a thread has room for some ten thousand
+MOST_VALUES = 1_000_000  # that lists in each other may hold however often they repeat
 PLAIN = (str, bytes, int, float, complex, bool, type(None), np.generic)
 
 
@@ -62,8 +66,11 @@ def load_npy(path: Path, *, encoding: Encoding = "latin1") -> NDArray[Any]:
 
 def read_pickle(file: BinaryIO, path: Path, encoding: Encoding = "latin1") -> Any:
     """What the pickle in the open `file` holds; `path` is its name in errors, which are those of `load_pickle`."""
+    check_keys(file, path)
     try:
-        return _finished(_Restricted(file, encoding=encoding).load(), {}, [])
+        value = _finished(_Restricted(file, encoding=encoding).load(), {}, [])
+        check_repetition(value, path)
+        return value
     except _Refused as error:
         raise ValueError(f"{path}: refused, {error}") from error
     except RecursionError as error:
@@ -76,6 +83,84 @@ def read_pickle(file: BinaryIO, path: Path, encoding: Encoding = "latin1") -> An
         raise ValueError(f"{path}: refused, it asks for more memory than there is") from error
     except Exception as error:  # the unpickler raises nearly anything at bytes that are no pickle
         raise ValueError(f"{path}: not a readable pickle ({type(error).__name__}: {error})") from error
+
+
+def check_keys(file: BinaryIO, path: Path) -> None:
+    """ValueError where the pickle in the open `file` nests tuples so deeply that hashing one could end Python.
+
+    The hash of a tuple, which a key of a dict needs, goes down into it without a limit. The file stays where it is.
+    """
+    start = file.tell()
+    content = file.read()
+    file.seek(start)
+    if sum(content.count(operation) for operation in DEEPENING) > DEEPEST and _depth_of_tuples(content) > DEEPEST:
+        raise ValueError(f"{path}: refused, its tuples are nested too deeply")
+
+
+def _depth_of_tuples(content: bytes) -> int:
+    """How deeply a pickle nests tuples, by its operations, up to the first that is deeper than `DEEPEST`.
+
+    What is no pickle is as deep as its readable beginning.
+    """
+    stack: list[int | None] = []  # the depth of every value, None for a mark
+    memo: dict[int, int] = {}
+    deepest = 0
+    try:
+        for operation, argument, _ in pickletools.genops(content):
+            name, before = operation.name, operation.stack_before
+            taken: list[int | None] = []
+            if pickletools.markobject in before or name == "POP_MARK":
+                while stack and (depth := stack.pop()) is not None:
+                    taken.append(depth)
+                before = before[: before.index(pickletools.markobject)] if pickletools.markobject in before else []
+            taken += [stack.pop() for _ in before if stack]
+            depth = 0
+            if name.startswith("TUPLE") or name == "FROZENSET":
+                depth = 1 + max((each or 0 for each in taken), default=0)
+                deepest = max(deepest, depth)
+                if deepest > DEEPEST:
+                    break
+            elif name in ("GET", "BINGET", "LONG_BINGET"):
+                depth = memo.get(int(argument or 0), 0)
+            elif name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE", "DUP", "BUILD"):
+                depth = next((each for each in reversed(taken) if each is not None), (stack[-1] or 0) if stack else 0)
+            if name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
+                memo[len(memo) if name == "MEMOIZE" else int(argument or 0)] = depth
+                stack += [depth] if taken else []
+                continue
+            stack += [None if each is pickletools.markobject else depth for each in operation.stack_after]
+    except ValueError:  # it ends in the middle, or is no pickle
+        pass
+    return deepest
+
+
+def check_repetition(value: Any, path: Path) -> None:
+    """ValueError where lists, tuples and dicts hold each other so often that, written out, they would be immense."""
+    sizes: dict[int, int] = {}  # id of a list, tuple or dict -> values in it, those in what it holds included
+
+    def size(part: Any) -> int:
+        if not isinstance(part, (list, tuple, dict)):
+            return 1
+        if id(part) not in sizes:
+            inner = part.values() if isinstance(part, dict) else part
+            sizes[id(part)] = 1 + sum(size(each) for each in inner)
+        return sizes[id(part)]
+
+    whole = size(value)
+    if whole > MOST_VALUES and whole > 100 * sum(len(each) for each in _containers(value)):
+        raise ValueError(f"{path}: refused, its lists repeat each other to {whole} values")
+
+
+def _containers(value: Any) -> list[Any]:
+    """Every list, tuple and dict in `value`, each once."""
+    found: dict[int, Any] = {}
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, (list, tuple, dict)) and id(part) not in found:
+            found[id(part)] = part
+            waiting += part.values() if isinstance(part, dict) else part
+    return list(found.values())
 
 
 class _Refused(pickle.UnpicklingError):

@@ -5,6 +5,7 @@
 and a ValueError that begins with its path and names its fault.
 """
 
+import math
 import warnings
 import zipfile
 import zlib
@@ -22,8 +23,9 @@ from numpy.typing import NDArray
 from amsx.data.csv_features import read_csv
 from amsx.data.numbers import EXPECTED, as_numbers, axes_of, flat_names
 from amsx.files import as_text
+from amsx.packing import check_unpacked
 from amsx.system_errors import about
-from amsx.unpickling import load_npy, load_pickle, read_pickle
+from amsx.unpickling import check_keys, check_repetition, load_npy, load_pickle, read_pickle
 
 USUAL_KEYS = ("feats", "features", "feature")  # OpenTAD; others; CMCS
 SUFFIXES = (".npy", ".npz", ".h5", ".hdf5", ".pt", ".pth", ".csv", ".pkl", ".pickle")
@@ -138,8 +140,9 @@ def _read(path: Path, key: str | None) -> NDArray[Any]:
             return _array_of(_load_objects(path), path, key)
         return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
     if path.suffix == ".npz":
-        with _Member(path, key) as (file, _):
-            dtype = _npy_header(file, path)[1]
+        with _Member(path, key) as (file, size):
+            shape, dtype = _npy_header(file, path)
+            _check_size(path, size - file.tell(), shape, dtype)
             if dtype.hasobject:
                 return _array_of(read_pickle(file, path), path, None)
         with _Member(path, key) as (file, _):
@@ -179,7 +182,9 @@ def _npy_header(file: BinaryIO, path: Path) -> tuple[tuple[int, ...], np.dtype[A
 
 
 def _check_size(path: Path, size: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    expected = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    if not all(type(n) is int and n >= 0 for n in shape):
+        raise ValueError(f"{path}: its header promises the shape {shape}")
+    expected = math.prod(shape) * dtype.itemsize
     if size < expected and not dtype.hasobject:
         raise ValueError(f"{path}: truncated, {size} bytes where shape {shape} of {dtype} needs {expected}")
 
@@ -197,11 +202,16 @@ class _Member:
             raise ValueError(f"{self.path}: truncated, or not a readable .npz file ({error})") from error
         try:
             name = choose_key(_members(self.archive), self.key, self.path, self._axes) + ".npy"
+            info = self.archive.getinfo(name)
+            check_unpacked(f"{self.path}, {name}", info.file_size, info.compress_size)
             self.member = self.archive.open(name)
-        except (ValueError, zipfile.BadZipFile, NotImplementedError) as error:
+        except (zipfile.BadZipFile, NotImplementedError) as error:
             self.archive.close()
-            raise error if isinstance(error, ValueError) else ValueError(f"{self.path}: {error}") from error
-        return self.member, self.archive.getinfo(name).file_size  # type: ignore[return-value]
+            raise ValueError(f"{self.path}: {error}") from error
+        except BaseException:
+            self.archive.close()
+            raise
+        return self.member, info.file_size  # type: ignore[return-value]
 
     def _axes(self, name: str) -> int:
         with self.archive.open(name + ".npy") as member:
@@ -222,9 +232,20 @@ def _in_h5(path: Path, key: str | None, take: Callable[[Any], Any]) -> Any:
         item = file.get(key) if key is not None else None  # at once: a file of many videos has many names
         if not hasattr(item, "dtype"):
             item = file[choose_key(_arrays_of_h5(file), key, path, lambda name: len(file[name].shape or ()))]
+        _check_h5(item, file, path)
         return take(item)
 
     return _opened_h5(path, chosen)
+
+
+def _check_h5(item: Any, file: Any, path: Path) -> None:
+    """ValueError where the values of an array lie in another file, or are many more than the file could hold."""
+    if item.file.filename != file.filename or getattr(item, "external", None) or getattr(item, "is_virtual", False):
+        raise ValueError(
+            f"{path}: {item.name} refers to another file, which is not followed; expected the values in it"
+        )
+    if item.shape is not None:
+        check_unpacked(f"{path}, {item.name}", item.size * item.dtype.itemsize, item.id.get_storage_size())
 
 
 def _arrays_of_h5(group: Any) -> list[str]:
@@ -253,10 +274,18 @@ def _torch_load(path: Path) -> Any:
 
     if not zipfile.is_zipfile(path):
         raise ValueError(f"{path}: truncated, or not a file that torch.save writes since version 1.6")
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            check_unpacked(f"{path}, {info.filename}", info.file_size, info.compress_size)
+            if info.filename.endswith("/data.pkl"):
+                with archive.open(info) as file:
+                    check_keys(file, path)  # type: ignore[arg-type]
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), torch.sparse.check_sparse_tensor_invariants():  # type: ignore[no-untyped-call]
             warnings.simplefilter("ignore")  # what torch says of sparse and quantized tensors helps nobody here
-            return torch.load(path, map_location="cpu", weights_only=True)
+            value = torch.load(path, map_location="cpu", weights_only=True)
+        check_repetition(value, path)
+        return value
     except (RuntimeError, UnpicklingError, EOFError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()
         refusal = next((line.strip() for line in reason if "GLOBAL" in line), reason[0] if reason else repr(error))
@@ -275,6 +304,9 @@ def _array_of(value: Any, path: Path, key: str | None) -> NDArray[Any]:
         value = named[choose_key(named, key, path, lambda name: axes_of(named[name]))]
     elif key is not None:
         raise ValueError(f"{path}: holds a {type(value).__name__} and no {key!r}")
+    for tensor in value if isinstance(value, (list, tuple)) else [value]:
+        if hasattr(tensor, "element_size"):  # a tensor: a view or a sparse one may be many times what the file holds
+            check_unpacked(path, tensor.numel() * tensor.element_size(), path.stat().st_size)
     return as_numbers(value, str(path))
 
 

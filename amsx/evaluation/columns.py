@@ -1,6 +1,7 @@
 """Labelled segments as columns of numbers: from arrays, or from JSON records, where a broken record is named."""
 
 import gzip
+import io
 import zlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from amsx.files import as_text, parse_json
+from amsx.packing import FREE, MOST, check_unpacked
 from amsx.records import are_of, label_fault, record_fault
 
 Source = str | Path | Mapping[str, Any]  # a JSON file, or what one holds, parsed
@@ -195,8 +197,12 @@ def unpacked(content: bytes, name: str) -> bytes:
     """`content` itself, or what gzip has packed into it."""
     if not content.startswith(b"\x1f\x8b"):
         return content
+    most = max(FREE, MOST * len(content))
     try:
-        return gzip.decompress(content)
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+            whole = file.read(most + 1)
+        check_unpacked(name, len(whole), len(content))
+        return whole
     except (OSError, EOFError, zlib.error) as error:
         raise ValueError(f"{name}: cannot be unpacked as gzip ({error})") from None
 

@@ -86,7 +86,10 @@ def _of_text(text: str, name: str) -> Contents:
     if _is_detection(first):
         return Contents(_challenge_lines(lines, name), "", lines=True)
     for delimiter in _DELIMITERS:
-        header = next(csv.reader([first], delimiter=delimiter, skipinitialspace=True), [])
+        try:
+            header = next(csv.reader([first], delimiter=delimiter, skipinitialspace=True), [])
+        except csv.Error:  # a cell of over 100,000 characters
+            continue
         if columns_wanted(header, name) is not None:
             return Contents(_csv_columns(text, delimiter, name), "TSV" if delimiter == "\t" else "CSV")
     raise ValueError(

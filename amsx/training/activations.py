@@ -7,6 +7,7 @@ after earlier iterations (snapshots) and the change of the features over time ar
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -166,24 +167,39 @@ def load_activations(path: Path) -> StreamActivations:
     if not Path(path).is_file():
         raise FileNotFoundError(f"no activations at {path}: the training did not end yet, or there were no test videos")
     tensors, header = checkpoint.load(path, kind="activations")
-    lengths = tensors["lengths"].numpy()
+    try:
+        ids, classes = _names(header["ids"]), _names(header["classes"])
+        timebases = tuple(Timebase(float(d), float(offset)) for d, offset in header["timebases"])
+        stream = _names([header["stream"]])[0]
+        lengths = tensors["lengths"].numpy()
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{path} lacks what activations need: {error!r}") from error
+    fitting = lengths.shape == (len(ids),) and lengths.dtype == np.int64 and (lengths > 0).all()
+    if not fitting or len(timebases) != len(ids):
+        raise ValueError(f"{path} is damaged: its lengths or times are not those of {len(ids)} videos")
 
     def part(name: str) -> Activations | None:
         if f"{name}.cas" not in tensors:
             return None
-        return Activations(tensors[f"{name}.cas"].numpy(), tensors[f"{name}.probs"].numpy(), lengths)
+        cas, probs = tensors[f"{name}.cas"].numpy(), tensors.get(f"{name}.probs", torch.empty(0)).numpy()
+        expected = (sum(lengths.tolist()), len(classes)), (len(ids), len(classes))
+        if (cas.shape, probs.shape) != expected or cas.dtype.kind != "f" or probs.dtype.kind != "f":
+            raise ValueError(
+                f"{path} is damaged: {name} has a CAS {cas.shape} and probabilities {probs.shape}, expected "
+                f"{expected[0]} and {expected[1]}"
+            )
+        return Activations(cas, probs, lengths)
 
     base = part("base")
     if base is None:
         raise ValueError(f"{path} holds no CAS of the base branch")
-    return StreamActivations(
-        stream=header["stream"],
-        ids=tuple(header["ids"]),
-        classes=tuple(header["classes"]),
-        timebases=tuple(Timebase(d, offset) for d, offset in header["timebases"]),
-        base=base,
-        supplementary=part("supplementary"),
-    )
+    return StreamActivations(stream, ids, classes, timebases, base, part("supplementary"))
+
+
+def _names(values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise TypeError(f"expected a list of names, got {str(values)[:80]}")
+    return tuple(values)
 
 
 def save_snapshot(folder: Path, iteration: int, activations: StreamActivations) -> None:

@@ -49,7 +49,7 @@ def load(
     try:
         header = json.loads(metadata[FORMAT])
         found = (header["kind"], header["version"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         raise ValueError(f"{path} is a safetensors file but was not written by amsx; expected its {kind}") from None
     if found != (kind, 1):
         raise ValueError(f"{path} holds {found[0]!r} version {found[1]}, expected {kind!r} version 1")

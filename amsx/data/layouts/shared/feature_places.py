@@ -31,6 +31,7 @@ from amsx.files import is_hidden, visible
 FEATURES = "features"  # the name of a stream that no name tells
 DEPTH = 2  # folders below the data set's in which those of streams may lie
 FEW = 16  # files that are opened to see whether they hold many videos each, of kinds that are read whole
+MOST_PARTS = 32  # of an array's name in a file, between slashes
 HEADED = (*HDF5, ".npz")  # kinds of file whose names of arrays are read without the values
 BESIDE = ("_fps", "_timestamps_ms")  # ends of the names of files that say when, beside features (video_features)
 
@@ -377,6 +378,8 @@ def arrays_in(path: Path) -> list[ArrayInFile]:
 def _spans(full: str) -> list[str]:
     """Every run of parts of an array's full name, the longest first: an id may hold a slash."""
     parts = full.split("/")
+    if len(parts) > MOST_PARTS:
+        raise ValueError(f"the name {full[:80]!r}... of an array has {len(parts)} parts; expected {MOST_PARTS} at most")
     runs = [(i, j) for i in range(len(parts)) for j in range(i + 1, len(parts) + 1)]
     return ["/".join(parts[i:j]) for i, j in sorted(runs, key=lambda run: run[0] - run[1])]
 

@@ -1,0 +1,81 @@
+"""Changed files are refused or read rightly, and the script notices when they are not."""
+
+import pickle
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from amsx.unpickling import load_pickle
+from benchmarks.fuzz.formats import Format, formats
+from benchmarks.fuzz.mutations import CANARY, dangerous_pickle
+from benchmarks.fuzz.running import try_all
+
+
+def test_a_few_changed_files_of_every_kind(tmp_path: Path) -> None:
+    every = formats(tmp_path, large=False)
+    seen = {outcome.name: outcome for outcome in try_all(every, range(12), tmp_path)}
+    assert set(seen) == {form.name for form in every}
+    assert [(outcome.name, fault) for outcome in seen.values() for fault in outcome.faults] == []
+    assert sum(outcome.verdicts["accepted"] for outcome in seen.values()) > 10  # some changes do no harm
+    assert sum(outcome.verdicts["error"] for outcome in seen.values()) > 100
+
+
+def hangs(_: Path) -> None:
+    while True:
+        time.sleep(0.0)
+
+
+def ends(_: Path) -> None:
+    import os
+
+    os._exit(7)
+
+
+def fills_the_memory(_: Path) -> Any:
+    return np.ones(1 << 24)
+
+
+def loads_pickles(path: Path) -> Any:
+    try:
+        return pickle.loads(path.read_bytes())
+    except Exception as error:
+        raise ValueError("broken") from error
+
+
+def has_a_fault(_: Path) -> None:
+    raise KeyError("inside")
+
+
+@pytest.mark.parametrize(
+    ("reader", "verdict"),
+    [
+        (ends, "the process ended with exit code 7"),
+        (fills_the_memory, "more than 64 MiB of memory"),
+        (has_a_fault, "KeyError"),
+        (loads_pickles, "it ran"),
+        (lambda _: "other", "accepted with wrong values"),
+        (hangs, "it took more than"),
+    ],
+)
+def test_readers_that_are_bad_are_noticed(tmp_path, monkeypatch, reader, verdict):
+    monkeypatch.setattr("benchmarks.fuzz.trial.SECONDS", 0.5)
+    monkeypatch.setattr("benchmarks.fuzz.trial.MEMORY", 64 << 20)
+    content = b"cposix\nsystem\n(V" + f"touch {CANARY}".encode() + b"\ntR."
+    form = Format("bad", ".pkl", (content,), lambda _, given: given, reader, lambda _, value: value == "right")
+    (outcome,) = try_all([form], range(1), tmp_path)
+    assert outcome.verdicts["bad"] == 1
+    assert verdict in outcome.faults[0][1]
+
+
+def test_pickles_that_mean_harm_would_do_it(tmp_path):
+    """Without the restricted unpickler; with it, each is refused by name."""
+    chance = random.Random(0)
+    for number in range(30):
+        path = tmp_path / f"{number}.pkl"
+        path.write_bytes(dangerous_pickle(chance))
+        with pytest.raises(ValueError, match=r"\d+\.pkl: refused|not a readable pickle"):
+            load_pickle(path)
