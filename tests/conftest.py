@@ -17,6 +17,8 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 settings.register_profile("amsx", deadline=None)  # shared machines are slow at times
 settings.load_profile("amsx")
 
+os.environ["AMSX_CACHE"] = ""  # tests remember nothing, and leave the user's folder for caches alone
+
 DATA = Path(os.environ.get("AMSX_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
 

@@ -1,12 +1,13 @@
 """The summary of a data set: counts, lengths, labels, and the features that cannot be used."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
 import numpy as np
 
+from amsx.data.value_check import broken_values
 from amsx.data.videos import Dataset, Segment, Subset, Video
 from amsx.text_columns import columns, left
 
@@ -76,20 +77,6 @@ def summarize(dataset: Dataset, *, values: bool = True) -> DatasetSummary:
         classes=classes,
         broken_values=broken_values(dataset) if values else None,
     )
-
-
-def broken_values(dataset: Dataset, streams: Collection[str] | None = None) -> dict[str, str]:
-    """Read all features (of `streams` alone, if given); "<video>, <stream>" -> what is wrong, for those at fault."""
-    broken = {}
-    for video in dataset.videos:
-        for name, stream in video.streams.items():
-            if streams is not None and name not in streams:
-                continue
-            try:
-                stream.load()
-            except (ValueError, OSError) as error:
-                broken[f"{video.id}, {name}"] = str(error)
-    return broken
 
 
 def _subset_summary(videos: tuple[Video, ...]) -> SubsetSummary:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from amsx.data.batching import FeatureSet
-from amsx.data.summary import broken_values
+from amsx.data.value_check import broken_values
 from amsx.data.videos import Dataset, Timebase, Video
 from amsx.evaluation import Evaluation, evaluate
 from amsx.evaluation.classification import Classification, ranked_ap
@@ -109,7 +109,7 @@ def train_run(
             if refusal := refusal_to_resume(out, read_run(out), described):
                 raise ValueError(refusal)
         chosen_device = choose_device(device)
-        check_values(dataset, names)
+        check_values(dataset, names, progress)
         remove_unfinished(out)
         write_json(out / "config.json", described.to_json())
         write_json(out / "ground_truth.json", ground_truth(test))
@@ -282,9 +282,12 @@ def chosen_streams(dataset: Dataset, streams: Sequence[str] | None) -> list[str]
     return [name for name in known if streams is None or name in streams]
 
 
-def check_values(dataset: Dataset, streams: Sequence[str]) -> None:
-    """ValueError where features hold values that cannot be used, so that no run stops at them after hours."""
-    broken = broken_values(dataset, streams)
+def check_values(dataset: Dataset, streams: Sequence[str], progress: bool = True) -> None:
+    """ValueError where features hold values that cannot be used, so that no run stops at them after hours.
+
+    Files that were found good before are not read again, see `amsx.data.value_check`.
+    """
+    broken = broken_values(dataset, streams, remembered=True, progress=progress)
     if broken:
         where, what = next(iter(broken.items()))
         more = f", and of {len(broken) - 1} more" if len(broken) > 1 else ""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from amsx.data.layouts import read_dataset
-from benchmarks import make_dataset
+from benchmarks import make_dataset, reading
 
 
 def test_a_set_is_readable_and_has_the_shape_asked_for(tmp_path, capsys):
@@ -49,3 +49,11 @@ def test_lengths_are_those_of_the_sets():
         assert lengths.mean() == pytest.approx(shape.mean, rel=0.05)
         assert lengths.min() >= shape.snippets[0]
         assert lengths.max() <= shape.snippets[1]
+
+
+def test_the_benchmark_of_reading_prints_a_line_for_every_number_of_videos(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("AMSX_CACHE", str(tmp_path / "cache"))
+    for i in range(reading.FILES):
+        np.save(tmp_path / f"{i:02d}.npy", np.zeros((5, 3), np.float32))
+    reading.main(["--folder", str(tmp_path), "--videos", "100", "--snippets", "5", "--width", "3"])
+    assert capsys.readouterr().out.split()[:2] == ["100", "0.00"]

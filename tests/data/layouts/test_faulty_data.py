@@ -9,7 +9,7 @@ import pytest
 from data.layouts import made_up
 
 from amsx.data.layouts import layout_names, read_dataset
-from amsx.data.summary import broken_values
+from amsx.data.value_check import broken_values
 from amsx.data.videos import Segment
 
 FILES = ("bas_net", "acm_net", "cmcs", "cmcs_in_text", "dgam", "action_former", "opentad", "activity_net")
