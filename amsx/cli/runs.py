@@ -89,8 +89,16 @@ def add_to(commands: Commands) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
+    from amsx.training.ranks import first_speaks
+
+    with first_speaks():
+        _train_on_ranks(options)
+
+
+def _train_on_ranks(options: argparse.Namespace) -> None:
     from amsx.data.validation import hold_out
     from amsx.training.expectations import describe, expect
+    from amsx.training.ranks import joined
     from amsx.training.resume import dataset_of_run
     from amsx.training.run import chosen_streams, train_run
     from amsx.training.setup import choose_device
@@ -120,7 +128,8 @@ def _train(options: argparse.Namespace) -> None:
     if options.expect:
         device = choose_device(options.device)
         names = chosen_streams(dataset, streams_of(options))
-        print(describe([expect(dataset, config, name, device) for name in names], device))
+        with joined(device) as ranks:
+            print(describe([expect(dataset, config, name, device, ranks) for name in names], device, ranks))
         return
     result = train_run(
         dataset,

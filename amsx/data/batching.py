@@ -16,6 +16,16 @@ from amsx.zeros import zeros
 
 
 @dataclass(frozen=True)
+class Share:
+    """The batch of which a `Batch` is the share of one of several processes."""
+
+    labels: Tensor  # (B', C) float32 of all its videos, on the device of the features
+    snippets: int  # the most valid snippets of one of its videos
+    first: int  # the one of its videos that is the first of the share
+    idle: bool  # whether nothing was left for this process, whose share repeats a video of another one
+
+
+@dataclass(frozen=True)
 class Batch:
     """B videos, or crops of them, padded to the longest of them."""
 
@@ -26,6 +36,7 @@ class Batch:
     first: Tensor  # (B,) int64 on the CPU, the snippet of the video in row 0; 0 unless cropped
     ids: tuple[str, ...]
     snippets: Tensor | None = None  # (B, T) int64 on the CPU, the snippet in each row; None: consecutive ones
+    share: Share | None = None  # of a batch that several processes share; None: this is a whole batch
 
     def to(self, device: torch.device | str) -> "Batch":
         """The batch with features, lengths and labels, on which the model computes, moved to `device`."""
@@ -122,7 +133,15 @@ class FeatureSet:
 
 
 def train_batches(
-    features: FeatureSet, *, batch_size: int, max_snippets: int, seed: int, epoch: int, sampling: CropSampling = "crop"
+    features: FeatureSet,
+    *,
+    batch_size: int,
+    max_snippets: int,
+    seed: int,
+    epoch: int,
+    sampling: CropSampling = "crop",
+    rank: int = 0,
+    ranks: int = 1,
 ) -> Iterator[Batch]:
     """The batches of one epoch. Every video occurs once; of a video longer than `max_snippets`, T of its n snippets do.
 
@@ -132,6 +151,9 @@ def train_batches(
 
     The videos 2k and 2k + 1 of a batch share a class wherever a partner is left (see `pair_order`). The batches depend
     on `seed`, `epoch` and the set alone, so that a run that was killed resumes with the same batches.
+
+    Where several processes train together, `ranks` is their number, and this one, number `rank`, has its share of every
+    batch: pairs that follow each other, as many as the others have or one more or less.
     """
     if batch_size < 2 or batch_size % 2:
         raise ValueError(f"batch_size must be even, for a batch holds pairs of videos, got {batch_size}")
@@ -144,14 +166,27 @@ def train_batches(
     lengths = np.minimum(features.lengths, max_snippets)
     first = (rng.random(len(features)) * (features.lengths - lengths + 1)).astype(np.int64)
     for start in range(0, len(order), batch_size):
-        indices = order[start : start + batch_size]
+        whole = order[start : start + batch_size]
+        begin, end = _share_of(len(whole), rank, ranks)
+        own = slice(begin, end) if begin < end else slice(0, 1)  # a process without videos repeats one, and discards it
+        indices = whole[own]
         if sampling == "crop":
-            yield features.batch(indices, first[indices], lengths[indices])
+            batch = features.batch(indices, first[indices], lengths[indices])
         else:
-            snippets = spread_snippets(
-                features.lengths[indices], lengths[indices], rng if sampling == "jittered" else None
-            )
-            yield features.batch(indices, snippets[:, 0].copy(), lengths[indices], snippets)
+            snippets = spread_snippets(features.lengths[whole], lengths[whole], rng if sampling == "jittered" else None)
+            snippets = snippets[own, : int(lengths[indices].max())]
+            batch = features.batch(indices, snippets[:, 0].copy(), lengths[indices], snippets)
+        if ranks > 1:
+            labels = features.labels[torch.from_numpy(whole).to(features.labels.device)]
+            batch = replace(batch, share=Share(labels, int(lengths[whole].max()), own.start, idle=begin == end))
+        yield batch
+
+
+def _share_of(videos: int, rank: int, ranks: int) -> tuple[int, int]:
+    """The first and the last + 1 of the videos of a batch that are those of a process, whole pairs of them."""
+    pairs = (videos + 1) // 2
+    begin, end = (2 * (pairs * r // ranks) for r in (rank, rank + 1))
+    return begin, min(end, videos)
 
 
 def spread_snippets(

@@ -36,7 +36,10 @@ def choose_storage(values: int, available: int | None) -> tuple[Literal["float32
 
 
 def available_memory() -> int | None:
-    """The bytes that the system and the control group still grant this process; None where neither is known."""
+    """The bytes that the system and the control group still grant this process; None where neither is known.
+
+    Processes that train together on this machine (`torchrun` says how many) have equal parts.
+    """
     limits = []
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
@@ -51,7 +54,7 @@ def available_memory() -> int | None:
             limits.append(max(int(limit) - int(used), 0))
     except OSError:
         pass
-    return min(limits, default=None)
+    return min(limits) // int(os.environ.get("LOCAL_WORLD_SIZE", 1)) if limits else None
 
 
 def load_rows(

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from amsx.model.backbone import Backbone, BranchOutput
 from amsx.model.own_backbone import OwnBackbone
+from amsx.model.part import Part
 from amsx.model.sampler import Sampler
 from amsx.ops.alignment import align_cas
 
@@ -12,7 +13,10 @@ Branch = Backbone | OwnBackbone
 
 
 class AMS(nn.Module):
-    """Both branches of one stream (Section III): two backbones of the same form, each with its own weights."""
+    """Both branches of one stream (Section III): two backbones of the same form, each with its own weights.
+
+    `part` says where the videos lie in a batch that several processes share (None: they are a whole batch).
+    """
 
     def __init__(self, base: Branch, supplementary: Branch, sampler: Sampler | None) -> None:
         """With `sampler=None`, the supplementary branch sees the same features as the base branch."""
@@ -21,13 +25,13 @@ class AMS(nn.Module):
         self.supplementary = supplementary
         self.sampler = sampler
 
-    def base_branch(self, feats: Tensor, lengths: Tensor) -> BranchOutput:
+    def base_branch(self, feats: Tensor, lengths: Tensor, part: Part | None = None) -> BranchOutput:
         """The base branch's output at the snippets of `feats` (B, T, D) with `lengths` (B,)."""
-        output: BranchOutput = self.base(feats, lengths)
+        output: BranchOutput = self.base(feats, lengths, part)
         return output
 
     def supplementary_branch(
-        self, feats: Tensor, lengths: Tensor, base_cas: Tensor, channels: Tensor
+        self, feats: Tensor, lengths: Tensor, base_cas: Tensor, channels: Tensor, part: Part | None = None
     ) -> tuple[BranchOutput, Tensor]:
         """The supplementary branch's output at the sampled times, and its CAS aligned to the snippets (B, T, C).
 
@@ -35,11 +39,11 @@ class AMS(nn.Module):
         in training, the predicted classes at test time. A video of no class is guided by all of them.
         """
         if self.sampler is None:
-            output = self.supplementary(feats, lengths)
+            output = self.supplementary(feats, lengths, part)
             return output, output.cas
         channels = torch.where((channels != 0).any(dim=1, keepdim=True), channels, torch.ones_like(channels))
-        sampled, timestamps = self.sampler.sample(feats, base_cas, channels, lengths)
-        output = self.supplementary(sampled, lengths)
+        sampled, timestamps = self.sampler.sample(feats, base_cas, channels, lengths, part)
+        output = self.supplementary(sampled, lengths, part)
         return output, align_cas(output.cas, timestamps, lengths)
 
     @torch.no_grad()

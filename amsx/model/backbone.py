@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from amsx.model.masking import smooth, top_k_mean, with_neighbours
+from amsx.model.part import Part
 from amsx.model.valid_rows import hidden_and_heads
 
 
@@ -71,8 +72,11 @@ class Backbone(nn.Module):
         self.shift.copy_(mean)
         self.scale.copy_(1 / deviation)
 
-    def forward(self, feats: Tensor, lengths: Tensor) -> BranchOutput:
-        """The branch's output for `feats` (B, T, D) with `lengths` (B,); its rows in the padding mean nothing."""
+    def forward(self, feats: Tensor, lengths: Tensor, part: Part | None = None) -> BranchOutput:
+        """The branch's output for `feats` (B, T, D) with `lengths` (B,); its rows in the padding mean nothing.
+
+        `part`: where the videos lie in a batch that several processes share (None: they are a whole batch).
+        """
         if self.smoothing > 0:
             feats = smooth(feats, lengths, self.smoothing)
         dropout = self.dropout if self.training else 0.0
@@ -86,7 +90,7 @@ class Backbone(nn.Module):
             bias = self.embed.bias * raised - weight @ self.shift
         heads = torch.cat([self.activation_head.weight, self.category_head.weight])
         heads_bias = torch.cat([self.activation_head.bias, self.category_head.bias])
-        embedding, read = hidden_and_heads(feats, lengths, weight, bias, heads, heads_bias, dropout)
+        embedding, read = hidden_and_heads(feats, lengths, weight, bias, heads, heads_bias, dropout, part)
         embedding, read = whole(embedding), whole(read)
         logits, category = read[..., : self.num_classes + 1], read[..., self.num_classes + 1 :]
         cas = logits.softmax(dim=2)[..., : self.num_classes]

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from amsx.model.backbone import BranchOutput, whole
 from amsx.model.losses import EPSILON
 from amsx.model.masking import smooth, top_k_mean, valid_mask
+from amsx.model.part import Part
 
 CHECKED_LENGTHS = (7, 4, 1)  # snippets of the videos on which a network is checked
 TOLERANCE = 1e-3  # of activations and log-probabilities, between a video alone and the same video with padding
@@ -45,8 +46,11 @@ class OwnBackbone(nn.Module):
         self.shift.copy_(mean)
         self.scale.copy_(1 / deviation)
 
-    def forward(self, feats: Tensor, lengths: Tensor) -> BranchOutput:
-        """The branch's output for `feats` (B, T, D) with `lengths` (B,); its rows in the padding mean nothing."""
+    def forward(self, feats: Tensor, lengths: Tensor, part: Part | None = None) -> BranchOutput:
+        """The branch's output for `feats` (B, T, D) with `lengths` (B,); its rows in the padding mean nothing.
+
+        `part` is not told to the network: where several processes share a batch, its random numbers are its own.
+        """
         if self.smoothing > 0:
             feats = smooth(feats, lengths, self.smoothing)
         valid = valid_mask(lengths, feats.shape[1])[..., None]

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from amsx.choices import GUIDED, Aggregate, Mode, SamplingWeights
 from amsx.model.masking import valid_mask
+from amsx.model.part import Part, part_of
 from amsx.model.pseudo_labels import pseudo_labels
-from amsx.ops.sampling import Sampled, adaptive_sample, gather, sampling_timestamps, sampling_weights
+from amsx.ops.sampling import Sampled, adaptive_sample, gather, one_channel, sampling_timestamps, sampling_weights
 from amsx.ranges import check_ranges
 
 FLAT = 1e-6  # a CAS that varies by no more is constant: rounding makes such differences
@@ -22,7 +23,8 @@ class Sampler:
     """Chooses the times at which a video's features are read. It has no parameters to train.
 
     Its methods take `cas` (B, T, C), `channels` (B, C), multi-hot: the classes that count, and `lengths` (B,): the
-    valid snippets of each video.
+    valid snippets of each video. `part` says where the videos lie in a batch that several processes share (None: they
+    are a whole batch).
     """
 
     weights: SamplingWeights = "adaptive"  # how the weights are made; see `sampling_weights`
@@ -36,9 +38,12 @@ class Sampler:
     def __post_init__(self) -> None:
         check_ranges(self, "Sampler")
 
-    def sample(self, feats: Tensor, cas: Tensor, channels: Tensor, lengths: Tensor) -> Sampled:
+    def sample(
+        self, feats: Tensor, cas: Tensor, channels: Tensor, lengths: Tensor, part: Part | None = None
+    ) -> Sampled:
         """Read `feats` (B, T, D) at the chosen times: the sampled features (B, T, D) and their timestamps (B, T)."""
         if self.weights == "adaptive" and not self.normalize:  # one op for all of it
+            channels, aggregate = self._aggregation(cas, channels, part)
             return adaptive_sample(
                 feats,
                 cas,
@@ -46,18 +51,18 @@ class Sampler:
                 lengths=lengths,
                 eta=self.positive_eta,
                 interp_factor=self.interp_factor,
-                aggregate=self.aggregate,
+                aggregate=aggregate,
                 mode=self.mode,
             )
-        timestamps = self.timestamps(cas, channels, lengths)
+        timestamps = self.timestamps(cas, channels, lengths, part)
         return Sampled(gather(feats, timestamps, lengths), timestamps)
 
-    def timestamps(self, cas: Tensor, channels: Tensor, lengths: Tensor) -> Tensor:
+    def timestamps(self, cas: Tensor, channels: Tensor, lengths: Tensor, part: Part | None = None) -> Tensor:
         """The chosen times (B, T) in snippet units, the same as those of `sample`; Eq. 5 and 6."""
-        weights = self.sampling_weights(cas, channels, lengths)
+        weights = self.sampling_weights(cas, channels, lengths, part)
         return sampling_timestamps(weights, lengths=lengths, interp_factor=self.interp_factor, mode=self.mode)
 
-    def sampling_weights(self, cas: Tensor, channels: Tensor, lengths: Tensor) -> Tensor:
+    def sampling_weights(self, cas: Tensor, channels: Tensor, lengths: Tensor, part: Part | None = None) -> Tensor:
         """How densely each snippet is sampled, (B, T).
 
         "adaptive" is Eq. 4. "rolled" lays the same weights half a video later, and what leaves the end comes back at
@@ -66,15 +71,17 @@ class Sampler:
         see `erasing_weights`.
         """
         if self.weights in GUIDED:
-            return self.placed(self.adaptive_weights(cas, channels, lengths), lengths)
+            return self.placed(self.adaptive_weights(cas, channels, lengths, part), lengths)
         if self.weights == "random":
-            return torch.rand(cas.shape[:2], device=cas.device)
+            part = part_of(cas, part)
+            return part.own(torch.rand(part.videos, part.snippets, device=cas.device), cas)
         return erasing_weights(cas, channels, lengths, self.erase_threshold)
 
-    def adaptive_weights(self, cas: Tensor, channels: Tensor, lengths: Tensor) -> Tensor:
+    def adaptive_weights(self, cas: Tensor, channels: Tensor, lengths: Tensor, part: Part | None = None) -> Tensor:
         """The weights (B, T) of Eq. 4, whatever the setting `weights` is; see `stretched` for `normalize`."""
         eta = self.positive_eta
-        weights = sampling_weights(cas, labels=channels, lengths=lengths, eta=eta, aggregate=self.aggregate)
+        channels, aggregate = self._aggregation(cas, channels, part)
+        weights = sampling_weights(cas, labels=channels, lengths=lengths, eta=eta, aggregate=aggregate)
         return stretched(weights, lengths, eta) if self.normalize else weights
 
     def placed(self, weights: Tensor, lengths: Tensor) -> Tensor:
@@ -85,6 +92,18 @@ class Sampler:
         n = lengths[:, None]
         source = (steps + n // 2) % n if self.weights == "rolled" else n - 1 - steps
         return torch.where(steps < n, weights.gather(1, source.clamp(min=0)), weights)
+
+    def _aggregation(self, cas: Tensor, channels: Tensor, part: Part | None) -> tuple[Tensor, Aggregate]:
+        """The channels that count, and how they become one. A random class is drawn here: it alone counts then."""
+        if self.aggregate != "random":
+            return channels, self.aggregate
+        draws = torch.rand(part_of(cas, part).videos, channels.shape[1], device=cas.device)
+        return one_channel(channels != 0, part_of(cas, part).own(draws, channels)), "max"
+
+    @property
+    def draws(self) -> bool:
+        """Whether sampling takes random numbers."""
+        return self.weights == "random" or (self.weights in GUIDED and self.aggregate == "random")
 
     @property
     def positive_eta(self) -> float:

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from amsx.model.part import Part, part_of
 from amsx.zeros import zeros
 
 Block = tuple[slice, int]  # some videos of a batch, and how many of their snippets are computed
@@ -27,13 +28,21 @@ def blocks_of(lengths: Tensor, size: int) -> list[Block]:
 
 
 def hidden_and_heads(
-    feats: Tensor, lengths: Tensor, weight: Tensor, bias: Tensor, heads: Tensor, heads_bias: Tensor, dropout: float
+    feats: Tensor,
+    lengths: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    heads: Tensor,
+    heads_bias: Tensor,
+    dropout: float,
+    part: Part | None = None,
 ) -> tuple[Tensor, Tensor]:
     """FC, ReLU, dropout, and one FC layer for all heads: hidden features (B, T, H), and what is read of them (B, T, K).
 
     `feats` (B, T, D) with `lengths` (B,); `weight` (H, D), `bias` (H,), `heads` (K, H), `heads_bias` (K,). A hidden
     value becomes 0 with the probability `dropout`; the others are not raised in return, which `weight` and `bias` can
-    do. Both results are 0 in the padding on the CPU, and mean nothing there on other devices.
+    do. Both results are 0 in the padding on the CPU, and mean nothing there on other devices. `part`: where the videos
+    lie in a batch that several processes share (None: they are a whole batch).
     """
     if _is_traced():
         hidden = F.linear(feats, weight, bias).relu()
@@ -48,7 +57,7 @@ def hidden_and_heads(
     blocks = blocks_of(lengths, feats.shape[1])
     layers = [tensor.to(dtype) for tensor in (weight, bias, heads, heads_bias)]
     with _without_autocast(device):
-        outputs: tuple[Tensor, Tensor] = _HiddenAndHeads.apply(feats, *layers, dropout, blocks)  # type: ignore[no-untyped-call]
+        outputs: tuple[Tensor, Tensor] = _HiddenAndHeads.apply(feats, *layers, dropout, blocks, part)  # type: ignore[no-untyped-call]
         return outputs
 
 
@@ -83,10 +92,11 @@ class _HiddenAndHeads(torch.autograd.Function):
         heads_bias: Tensor,
         dropout: float,
         blocks: list[Block],
+        part: Part | None,
     ) -> tuple[Tensor, Tensor]:
         hidden = zeros((*feats.shape[:2], len(weight)), weight.dtype, feats.device)
         read = zeros((*feats.shape[:2], len(heads)), weight.dtype, feats.device)
-        masks = dropout_masks(hidden, dropout, blocks)
+        masks = dropout_masks(hidden, dropout, blocks, part)
         for block in blocks:
             rows = _rows(hidden, block)
             torch.addmm(bias, _rows(feats, block).to(weight.dtype), weight.T, out=rows)
@@ -126,7 +136,7 @@ class _HiddenAndHeads(torch.autograd.Function):
             if of_feats is not None:
                 _rows(of_feats, block).copy_(through @ weight)
         gradients = (of_weight, of_bias, of_heads, of_heads_bias)
-        return of_feats, *(gradient.to(weight.dtype) for gradient in gradients), None, None
+        return of_feats, *(gradient.to(weight.dtype) for gradient in gradients), None, None, None
 
 
 class _SumsOverTime(torch.autograd.Function):
@@ -178,15 +188,21 @@ def random_values(count: int, device: torch.device) -> Tensor:
     return draws.random_(-(2**63), None).view(torch.int16)[:count]
 
 
-def dropout_masks(like: Tensor, probability: float, blocks: list[Block]) -> Iterator[Tensor]:
+def dropout_masks(like: Tensor, probability: float, blocks: list[Block], part: Part | None = None) -> Iterator[Tensor]:
     """For each block of `like` (B, T, H) a mask (n, H) that is 0 with `probability` (to 16 bits), and 1 elsewhere.
 
-    The masks are the same in whatever blocks: the padding has its share of the random numbers.
+    The masks are the same in whatever blocks: the padding has its share of the random numbers. So have the videos of
+    the other processes, where `like` is a part of a batch.
     """
     threshold = round(probability * 2**16) - 2**15
     _, size, width = like.shape
-    each = len(blocks) > 1 and size * width % 4 == 0  # so that what one video draws is drawn for no other
-    values = None if each else random_values(like.numel(), like.device).view(like.shape)
+    # Video by video, so that what one video draws is drawn for no other.
+    each = part is None and len(blocks) > 1 and size * width % 4 == 0
+    values = None
+    if not each:
+        part = part_of(like, part)
+        drawn = random_values(part.videos * part.snippets * width, like.device)
+        values = part.own(drawn.view(part.videos, part.snippets, width), like)
     for videos, n in blocks:
         if values is None:
             own = random_values(size * width, like.device).view(size, width)[:n]

@@ -210,16 +210,17 @@ def _sampling_inputs(
         cas = cas[:, :, None]
     labels = checks.labels_of(labels)
     if aggregate == "random":
-        labels = _one_channel(labels, cas)
+        draws = torch.rand(cas.shape[0], cas.shape[2], device=cas.device)
+        labels = one_channel(torch.ones_like(draws, dtype=torch.bool) if labels is None else labels, draws)
     return cas, labels, checks.lengths_of(lengths, "cas", cas), checks.eta_of(eta), aggregate == "mean"
 
 
-def _one_channel(labels: Tensor | None, cas: Tensor) -> Tensor:
-    """Draws one of the kept channels of each video, as a one-hot row. A row without any kept channel stays empty."""
-    draw = torch.rand(cas.shape[0], cas.shape[2], device=cas.device)
-    if labels is None:
-        labels = torch.ones_like(draw, dtype=torch.bool)
-    chosen = draw.masked_fill(~labels, -1.0).argmax(dim=1, keepdim=True)
+def one_channel(labels: Tensor, draws: Tensor) -> Tensor:
+    """Of the kept channels `labels` (B, C), boolean, the one with the largest of `draws` (B, C): a one-hot row each.
+
+    A row without any kept channel stays empty.
+    """
+    chosen = draws.masked_fill(~labels, -1.0).argmax(dim=1, keepdim=True)
     return torch.zeros_like(labels).scatter(1, chosen, True) & labels
 
 

@@ -7,7 +7,7 @@ after earlier iterations (snapshots) and the change of the features over time ar
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -144,6 +144,29 @@ def loaded_activations(
         base=base,
         supplementary=supplementary,
     )
+
+
+def in_order(parts: Sequence[StreamActivations], ids: Sequence[str]) -> StreamActivations:
+    """The activations of the videos `ids`, each of which is in one of `parts` of the same stream, as one."""
+    places = {video: (part, i) for part in parts for i, video in enumerate(part.ids)}
+    chosen = [places[video] for video in ids]
+
+    def joined(branch: Literal["base", "supplementary"]) -> Activations | None:
+        rows = {id(part): _by_video(getattr(part, branch)) for part in parts if getattr(part, branch) is not None}
+        if not rows:
+            return None
+        cas, probs = zip(*(rows[id(part)][i] for part, i in chosen), strict=True)
+        return Activations(np.concatenate(cas), np.stack(probs), np.array([len(values) for values in cas], np.int64))
+
+    base = joined("base")
+    assert base is not None  # every part has it
+    timebases = tuple(part.timebases[i] for part, i in chosen)
+    return StreamActivations(parts[0].stream, tuple(ids), parts[0].classes, timebases, base, joined("supplementary"))
+
+
+def _by_video(branch: Activations) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """The CAS (n, C) and the probabilities (C,) of every video."""
+    return list(zip(np.split(branch.cas, np.cumsum(branch.lengths)[:-1]), branch.probs, strict=True))
 
 
 def save_activations(path: Path, activations: StreamActivations) -> None:

@@ -3,7 +3,8 @@
 For the time, a few steps of every kind of phase are timed on this machine with random features in the data's shape. The
 result is multiplied by the steps of the schedule, in proportion to the snippets of a batch (padding included). The
 memory is counted on the CPU, not measured: features, parameters with Adam's moments, and what a step keeps for its
-gradients. Both leave out other work on the machine, reading from a slow disk, and what the allocator adds.
+gradients. Where several processes train together, they make the steps together, and the memory is that of each of them.
+Both leave out other work on the machine, reading from a slow disk, and what the allocator adds.
 """
 
 import time
@@ -19,6 +20,7 @@ from amsx.data.videos import Dataset, Subset, Video
 from amsx.training.activations import infer
 from amsx.training.config import Config
 from amsx.training.phases import schedule
+from amsx.training.ranks import Ranks
 from amsx.training.trainer import Trainer
 
 STEPS = 4  # steps that are timed for each kind of phase; the first one is not counted
@@ -30,13 +32,16 @@ class Expectation:
 
     stream: str
     seconds: float  # of training and the test at its end
-    memory: int  # bytes for features, model and steps, in addition to what Python and torch take by themselves
+    memory: int  # bytes on each device for features, model and steps, beside what Python and torch take by themselves
     steps: int  # optimizer steps
     snippets: int  # snippets of all batches of an epoch, padding included
 
 
-def expect(dataset: Dataset, config: Config, stream: str, device: torch.device) -> Expectation:
+def expect(
+    dataset: Dataset, config: Config, stream: str, device: torch.device, ranks: Ranks | None = None
+) -> Expectation:
     """Estimate the training of a stream. This takes the time of at most sixteen steps and reads no features."""
+    ranks = ranks or Ranks()
     train, test = ([video.alone(stream) for video in dataset.subset(subset)] for subset in get_args(Subset))
     width, classes = dataset.dims[stream], dataset.classes
     sizes = _batch_sizes(train, classes, config)
@@ -53,7 +58,7 @@ def expect(dataset: Dataset, config: Config, stream: str, device: torch.device) 
         iterations=1,
     )
     trainer = Trainer(
-        few, replace(config, phases=phases), stream=stream, classes=classes, device=device, progress=False
+        few, replace(config, phases=phases), stream=stream, classes=classes, device=device, progress=False, ranks=ranks
     )
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
@@ -61,7 +66,7 @@ def expect(dataset: Dataset, config: Config, stream: str, device: torch.device) 
     step = _seconds_of_a_step(trainer)
     began = _now(device)
     infer(trainer.model, few, both=phases.branches == "both", class_threshold=config.sampling.class_threshold)
-    testing = (_now(device) - began) / int(few.lengths.sum()) * sum(video.length for video in test)
+    testing = (_now(device) - began) / int(few.lengths.sum()) * sum(video.length for video in test[:: ranks.count])
     scale = float(sizes.sum() / sizes[typical])  # an epoch, in typical steps
     epochs = [(phase.name, phase.trains, phase.epochs) for phase in schedule(config.phases)]
     seconds = testing + sum(step[name, trains] * scale * count for name, trains, count in epochs)
@@ -107,7 +112,10 @@ def _seconds_of_a_step(trainer: Trainer) -> dict[tuple[str, str], float]:
 def _memory(trainer: Trainer, train: Sequence[Video], test: Sequence[Video], width: int, batch: int) -> int:
     """The bytes of all features, of the parameters, and of a step over `batch` snippets."""
     parameters = sum(p.numel() for p in trainer.model.parameters())
-    rows = sum(video.length for video in (*train, *test))
+    count = trainer.ranks.count
+    rows = sum(video.length for video in (*train, *test[::count]))
+    pairs = trainer.config.optimization.batch_size // 2
+    batch = batch * -(-pairs // count) // pairs  # the largest share of it
     bytes_of = 2 if trainer.config.optimization.storage == "float16" else 4
     features = 0 if trainer.config.optimization.storage == "mapped" else bytes_of * rows * width
     if trainer.device.type == "cuda":  # the device has measured the step
@@ -125,17 +133,19 @@ def _now(device: torch.device) -> float:
     return time.perf_counter()
 
 
-def describe(expectations: Sequence[Expectation], device: torch.device) -> str:
+def describe(expectations: Sequence[Expectation], device: torch.device, ranks: Ranks | None = None) -> str:
     """The estimates as text."""
     where = f"{device.type}, {torch.get_num_threads()} threads" if device.type == "cpu" else device.type
+    count = 1 if ranks is None else ranks.count
+    each = f" in each of {count} processes" if count > 1 else ""
     lines = [
         f"{e.stream}: about {_duration(e.seconds)} for {e.steps} steps, {_size(e.memory)} beyond what Python and torch "
-        "take"
+        f"take{each}"
         for e in expectations
     ]
     lines.append(
-        f"all streams, one after the other: about {_duration(sum(e.seconds for e in expectations))} on {where}; an "
-        "estimate from a few steps timed just now, while this machine did whatever else it does"
+        f"all streams, one after the other: about {_duration(sum(e.seconds for e in expectations))} on {where}{each}; "
+        "an estimate from a few steps timed just now, while this machine did whatever else it does"
     )
     return "\n".join(lines)
 

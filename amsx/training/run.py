@@ -1,7 +1,7 @@
 """Trains and tests every stream of a data set, and writes a run directory (see `amsx.training.run_directory`)."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from amsx.locks import hold
 from amsx.training import checkpoint
 from amsx.training.activations import (
     StreamActivations,
+    in_order,
     on_common_axis,
     save_activations,
     save_input,
@@ -34,6 +35,7 @@ from amsx.training.activations import (
 from amsx.training.config import TRAINED, Config, differences, override
 from amsx.training.epoch_log import LOG_FILE, TensorBoardLog, require_tensorboard, write_log
 from amsx.training.phases import both_trained, snapshot_epochs
+from amsx.training.ranks import Ranks, joined
 from amsx.training.resume import refusal_to_resume
 from amsx.training.retests import is_retest, retest_folder
 from amsx.training.run_directory import (
@@ -87,6 +89,9 @@ def train_run(
     it. ValueError where a stream is unknown, where there are no training videos, where features of training or test
     videos cannot be used, where the run to resume has another configuration or other data, and where `tensorboard` is
     set but the package is not installed.
+
+    Where `torchrun` started several processes that all call this, they train together: each computes on its share of
+    every batch and tests its share of the videos. The first one writes, and all of them return the result.
     """
     if tensorboard:
         require_tensorboard()
@@ -102,17 +107,23 @@ def train_run(
     if parted.held:
         say(in_words(parted, config.stopping))
         described = replace(described, stopping=EpochsChosen(tuple(video.id for video in parted.held)))
-    with hold(out, "amsx train"):
+    chosen_device = choose_device(device)
+
+    def begin() -> None:
         if (out / "config.json").exists():
             if not resume:
                 raise FileExistsError(f"{out} already holds a run; continue it (--resume), or choose another folder")
             if refusal := refusal_to_resume(out, read_run(out), described):
                 raise ValueError(refusal)
-        chosen_device = choose_device(device)
         check_values(dataset, names, progress)
         remove_unfinished(out)
         write_json(out / "config.json", described.to_json())
         write_json(out / "ground_truth.json", ground_truth(test))
+
+    with joined(chosen_device) as ranks, ExitStack() as held:
+        ranks.require_same((described.to_json()["config"], [video.id for video in dataset.videos]), "settings or data")
+        ranks.on_first(lambda: held.enter_context(hold(out, "amsx train")))
+        ranks.on_first(begin)
         for name in names:
             trained = _train_stream(
                 parted,
@@ -122,6 +133,7 @@ def train_run(
                 config,
                 out / name,
                 chosen_device,
+                ranks,
                 progress,
                 tensorboard,
                 after_epoch,
@@ -132,11 +144,13 @@ def train_run(
             if described.stopping is not None and trained.chosen is not None:
                 chosen = {**described.stopping.chosen, name: trained.chosen}
                 described = replace(described, stopping=replace(described.stopping, chosen=chosen))
-                write_json(out / "config.json", described.to_json())
+                if ranks.first:
+                    write_json(out / "config.json", described.to_json())
         if not test:
-            say("no test videos: nothing was tested")
+            if ranks.first:
+                say("no test videos: nothing was tested")
             return RunResult(out, None, dict.fromkeys(names))
-        return test_run(out)
+        return ranks.on_first(lambda: test_run(out))
 
 
 def test_run(
@@ -337,14 +351,18 @@ def _train_stream(
     config: Config,
     folder: Path,
     device: torch.device,
+    ranks: Ranks,
     progress: bool,
     tensorboard: bool,
     after_epoch: Callable[[str, int], None],
     say: Callable[[str], None],
 ) -> _Trained:
-    """Train one stream, from its last checkpoint if there is one, and test the model that is kept."""
+    """Train one stream, from its last checkpoint if there is one, and test the model that is kept.
+
+    The activations are None on all ranks but the first.
+    """
     features = FeatureSet.load(parted.train, stream, classes, storage=config.optimization.storage)
-    if features.note:
+    if features.note and ranks.first:
         say(f"{stream}: {features.note}")
     trainer = Trainer(
         features,
@@ -353,23 +371,29 @@ def _train_stream(
         classes=classes,
         device=device,
         progress=progress,
+        ranks=ranks,
     )
     path = folder / "checkpoint.safetensors"
-    if path.exists():
-        trainer.restore(*checkpoint.load(path, kind="checkpoint"))
-        write_log(folder / LOG_FILE, trainer.history)  # a run killed right after a checkpoint has not logged its epoch
-        say(f"{stream}: resumed after epoch {trainer.epoch}")
+    saved = ranks.on_first(lambda: checkpoint.load(path, kind="checkpoint") if path.exists() else None)
+    if saved is not None:
+        trainer.restore(*saved)
+        if ranks.first:
+            write_log(folder / LOG_FILE, trainer.history)  # a run killed after a checkpoint has not logged its epoch
+            say(f"{stream}: resumed after epoch {trainer.epoch}")
 
     choice = EpochChoice(parted.held, trainer, folder, epoch_measure(parted.held, config))
     # Snapshots are of the iterations that made the model, which an epoch that is chosen need not be the last of.
     ends = {} if parted.held else snapshot_epochs(trainer.phases)
-    with TensorBoardLog(folder / "tensorboard", trainer.history) if tensorboard else nullcontext() as events:
+    logged = tensorboard and ranks.first
+    with TensorBoardLog(folder / "tensorboard", trainer.history) if logged else nullcontext() as events:
 
         def save_state(trainer: Trainer) -> None:
             choice.after_epoch(trainer)
             # The snapshot is written before the checkpoint, so that a run killed between the two writes it again.
-            if test and trainer.epoch in ends:
-                snapshot = stream_activations(trainer, test)
+            snapshot = _test_activations(trainer, test, ranks) if test and trainer.epoch in ends else None
+            if not ranks.first:
+                return
+            if snapshot is not None:
                 if not both_trained(trainer.phases, trainer.epoch):
                     snapshot = replace(snapshot, supplementary=None)
                 save_snapshot(folder, ends[trainer.epoch], snapshot)
@@ -379,16 +403,30 @@ def _train_stream(
                 events.add(trainer.history[-1])
             after_epoch(stream, trainer.epoch)
 
-        after_epoch(stream, trainer.epoch)
+        if ranks.first:
+            after_epoch(stream, trainer.epoch)
         trainer.train(after_epoch=save_state, stop=choice.stop)
     best, trained = choice.take(trainer), trainer.epoch
     chosen = None
     if best is not None and best.validation is not None:
         chosen = ChosenEpoch(best.epoch, trained, best.validation)
         trainer.epoch = best.epoch
-        say(f"{stream}: epoch {best.epoch} of {trained} chosen, {CRITERIA[config.stopping.on]} {best.validation:.1f}")
+        if ranks.first:
+            by = f"{CRITERIA[config.stopping.on]} {best.validation:.1f}"
+            say(f"{stream}: epoch {best.epoch} of {trained} chosen, {by}")
     if not test:
         return _Trained(None, chosen)
-    test_features = FeatureSet.load(test, stream, classes, storage=config.optimization.storage)
-    save_input(folder / "input.safetensors", test_features)
-    return _Trained(stream_activations(trainer, test), chosen)
+    if ranks.first:
+        test_features = FeatureSet.load(test, stream, classes, storage=config.optimization.storage)
+        save_input(folder / "input.safetensors", test_features)
+    return _Trained(_test_activations(trainer, test, ranks), chosen)
+
+
+def _test_activations(trainer: Trainer, videos: Sequence[Video], ranks: Ranks) -> StreamActivations | None:
+    """The activations of `videos`, of which each rank computes a share, on the first rank; None on the others."""
+    sampler = trainer.model.sampler
+    if ranks.count == 1 or (sampler is not None and sampler.draws):  # what is drawn depends on the videos of a batch
+        return stream_activations(trainer, videos) if ranks.first else None
+    own = videos[ranks.rank :: ranks.count]
+    parts = ranks.gather(stream_activations(trainer, own) if own else None)
+    return None if parts is None else in_order([part for part in parts if part is not None], [v.id for v in videos])

@@ -14,15 +14,28 @@ from amsx.model.backbone_class import backbone_class, is_papers
 from amsx.model.own_backbone import own_branch
 from amsx.model.sampler import Sampler
 from amsx.training.config import Config, ModelConfig, Precision
+from amsx.training.ranks import local_count, local_rank
 
 
 def choose_device(name: str | None = None) -> torch.device:
     """The device called `name`; with None, the CUDA device where torch sees one, else the CPU.
 
-    A device for which the native core has no kernels will do: the ops run there in plain PyTorch, with a warning.
+    Each of several processes that `torchrun` started on this machine has a CUDA device of its own. A device for which
+    the native core has no kernels will do: the ops run there in plain PyTorch, with a warning.
     """
     if name is None:
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if local_count() > 1 and name.startswith("cuda"):
+        if name != "cuda":
+            raise ValueError(
+                f"device {name!r} is one for {local_count()} processes; expected cuda, of which each takes its own"
+            )
+        if local_count() > torch.cuda.device_count():
+            raise ValueError(
+                f"torchrun started {local_count()} processes here and torch sees {torch.cuda.device_count()} GPUs; "
+                "expected at most one process for each GPU, or --device cpu"
+            )
+        name = f"cuda:{local_rank()}"
     try:
         device = torch.device(name)
     except RuntimeError as error:

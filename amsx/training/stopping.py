@@ -111,7 +111,7 @@ class EpochChoice:
             epoch=trainer.epoch,
         )
         trainer.history[-1] = replace(record, validation=self._measure(activations))
-        if chosen(trainer.history) == trainer.history[-1]:
+        if trainer.ranks.first and chosen(trainer.history) == trainer.history[-1]:
             tensors, header = trainer.state()
             weights = {name: value for name, value in tensors.items() if name.startswith("model.")}
             checkpoint.save(self.path, weights, header, kind="checkpoint")
@@ -124,5 +124,6 @@ class EpochChoice:
         """Put the chosen weights into the trainer's model, and return their epoch; None: the last epoch is kept."""
         record = chosen(trainer.history)
         if record is not None:
-            load_model(trainer.model, checkpoint.load(self.path, kind="checkpoint", device=trainer.device)[0])
+            weights, _ = trainer.ranks.on_first(lambda: checkpoint.load(self.path, kind="checkpoint"))
+            load_model(trainer.model, weights)
         return record

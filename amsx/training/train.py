@@ -13,6 +13,7 @@ from amsx.files import read_json
 from amsx.model.backbone_class import backbone_class, import_backbone, name_of
 from amsx.training.config import Config, from_dict, override
 from amsx.training.presets import Preset, for_dataset
+from amsx.training.ranks import first_speaks
 from amsx.training.resume import dataset_of_run
 from amsx.training.run import RunResult, train_run
 from amsx.training.run_directory import RunDescription, read_run
@@ -20,6 +21,7 @@ from amsx.training.run_directory import RunDescription, read_run
 _BACKBONE = "model.backbone"
 
 
+@first_speaks()
 def train(
     data: Dataset | Path | str | None = None,
     out: Path | str | None = None,

@@ -4,7 +4,6 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import torch
@@ -12,20 +11,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from amsx.data.batching import Batch, FeatureSet, train_batches
-from amsx.model.ams import Branch
-from amsx.model.backbone import BranchOutput
-from amsx.model.losses import (
-    cas_classification_loss,
-    classification_loss,
-    co_activity_similarity_loss,
-    localization_loss,
-)
-from amsx.model.masking import top_k_mean
-from amsx.model.pseudo_labels import pseudo_labels
 from amsx.training.config import Config, to_dict
 from amsx.training.epoch_log import TERMS, EpochRecord
+from amsx.training.objective import Objective
 from amsx.training.phases import Phase, phase_of_epoch, schedule, total_epochs
-from amsx.training.setup import autocast, build_model, load_model, moments, seeded
+from amsx.training.ranks import Ranks
+from amsx.training.setup import build_model, load_model, moments, seeded
 
 LOG_EVERY = 60.0  # seconds between two lines of progress where the output is no terminal, such as a job's log
 
@@ -49,6 +40,9 @@ class Trainer:
     All randomness of an epoch (order, crops, dropout) is seeded from the run's seed and the epoch's number. So the
     weights, the optimizers and the number of finished epochs are the whole state, and a resumed run repeats an
     uninterrupted one bit for bit.
+
+    Several processes train together where each has a trainer of the same features and configuration, and `ranks` that
+    says which of them it is. All of them have the same state, and the losses of the whole batches.
     """
 
     def __init__(
@@ -60,22 +54,30 @@ class Trainer:
         classes: Sequence[str],
         device: torch.device | str = "cpu",
         progress: bool = True,
+        ranks: Ranks | None = None,
     ) -> None:
-        """`features` are those of the training videos, `classes` the names of the columns of their labels."""
+        """`features` are those of the training videos, `classes` the names of the columns of their labels.
+
+        `ranks`: the processes that train together, see `amsx.training.ranks.joined` (None: this one alone).
+        """
         self.device = torch.device(device)
         self.features = features.to(self.device)
         self.config = config
         self.stream = stream
         self.classes = tuple(classes)
         self.width = features.rows.shape[1]
-        self.progress = progress
+        self.ranks = ranks or Ranks()
+        self.progress = progress and self.ranks.first
         self.phases = schedule(config.phases)
         self.epoch = 0  # finished epochs of the whole schedule
-        self._negatives = bool((features.labels == 0).all(dim=1).any())  # whether there are videos without an action
         self.history: list[EpochRecord] = []  # one for every finished epoch
         with seeded(config.optimization.seed, 0, self.device):
             self.model = build_model(self.width, len(self.classes), config).to(self.device)
         self._frozen = [parameter for parameter in self.model.parameters() if not parameter.requires_grad]
+        negatives = bool((features.labels == 0).all(dim=1).any())  # whether there are videos without an action
+        self._objective = Objective(self.model, config, negatives=negatives)
+        # The gradient of the loss. The ranks' gradients are averaged, but it is their sum that belongs to the batch.
+        self._seed = torch.tensor(float(self.ranks.count), device=self.device)
         if config.model.standardize:
             mean, deviation = moments(self.features.rows)
             for branch in (self.model.base, self.model.supplementary):
@@ -127,15 +129,16 @@ class Trainer:
         optimizer = self.optimizers[phase.trains]
         if first and self.config.optimization.restart:
             optimizer.state.clear()
+        objective = self.ranks.averaging(self._objective)
         began = time.perf_counter()
         sums = torch.zeros(len(TERMS), dtype=torch.float64, device=self.device)
         losses: list[Tensor] = []  # of every batch, to tell which one was the first that failed
         videos: list[tuple[str, ...]] = []
         with seeded(self.config.optimization.seed, 1 + self.epoch, self.device):
             for batch in self._batches():
-                terms = self._terms(batch, phase)
+                terms = objective(batch, phase)
                 optimizer.zero_grad(set_to_none=True)
-                torch.autograd.backward(self._scaler.scale(terms[0]))
+                torch.autograd.backward(self._scaler.scale(terms[0]), self._seed)
                 self._scaler.step(optimizer)
                 self._scaler.update()
                 sums += torch.stack(terms).detach()
@@ -143,10 +146,10 @@ class Trainer:
                 videos.append(batch.ids)
         self.model.eval().requires_grad_(False)
         weights = torch.stack(torch._foreach_norm([parameter.detach() for parameter in student.parameters()]))
-        summary = torch.cat([sums / len(losses), weights.sum()[None]])
+        summary = torch.cat([self.ranks.total(sums) / len(losses), weights.sum()[None]])
         *means, norm = summary.tolist()  # the epoch's one synchronization with the device
         if not (math.isfinite(means[0]) and math.isfinite(norm)):
-            raise FloatingPointError(self._divergence(phase, torch.stack(losses), videos))
+            raise FloatingPointError(self._divergence(phase, self.ranks.total(torch.stack(losses)), videos))
         self.epoch += 1
         record = EpochRecord(
             epoch=self.epoch,
@@ -175,66 +178,6 @@ class Trainer:
             "features have large values (`amsx data` looks for broken ones)"
         )
 
-    def _terms(self, batch: Batch, phase: Phase) -> list[Tensor]:
-        """Eq. 11 and its terms for the student of `phase`, scalars in the order of `TERMS`."""
-        loss = self.config.loss
-        lengths, labels = batch.lengths, batch.labels
-        with autocast(self.config.optimization.precision, self.device):
-            output, cas, teacher_cas = self._forward(batch, phase)
-        classification = classification_loss(output.log_probs, labels)
-        cas_classification = self._cas_classification(output, labels, lengths)
-        similarity = co_activity_similarity_loss(
-            output.embedding, output.logits, labels, lengths, margin=loss.similarity_margin
-        )
-        total = classification + loss.cas_weight * cas_classification + loss.similarity_weight * similarity
-        localization = torch.zeros_like(total)
-        if teacher_cas is not None:
-            targets = pseudo_labels(
-                teacher_cas,
-                labels,
-                lengths,
-                ratio=loss.pseudo_threshold,
-                reading=loss.pseudo_threshold_of,
-                exclusive=loss.exclusive_targets,
-            )
-            localization = localization_loss(cas, targets, labels, lengths)
-            total = total + loss.localization_weight * localization
-        return [total, classification, cas_classification, similarity, localization]
-
-    def _cas_classification(self, output: BranchOutput, labels: Tensor, lengths: Tensor) -> Tensor:
-        """The loss by which video labels train the CAS: Eq. 10 on its logits, or a binary decision for every class.
-
-        Videos without a label show no action. Eq. 10 has no target for them, so they always train by the binary one.
-        """
-        if self.config.loss.cas_classification == "binary":
-            return cas_classification_loss(output.cas_probs, labels)
-        evidence = top_k_mean(output.logits, lengths, self.config.model.top_k_divisor)  # (B, C)
-        loss = classification_loss(evidence.log_softmax(dim=1), labels)
-        if not self._negatives:
-            return loss
-        silent = (labels == 0).all(dim=1)
-        share = silent.to(loss.dtype).mean()
-        negative = cas_classification_loss(output.cas_probs * silent[:, None], labels * 0)  # the mean over all videos
-        return (1 - share) * loss + negative
-
-    def _forward(self, batch: Batch, phase: Phase) -> tuple[BranchOutput, Tensor, Tensor | None]:
-        """The student's output, its CAS at the snippets, and the teacher's CAS, which carries no gradient."""
-        feats, lengths, labels = batch.features, batch.lengths, batch.labels
-        if phase.trains == "base" and phase.teacher is None:
-            output = self.model.base_branch(feats, lengths)
-            return output, output.cas, None
-        with _as_tested(self.model.base):
-            guide = self.model.base_branch(feats, lengths).cas  # guides the sampler, and may give the pseudo-labels
-        if phase.trains == "base":
-            output = self.model.base_branch(feats, lengths)
-            cas = output.cas
-        else:
-            output, cas = self.model.supplementary_branch(feats, lengths, guide, labels)
-        if phase.teacher == "supplementary":
-            with _as_tested(self.model.supplementary):
-                return output, cas, self.model.supplementary_branch(feats, lengths, guide, labels)[1]
-        return output, cas, guide if phase.teacher == "base" else None
-
     def _batches(self) -> Iterator[Batch]:
         settings = self.config.optimization
         return train_batches(
@@ -244,6 +187,8 @@ class Trainer:
             seed=settings.seed,
             epoch=self.epoch,
             sampling=settings.sampling,
+            rank=self.ranks.rank,
+            ranks=self.ranks.count,
         )
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -289,15 +234,3 @@ class Trainer:
             self._scaler.load_state_dict(header["scaler"])
         self.epoch = header["epoch"]
         self.history = [EpochRecord.from_json(values) for values in header["history"]]
-
-
-@contextmanager
-def _as_tested(branch: Branch) -> Iterator[None]:
-    """Within the context, the branch runs as at test time: without dropout and without gradients."""
-    training = branch.training
-    branch.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        branch.train(training)

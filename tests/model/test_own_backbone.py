@@ -11,6 +11,7 @@ from amsx.model.backbone import Backbone, BranchOutput
 from amsx.model.backbone_class import backbone_class, import_backbone, is_papers, name_of
 from amsx.model.masking import top_k_mean
 from amsx.model.own_backbone import OwnBackbone, own_branch
+from amsx.model.part import Part
 
 SETTINGS = {"hidden": 6, "dropout": 0.5, "top_k_divisor": 4, "smoothing": 0.0}
 
@@ -62,8 +63,8 @@ def test_standardizing_and_smoothing_need_nothing_of_the_network():
 
 def test_the_papers_backbone_can_be_extended():
     class Extended(Backbone):
-        def forward(self, feats: Tensor, lengths: Tensor) -> BranchOutput:
-            output = super().forward(feats, lengths)
+        def forward(self, feats: Tensor, lengths: Tensor, part: Part | None = None) -> BranchOutput:
+            output = super().forward(feats, lengths, part)
             return output._replace(cas=output.cas * 0.5)
 
     made = branch(Extended)
