@@ -20,6 +20,11 @@ def add_to(commands: Commands) -> None:
         again.add_argument(
             flag, type=int, choices=list(plans), action="append", default=[], help=f"one of {titles}; repeatable"
         )
+    again.add_argument(
+        "--readings",
+        action="store_true",
+        help="what the paper leaves open, one choice at a time: which of the choices matter on this data",
+    )
     rows = ", ".join(row.key for row in TABLES[3].rows)
     again.add_argument("--row", action="append", metavar="KEY", help=f"a row of Table III ({rows}); repeatable")
     again.add_argument("--seeds", type=int, default=3, help="runs per cell (default %(default)s)")
@@ -111,7 +116,12 @@ def _reproduce(options: argparse.Namespace) -> None:
 
     dataset = dataset_of(options)
     config = config_of(options, dataset)
-    chosen = {"tables": options.table, "figures": options.figure, "rows": options.row}
+    chosen = {
+        "tables": options.table,
+        "figures": options.figure,
+        "rows": options.row,
+        "with_readings": options.readings,
+    }
     reproduce(dataset, config, options.out, **chosen, **_training_arguments(options), quiet=options.quiet)
     print(f"\nresults: {options.out}")
 

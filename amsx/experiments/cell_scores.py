@@ -7,6 +7,7 @@ from typing import Any
 from amsx.experiments.cells import Cell, iteration_file, read_finished
 from amsx.experiments.plans import Plan, Row, cell_of, row_config
 from amsx.experiments.results import BRANCHES, ResultRow, Score, SeedScores
+from amsx.experiments.warp import Warp, mean_warp, measure_warp
 from amsx.localization.fusion import FUSED
 from amsx.training.activations import load_activations
 from amsx.training.config import Config, override
@@ -49,6 +50,7 @@ class Scorer:
                 row.name,
                 iteration,
                 {view: self._row_score(row, iteration, streams, plan) for view, streams in self.views.items()},
+                {stream: self._warp(row, iteration, stream) for stream in self.streams} if plan.warp else {},
             )
             for row in plan.rows
             for iteration in self._iterations(row, plan)
@@ -70,6 +72,14 @@ class Scorer:
             branch: Score(*self._over_seeds(row, iteration, streams, branch), {}) for branch in BRANCHES if both
         }
         return Score(average, per_tiou, branches)
+
+    def _warp(self, row: Row, iteration: int, stream: str) -> Warp:
+        """The warp by a row's sampler, as a mean over test videos and seeds."""
+        cells = [cell_of(self.config, row, seed, stream) for seed in range(self.seeds)]
+        files = [iteration_file(self.out / cell.folder, iteration) for cell in cells]
+        return mean_warp(
+            [measure_warp(load_activations(path), cell.config) for path, cell in zip(files, cells, strict=True)]
+        )
 
     def _over_seeds(
         self, row: Row, iteration: int, streams: tuple[str, ...], branch: str | None

@@ -28,6 +28,7 @@ class Plan:
     rows: tuple[Row, ...]
     every_iteration: bool = False  # whether it shows every iteration, not only the last
     branches: bool = True  # whether each branch is scored alone, too
+    warp: bool = False  # whether the warp of time by each row's sampler is measured
 
 
 TABLES = {
@@ -57,6 +58,7 @@ TABLES = {
             Row("reversed", "adaptive weights, in reversed order", ("sampling.weights=reversed",)),
             Row("adaptive", "adaptive weights (Eq. 4)"),
         ),
+        warp=True,
     ),
     5: Plan(
         "table5",
@@ -78,6 +80,39 @@ FIGURES = {
     ),
     6: Plan("figure6", "Fig. 6, what AMS does to single videos", (Row("F", "all of AMS"),)),
 }
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Something that the paper leaves open: a setting, and what it may be."""
+
+    setting: str  # "section.name"
+    name: str  # what is chosen, in words
+    values: tuple[str, ...]  # as in an assignment
+
+
+# docs/paper.md says of each of them what the paper leaves open.
+CHOICES = (
+    Choice("localization.threshold_of", "avg(M) of theta_loc", ("mean", "video-mean", "lower-mean", "all-mean")),
+    Choice("loss.pseudo_threshold_of", "avg(M) of alpha", ("mean", "video-mean", "lower-mean", "all-mean")),
+    Choice("localization.ends", "proposals end at snippets'", ("edges", "centres")),
+    Choice("loss.cas_classification", "class evidence of the CAS", ("softmax", "binary")),
+    Choice("model.background", "background channel", ("true", "false")),
+    Choice("model.standardize", "standardized features", ("true", "false")),
+    Choice("loss.exclusive_targets", "exclusive targets", ("true", "false")),
+    Choice("phases.supplementary_epochs", "epochs of phase zero, supplementary branch", ("0", "20")),
+)
+
+
+def readings(config: Config) -> Plan:
+    """What the paper leaves open, one choice at a time: the first row is `config`, each other one differs in one."""
+    rows = [Row("given", "the settings as given")]
+    for choice in CHOICES:
+        for value in choice.values:
+            setting = f"{choice.setting}={value}"
+            if override(config, [setting]) != config:
+                rows.append(Row(setting, f"{choice.name}: {value}", (setting,)))
+    return Plan("readings", "Readings of the paper, one open choice at a time", tuple(rows), branches=False)
 
 
 def chosen_rows(plan: Plan, keys: Sequence[str] | None) -> Plan:

@@ -11,7 +11,7 @@ from amsx.experiments.cell_scores import Scorer
 from amsx.experiments.cells import unfinished
 from amsx.experiments.paper import is_thumos14
 from amsx.experiments.parallel import chosen_jobs
-from amsx.experiments.plans import ALL_OF_AMS, FIGURES, TABLES, Plan, cells_of, chosen_rows
+from amsx.experiments.plans import ALL_OF_AMS, FIGURES, TABLES, Plan, cells_of, chosen_rows, readings
 from amsx.experiments.progress import train_shown
 from amsx.experiments.reproduction import result_file
 from amsx.experiments.results import BOTH, Result, SeedScores, branch_curves, eta_curve
@@ -33,6 +33,7 @@ def reproduce(
     *,
     tables: Sequence[int] = (),
     figures: Sequence[int] = (),
+    with_readings: bool = False,
     seeds: int = 3,
     streams: Sequence[str] | None = None,
     rows: Sequence[str] | None = None,
@@ -43,7 +44,8 @@ def reproduce(
 ) -> dict[str, Result]:
     """Measure tables (3, 4, 5) and figures (4, 5, 6) over seeds 0 to `seeds` - 1; the results by key, such as "table3".
 
-    Figure 6 is pictures alone and has no result. All rows have `config`'s settings but for their own; each stream is
+    Figure 6 is pictures alone and has no result. `with_readings` adds what the paper leaves open, one choice at a time,
+    as "readings". All rows have `config`'s settings but for their own; each stream is
     trained apart. A cell that is finished in `out` is not trained again, so a killed run continues, and tables, seeds
     or streams can be added later. `rows` are the keys of the rows of Table III to measure (None: all). Cells are
     trained by `jobs` processes (see `train_cells` for what that asks of a script); the bits of a result depend on how
@@ -53,7 +55,9 @@ def reproduce(
     data has no annotated test video; RuntimeError, naming the cells, where some failed: the others are kept.
     """
     out = Path(out)
-    plans = _plans(tables, figures, rows)
+    # Every cell sets the seed and the row itself, so these do not tell one experiment from another.
+    config = override(config, [*ALL_OF_AMS, "optimization.seed=0"])
+    plans = _plans(tables, figures, [readings(config)] if with_readings else [], rows)
     if seeds < 1:
         raise ValueError(f"seeds must be at least 1, got {seeds}")
     jobs = chosen_jobs(jobs, device)
@@ -63,8 +67,6 @@ def reproduce(
     truth = ground_truth(dataset.subset("test"))
     if not any(entry["annotations"] for entry in truth["database"].values()):
         raise ValueError(f"{dataset.origin}: no annotated test video to score the rows on")
-    # Every cell sets the seed and the row itself, so these do not tell one experiment from another.
-    config = override(config, [*ALL_OF_AMS, "optimization.seed=0"])
     described = describe_run(dataset, list(dataset.stream_names), config)
     with hold(out, "amsx reproduce"):
         _check_same(out, described)
@@ -132,9 +134,11 @@ def _score_curve(name: str, points: Mapping[float, SeedScores]) -> ScoreCurve:
     return ScoreCurve(name, list(points), [s.mean for s in scores], deviations or None)
 
 
-def _plans(tables: Sequence[int], figures: Sequence[int], rows: Sequence[str] | None) -> list[Plan]:
-    if not tables and not figures:
-        raise ValueError("nothing to reproduce; expected a table (3, 4, 5) or a figure (4, 5, 6)")
+def _plans(
+    tables: Sequence[int], figures: Sequence[int], others: Sequence[Plan], rows: Sequence[str] | None
+) -> list[Plan]:
+    if not tables and not figures and not others:
+        raise ValueError("nothing to reproduce; expected a table (3, 4, 5), a figure (4, 5, 6), or the readings")
     for number in (*tables, *figures):
         kind, known = ("table", TABLES) if number in tables else ("figure", FIGURES)
         if number not in known:
@@ -143,7 +147,7 @@ def _plans(tables: Sequence[int], figures: Sequence[int], rows: Sequence[str] | 
         raise ValueError("rows are those of Table III; expected it among the tables")
     chosen = [TABLES[number] for number in sorted(set(tables))]
     chosen = [chosen_rows(plan, rows) if plan.key == "table3" else plan for plan in chosen]
-    return chosen + [FIGURES[number] for number in sorted(set(figures))]
+    return [*chosen, *(FIGURES[number] for number in sorted(set(figures))), *others]
 
 
 def _check_same(out: Path, described: RunDescription) -> None:

@@ -4,6 +4,7 @@ OUT/config.json                the data and the settings that all rows have in c
 OUT/ground_truth.json          the test videos' annotation, ActivityNet form
 OUT/cells/...                  what is trained; see `amsx.experiments.cells`
 OUT/table3.json, .txt, .md     a table's scores: JSON with every seed, text, Markdown
+OUT/readings.json, .txt, .md   the same of the readings of the paper
 OUT/figure4.json, .png, .svg   a figure's scores, as those of a table, and its picture
 OUT/figure6/<stream>/<video>.png, .svg   the strips of single videos
 """
@@ -20,7 +21,8 @@ from amsx.experiments.tuning import SEARCH_FILE
 from amsx.files import read_json, visible
 
 STRIPS = FIGURES[6].key
-SCORED = tuple(plan.key for plan in (*TABLES.values(), *FIGURES.values()) if plan.key != STRIPS)
+READINGS = "readings"
+SCORED = (*(plan.key for plan in (*TABLES.values(), *FIGURES.values()) if plan.key != STRIPS), READINGS)
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,14 @@
 """The result of a table or figure of `amsx reproduce`: the scores of every row over the seeds, and their JSON form."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from amsx.experiments.paper import reported
+from amsx.experiments.warp import Warp
 from amsx.files import read_json
 from amsx.localization.fusion import FUSED, weights_in_words
 from amsx.training.config import Config, from_dict, to_dict
@@ -94,6 +95,7 @@ class ResultRow:
     name: str  # of the plan's row
     iteration: int  # 0 is phase zero
     scores: Mapping[str, Score]  # view (a stream alone, or all of them fused) -> score
+    warp: Mapping[str, Warp] = field(default_factory=dict)  # stream -> the warp by the sampler, where it was measured
 
     @property
     def letter(self) -> str:
@@ -108,13 +110,16 @@ class ResultRow:
     def to_json(self) -> dict[str, Any]:
         """The row as in the result's JSON file."""
         scores = {view: score.to_json() for view, score in self.scores.items()}
-        return {"key": self.key, "name": self.name, "iteration": self.iteration, "scores": scores}
+        values = {"key": self.key, "name": self.name, "iteration": self.iteration, "scores": scores}
+        warp = {stream: warp.to_json() for stream, warp in self.warp.items()}
+        return {**values, "warp": warp} if warp else values
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "ResultRow":
         """The inverse of `to_json`."""
         scores = {view: Score.from_json(score) for view, score in values["scores"].items()}
-        return cls(values["key"], values["name"], values["iteration"], scores)
+        warp = {stream: Warp(**warp) for stream, warp in values.get("warp", {}).items()}
+        return cls(values["key"], values["name"], values["iteration"], scores, warp)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,10 @@ def headline(result: Result) -> str:
     fusion = f"; weights {result.weights}" if result.weights else ""
     seeds = "one seed" if result.seeds == 1 else f"{result.seeds} seeds, mean ± standard deviation"
     videos = f"{data['videos']['test']} {data.get('tested', 'test videos')}"
+    if result.rows[0].warp:
+        seeds += (
+            "; warp: the largest sampling weight over the smallest, and by how many snippets samples move, on average"
+        )
     return (
         f"{result.title}, on {data['root'] or data['layout']}: mean mAP (%) over tIoU {tiou}; protocol "
         f"{result.protocol}; {videos}{fusion}; {seeds}"
@@ -40,11 +44,14 @@ def headline(result: Result) -> str:
 
 def average_table(result: Result) -> tuple[list[str], list[list[str]]]:
     """Heads and rows: mAP averaged over T-IoU of every row and iteration, by view; the paper's where it is known."""
-    heads = ["", *result.views, *(["paper, fused"] if result.thumos14 else [])]
+    warped = list(result.rows[0].warp)
+    heads = ["", *result.views, *(f"warp, {stream}" for stream in warped)]
+    heads += ["paper, fused"] if result.thumos14 else []
     last = result.last_rows
     rows = []
     for row in result.rows:
         cells = [_with_deviation(score.average) for score in row.scores.values()]
+        cells += [str(row.warp[stream]) for stream in warped]
         if result.thumos14:
             paper = result.paper(row.key) if row in last else None
             cells.append("" if paper is None else _or_empty(paper[1]))

@@ -27,10 +27,11 @@ def detect(
     edges = np.searchsorted(proposals.video, np.arange(len(ids) + 1))
     order = np.lexsort((-proposals.score, proposals.video))  # stable: equals stay in the order of the proposals
     start, end = np.empty(len(order)), np.empty(len(order))
+    inward = 0.5 if options.ends == "centres" else 0.0  # snippets
     for video, timebase in enumerate(timebases):
         rows = slice(edges[video], edges[video + 1])
-        start[rows] = timebase.to_seconds(proposals.start[rows])
-        end[rows] = timebase.to_seconds(proposals.end[rows])
+        start[rows] = timebase.to_seconds(proposals.start[rows] + inward)
+        end[rows] = timebase.to_seconds(proposals.end[rows] - inward)
     return Columns.from_arrays(
         ids,
         classes,

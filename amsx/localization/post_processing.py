@@ -16,6 +16,8 @@ Thresholds = Annotated[
 # video's predicted classes, of all channels, and the lower of the first two. "range" is from minimum to maximum.
 ThresholdOf = Literal["mean", "video-mean", "all-mean", "lower-mean", "range"]
 
+ProposalEnds = Literal["edges", "centres"]
+
 Suppression = Literal["none", "hard", "soft"]
 
 
@@ -27,6 +29,7 @@ class PostProcessing:
     threshold: NotNegative = 0.7  # theta_loc, a multiple of the mean activation; Section IV-B
     thresholds: Thresholds = ()  # several of them, in place of `threshold`; BaS-Net has 0:0.025:0.25 of the range
     threshold_of: ThresholdOf = "mean"  # their unit: a reading of avg(M), or max - min (BaS-Net)
+    ends: ProposalEnds = "edges"  # what of its first and last snippet a proposal reaches to; the paper does not say
     score: ProposalScore = "max"  # how a proposal is scored; "max": the paper
     class_weight: NotNegative = 0.0  # weight of the category probability in a score; 0.2 in BaS-Net and CoLA
     nms: Suppression = "none"  # how overlaps are suppressed; the paper's do not overlap

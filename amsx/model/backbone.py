@@ -49,11 +49,14 @@ class Backbone(nn.Module):
         top_k_divisor: int,
         smoothing: float = 0.0,
         kernel: int = 1,
+        background: bool = True,
     ) -> None:
         """`smoothing` is the standard deviation, in snippets, of a Gaussian over time; 0 leaves the features alone.
 
         `kernel` is the odd number of snippets that the first layer sees. Above 1 the layer is a temporal convolution,
         and what lies beyond a video's ends counts as the mean feature.
+
+        Without `background` the softmax of the CAS is over the classes alone.
         """
         super().__init__()
         self.register_buffer("shift", torch.zeros(in_features))
@@ -64,7 +67,7 @@ class Backbone(nn.Module):
         self.smoothing = smoothing
         self.kernel = kernel
         self.embed = nn.Linear(kernel * in_features, hidden)
-        self.activation_head = nn.Linear(hidden, num_classes + 1)  # the last channel is the background
+        self.activation_head = nn.Linear(hidden, num_classes + int(background))  # the background is the last channel
         self.category_head = nn.Linear(hidden, num_classes)
 
     def standardize_by(self, mean: Tensor, deviation: Tensor) -> None:
@@ -92,7 +95,8 @@ class Backbone(nn.Module):
         heads_bias = torch.cat([self.activation_head.bias, self.category_head.bias])
         embedding, read = hidden_and_heads(feats, lengths, weight, bias, heads, heads_bias, dropout, part)
         embedding, read = whole(embedding), whole(read)
-        logits, category = read[..., : self.num_classes + 1], read[..., self.num_classes + 1 :]
+        width = self.activation_head.out_features  # C + 1, or C without a background
+        logits, category = read[..., :width], read[..., width:]
         cas = logits.softmax(dim=2)[..., : self.num_classes]
         logits = logits[..., : self.num_classes]
         evidence = torch.stack([category, cas])  # (2, B, T, C)

@@ -59,7 +59,10 @@ class Sampler:
 
     def timestamps(self, cas: Tensor, channels: Tensor, lengths: Tensor, part: Part | None = None) -> Tensor:
         """The chosen times (B, T) in snippet units, the same as those of `sample`; Eq. 5 and 6."""
-        weights = self.sampling_weights(cas, channels, lengths, part)
+        return self.timestamps_of(self.sampling_weights(cas, channels, lengths, part), lengths)
+
+    def timestamps_of(self, weights: Tensor, lengths: Tensor) -> Tensor:
+        """The times (B, T) that `weights` (B, T) choose; Eq. 5 and 6."""
         return sampling_timestamps(weights, lengths=lengths, interp_factor=self.interp_factor, mode=self.mode)
 
     def sampling_weights(self, cas: Tensor, channels: Tensor, lengths: Tensor, part: Part | None = None) -> Tensor:

@@ -6,10 +6,10 @@ from html import escape
 from pathlib import Path
 
 from amsx.experiments.reproduction import Reproduction
-from amsx.experiments.results import BOTH, Curve, Result, SeedScores, branch_curves, eta_curve, row_curves
+from amsx.experiments.results import BOTH, COMPARED, Curve, Result, SeedScores, branch_curves, eta_curve, row_curves
 from amsx.report import charts
 from amsx.report.charts import Series
-from amsx.report.experiment_tables import fused_first, per_iteration, per_seed, per_tiou
+from amsx.report.experiment_tables import fused_first, per_difference, per_iteration, per_seed, per_tiou, per_warp
 from amsx.report.markup import counted, facts, figure, folded, rules_of, scrolling, spread_sentence
 from amsx.training.config import to_dict
 
@@ -78,6 +78,8 @@ def _result(result: Result, differing: Sequence[str], ruled: bool) -> str:
         )
     else:
         body = per_tiou(result) + _marks(result)
+        body += per_difference(result) if result.key in COMPARED else ""
+        body += per_warp(result) if result.rows[0].warp else ""
     seeds = folded("Every seed", per_seed(result)) if result.seeds > 1 else ""
     introduction = _introduction(result, differing)
     if ruled:

@@ -67,6 +67,34 @@ def per_seed(result: Result) -> str:
     return _table("average mAP (%)", [f"seed {i}" for i in range(result.seeds)], bodies)
 
 
+def per_difference(result: Result) -> str:
+    """By how much every row differs from the first after the last iteration, by view; bold: beyond twice its error."""
+    bodies = {}
+    for view in fused_first(result):
+        differences = result.differences(view)
+        rows = []
+        for row in result.last_rows[1:]:
+            difference = differences[row.key]
+            error = None if difference.error == float("inf") else difference.error
+            text = cell(difference.mean, error)
+            rows.append((escape(row.full_name), [f"<strong>{text}</strong>" if difference.clear else text]))
+        bodies[view] = rows
+    return _table(f"minus {escape(repr(result.last_rows[0].full_name))}", ["mean ± its standard error"], bodies)
+
+
+def per_warp(result: Result) -> str:
+    """The warp of time by every row's sampler, by stream."""
+    bodies = {}
+    for stream in result.rows[0].warp:
+        rows = []
+        for row in result.last_rows:
+            warp = row.warp[stream]
+            ratio = "some weights are 0" if warp.ratio is None else f"{warp.ratio:.2f}"
+            rows.append((escape(row.full_name), [ratio, f"{warp.displacement:.2f}"]))
+        bodies[stream] = rows
+    return _table("warp of time", ["largest weight / smallest", "samples move by, snippets"], bodies)
+
+
 def _has_paper(result: Result, view: str) -> bool:
     """Whether the paper's figures are of this view: it fuses RGB and flow, which a single stream may hold together."""
     return view == FUSED or len(result.views) == 1

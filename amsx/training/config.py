@@ -67,6 +67,7 @@ class ModelConfig:
     dropout: Probability = 0.5  # the probability of dropping a unit; not in the paper, W-TALC uses 0.5
     top_k_divisor: Count = 8  # category evidence is the mean of the top n / 8 of n snippets; W-TALC, ASM-Loc
     standardize: bool = False  # whether features get mean 0, deviation 1 over the training snippets; not in the paper
+    background: bool = True  # whether the softmax of the CAS has a channel for background; not in the paper
     smoothing: NotNegative = 0.0  # deviation in snippets of a Gaussian that smooths features in time; not in the paper
     kernel: OddCount = 1  # snippets that the first layer sees; the paper's is fully connected, 3 in BaS-Net and later
 

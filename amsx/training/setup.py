@@ -80,11 +80,16 @@ def build_branch(width: int, num_classes: int, config: ModelConfig) -> Branch:
         "smoothing": config.smoothing,
     }
     if is_papers(made):
-        return Backbone(width, num_classes, kernel=config.kernel, **settings)
+        return Backbone(width, num_classes, kernel=config.kernel, background=config.background, **settings)
     if config.kernel != 1:
         raise ValueError(
             f"model.kernel={config.kernel} is for the first layer of the paper's backbone, and {config.backbone} has "
             "its own layers; leave model.kernel at 1"
+        )
+    if not config.background:
+        raise ValueError(
+            f"model.background=false is for the softmax of the paper's backbone, and {config.backbone} has its own; "
+            "leave model.background at true"
         )
     return own_branch(made, config.backbone, width, num_classes, **settings)
 

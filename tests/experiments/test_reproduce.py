@@ -91,6 +91,17 @@ def test_streams_are_fused_where_there_are_several(dataset, short, tmp_path):
     assert "; weights rgb 0.5, flow 0.5; one seed" in (tmp_path / "table5.txt").read_text()
 
 
+def test_the_warp_of_time_stands_beside_every_row_of_table_iv(everything):
+    out, results = everything
+    warps = {row.key: row.warp["rgb"] for row in results["table4"].rows}
+    assert (warps["uniform"].ratio, warps["uniform"].displacement) == (1.0, 0.0)
+    assert 1 < warps["adaptive"].ratio <= 1.75 / 0.75
+    assert warps["rolled"].ratio == pytest.approx(warps["adaptive"].ratio, rel=0.2)  # another model, the same rule
+    assert warps["random"].displacement > 0
+    assert "warp, rgb" in (out / "table4.md").read_text()
+    assert not any(row.warp for row in results["table3"].rows)
+
+
 def test_every_training_is_done_once(everything, short):
     out, _ = everything
     plans = [*TABLES.values(), FIGURES[4], FIGURES[5]]

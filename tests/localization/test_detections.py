@@ -28,6 +28,13 @@ def test_detections_are_in_seconds_and_sorted():
     }
 
 
+def test_proposals_may_end_at_the_centres_of_snippets():
+    cas = np.array([[0.0], [0.5], [0.0], [0.9], [0.9], [0.0]], np.float32)
+    activations = Activations(cas, np.ones((1, 1), np.float32), np.array([6]))
+    found = detect(activations, ["v"], ["jump"], [Timebase(0.5, offset=1.0)], PostProcessing(ends="centres"))
+    assert [d["segment"] for d in found.records()["v"]] == [[2.75, 3.25], [1.75, 1.75]]
+
+
 def test_of_equal_scores_the_first_class_and_the_earlier_start_are_first():
     cas = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], np.float32)
     activations = Activations(cas, np.full((1, 2), 0.5, np.float32), np.array([4]))

@@ -123,3 +123,12 @@ def test_dropout_is_for_training_alone(feats):
     assert (branch(feats, LENGTHS).embedding != branch(feats, LENGTHS).embedding).any()
     branch.eval()
     assert (branch(feats, LENGTHS).embedding == branch(feats, LENGTHS).embedding).all()
+
+
+def test_without_a_background_every_snippet_is_shared_among_the_classes(feats):
+    with_background, without = (
+        Backbone(5, 3, hidden=7, dropout=0.0, top_k_divisor=4, background=there).double() for there in (True, False)
+    )
+    assert torch.allclose(without(feats, LENGTHS).cas.sum(dim=2), torch.ones(4, 11, dtype=torch.float64))
+    assert (with_background(feats, LENGTHS).cas.sum(dim=2) < 1).all()
+    assert without(feats, LENGTHS).logits.shape == (4, 11, 3)

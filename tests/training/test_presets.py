@@ -39,6 +39,8 @@ def test_the_presets_of_the_papers_data_differ_in_t_and_evaluation_alone():
         assert changed == {"optimization.max_snippets", "evaluation.tiou"}
         assert preset(name).optimization.max_snippets == 400
         assert preset(name).evaluation.tiou == tuple(round(0.5 + 0.05 * i, 2) for i in range(10))
+    literal = differences(Config(), preset("paper-literal"))
+    assert literal == ["model.background: True, False"]
     with pytest.raises(ValueError, match="unknown preset 'large'; expected one of thumos14, activitynet12"):
         preset("large")  # type: ignore[arg-type]
 
