@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from glob import escape
+from math import isclose
 from pathlib import Path
 from typing import Any, get_args
 
@@ -94,6 +95,7 @@ _COMPARISONS: dict[str, Callable[[Video, Video], bool]] = {  # whether a video a
     "the video-level labels": lambda a, b: a.labels != b.labels,
     "the segments": lambda a, b: sorted(a.segments, key=str) != sorted(b.segments, key=str),
     "the absence of a duration": lambda a, b: a.duration is None and b.duration is not None,
+    "the frame rate": lambda a, b: a.fps is not None and (b.fps is None or not isclose(a.fps, b.fps, rel_tol=EXACT)),
     "the duration": lambda a, b: a.duration is not None and a.duration != b.duration,
 }
 

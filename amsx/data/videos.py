@@ -68,6 +68,7 @@ class Video:
     duration: float | None = None  # seconds; None: the annotation does not say
     # Timebases of streams whose snippets do not lie in time as `timebase` says, which is that of the other streams
     own_timebases: Mapping[str, Timebase] = field(default_factory=dict)
+    fps: float | None = None  # frames per second of the video, as the annotation states them; None: it does not
 
     def __post_init__(self) -> None:
         if self.subset not in ("train", "test"):

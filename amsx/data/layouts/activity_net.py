@@ -80,6 +80,7 @@ def _shares_its_duration(video: Video) -> bool:
     timebase, duration = video.timebase, video.duration
     return (
         duration is not None
+        and video.fps is None  # where it is known, it is written, and snippets are counted in frames
         and timebase.offset == 0
         and math.isclose(timebase.snippet_seconds * video.length, duration, rel_tol=EXACT)
     )

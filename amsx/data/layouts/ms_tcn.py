@@ -211,12 +211,16 @@ def _lies_channels_first(listed: Sequence[ListedVideo]) -> bool:
 
 
 def _frames_per_snippet(dataset: Dataset, seconds: float) -> int:
-    """The fewest frames in a snippet of so many seconds with which all segments begin and end on frames, else 16."""
+    """The frames in a snippet of so many seconds with which all segments begin and end on frames, else 16.
+
+    Those of the videos' own frame rate come first, then the fewest.
+    """
     edges = np.array([edge for v in dataset.videos for s in v.segments for edge in (s.start, s.end)])
-    for count in range(1, FINEST + 1):
+    own = [round(v.fps * seconds) or 1 for v in dataset.videos[:1] if v.fps is not None]
+    for count in (*own, *range(1, FINEST + 1)):
         frames = edges * count / seconds
         if (np.abs(frames - np.round(frames)) <= ON_GRID).all():
-            return count
+            return int(count)
     return 16
 
 

@@ -121,6 +121,28 @@ def test_streams_of_unequal_width_come_back_from_files_of_their_own_or_become_on
     assert convert(made_up.usual(UNEQUAL), tmp_path / "to", to).lost == said
 
 
+@pytest.mark.parametrize("to", [layout.name for layout in LAYOUTS])
+@pytest.mark.parametrize(
+    ("fps", "stride", "window"), [(15.0, 1, 1), (15.0, 16, 16), (29.97, 4, 16), (23.976, 8, 32), (24.0, 16, 16)]
+)
+def test_the_frame_rate_stays_or_is_said_to_be_lost(tmp_path, to, fps, stride, window):
+    timebase = Timebase(stride / fps, (window - stride) / 2 / fps)
+    videos = (
+        made_up.video(f"v{n}", dims=TWO, n=n, timebase=timebase, duration=((n - 1) * stride + window) / fps)
+        for n in (30, 37, 52)
+    )
+    data = made_up.dataset(*(replace(video, fps=fps) for video in videos))
+    made = convert(data, tmp_path / "to", to)
+    said = "the frame rate of 3 videos" in made.lost
+    again = read_dataset(tmp_path / "to", to, **made.options)
+    kept = all(video.fps == pytest.approx(fps, rel=1e-9) for video in again.videos)
+    assert kept != said
+    if to in ("action_former", "activity_net", "opentad", "cmcs"):
+        assert kept and made.lost == ()
+        back = convert(again, tmp_path / "back", "action_former")
+        assert all(v.fps == pytest.approx(fps) for v in read_dataset(tmp_path / "back", **back.options).videos)
+
+
 @pytest.mark.parametrize("to", TARGETS)
 def test_durations_are_made_up_where_a_layout_needs_them_and_that_is_said(tmp_path, to):
     made = convert(made_up.usual(TWO, stated=False), tmp_path / "to", to)

@@ -47,6 +47,11 @@ class Entry:
         object.__setattr__(self, "segments", kept)
         object.__setattr__(self, "labels", tuple(label for label in self.labels if label != AMBIGUOUS))
 
+    @property
+    def frame_rate(self) -> float | None:
+        """Frames per second, as stated or as the stated frames and duration give it; None: neither is there."""
+        return self.fps or (self.frames / self.duration if self.frames and self.duration else None)
+
 
 def annotation_files(root: Path) -> list[Path]:
     """The JSON files in `root` and in its folder annotations/, one of which may be the annotation."""

@@ -300,7 +300,17 @@ def _video(root: Path, opened: OpenedVideo, timebase: Timebase | Mapping[str, Ti
         timebase = times[finest]
     entry = opened.entry
     try:
-        return Video(opened.id, opened.subset, streams, entry.labels, entry.segments, timebase, entry.duration, own)
+        return Video(
+            opened.id,
+            opened.subset,
+            streams,
+            entry.labels,
+            entry.segments,
+            timebase,
+            entry.duration,
+            own,
+            entry.frame_rate,
+        )
     except ValueError as error:
         raise ValueError(f"{root}: {error}") from error
 

@@ -227,15 +227,16 @@ class FrameGrid:
 
     stride: int  # frames from one snippet's centre to the next
     span: float  # frames of a snippet; not positive where snippets begin long before the video
-    sliding: bool  # clips of 16 frames that overlap, so that the last passes the last stride's end
+    sliding: bool  # clips that overlap, so that the last passes the last stride's end
 
     def rate(self, video: Video) -> float:
         """The frames per second at which the stride lasts the video's seconds per snippet."""
-        return self.stride / video.timebase.snippet_seconds
+        rate = self.stride / video.timebase.snippet_seconds
+        return video.fps if video.fps is not None and math.isclose(rate, video.fps, rel_tol=EXACT) else rate
 
     def frames(self, video: Video) -> int:
         """The number of frames that the snippets cover."""
-        return (video.length - 1) * self.stride + CLIP if self.sliding else video.length * self.stride
+        return (video.length - 1) * self.stride + round(self.span) if self.sliding else video.length * self.stride
 
     def duration(self, video: Video) -> float:
         """Seconds: the video's own, or where that is unknown that of the frames, because these layouts need one."""
@@ -252,7 +253,13 @@ class FrameGrid:
 
 
 def frame_grid(dataset: Dataset) -> FrameGrid:
-    """Clips of 16 frames at a whole stride where all timebases fit that; else 16 frames, or one, from row to row."""
+    """The frames of the videos' own rates, where these are known and snippets are whole frames apart.
+
+    Else clips of 16 frames at a whole stride where all timebases fit that; else 16 frames, or one, from row to row.
+    """
+    stated = _stated_grid(dataset)
+    if stated is not None:
+        return stated
     strides = {_sliding_stride(video.timebase) for video in dataset.videos}
     sliding = strides.pop() if len(strides) == 1 else None
     if sliding is not None:
@@ -260,6 +267,23 @@ def frame_grid(dataset: Dataset) -> FrameGrid:
     stride = CLIP if CLIP / median_snippet(dataset) <= FASTEST else 1
     first = dataset.videos[0].timebase
     return FrameGrid(stride, stride * (1 + 2 * first.offset / first.snippet_seconds), False)
+
+
+def _stated_grid(dataset: Dataset) -> FrameGrid | None:
+    """The grid that the frame rates of all videos give, where it is one, and whole frames."""
+    grids = set()
+    for video in dataset.videos:
+        if video.fps is None:
+            return None
+        stride = video.fps * video.timebase.snippet_seconds
+        span = stride + 2 * video.fps * video.timebase.offset
+        if min(stride, span) < 1 - EXACT or not all(abs(x - round(x)) < EXACT * CLIP for x in (stride, span)):
+            return None
+        grids.add((round(stride), round(span)))
+    if len(grids) != 1:
+        return None
+    stride, span = grids.pop()
+    return FrameGrid(stride, float(span), span > stride)
 
 
 def _sliding_stride(timebase: Timebase) -> int | None:
