@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from multiprocessing import forkserver
 from multiprocessing.context import BaseContext
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -22,16 +23,20 @@ os.environ["AMSX_CACHE"] = ""  # tests remember nothing, and leave the user's fo
 DATA = Path(os.environ.get("AMSX_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where several processes run the tests (`pytest -n 2 --dist loadgroup`), all tests of a folder go to one of them.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Where several processes run the tests (`pytest -n 2`), all tests of a folder go to one of them.
 
-    What the tests of a folder share, such as the emulated device, is built once for all of them.
+    What the tests of a folder share, such as the emulated device, is built once for all of them. (The groups of
+    `--dist loadgroup` would say the same, but pytest 9.2 has another way to hold the names that they change.)
     """
-    if config.pluginmanager.hasplugin("xdist"):
-        for item in items:
-            folder = item.path.relative_to(Path(__file__).parent).parts[0]
-            item.add_marker(pytest.mark.xdist_group(folder))
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFolder(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return nodeid.partition("::")[0].removeprefix("tests/").partition("/")[0]
+
+    return ByFolder(config, log)
 
 
 @pytest.fixture(scope="session")
