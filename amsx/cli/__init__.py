@@ -2,6 +2,7 @@
 
 What a command works with (torch, matplotlib, the decoders of video) is imported by the function that runs it, so that
 nobody waits for it who asks for help or mistypes an option. What a module imports at its top is what its options need.
+The overview of all commands needs none of them.
 """
 
 import argparse
@@ -15,23 +16,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import amsx
-from amsx.cli.arguments import Parser
+from amsx.cli.arguments import Commands, Parser
+from amsx.cli.commands import COMMANDS, HELP
 from amsx.cli.interruption import Interrupted, signals_interrupt, what_stands
 from amsx.system_errors import in_words
-
-# Module -> the commands that it adds, in the order of `amsx --help`
-GROUPS = {
-    "data": ("data", "convert"),
-    "extraction": ("extract",),
-    "runs": ("train", "test"),
-    "localize": ("localize",),
-    "evaluation": ("evaluate", "compare"),
-    "export": ("export",),
-    "pseudo_labels": ("pseudo-labels",),
-    "report": ("report",),
-    "config": ("config",),
-    "experiments": ("reproduce", "validate", "tune", "demo"),
-}
 
 ID_OPTIONS = ("--exclude", "--video")  # whose value is the id of a video
 
@@ -53,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with signals_interrupt():
             try:
-                options = parser(next((a for a in arguments if not a.startswith("-")), None)).parse_args(arguments)
+                command = next((a for a in arguments if not a.startswith("-")), None)
+                options = (parser(command) if command in HELP else overview()).parse_args(arguments)
                 if getattr(options, "set", None):
                     from amsx.training.config import check_assignments
 
@@ -132,7 +121,23 @@ first steps:
 
 def parser(command: str | None = None) -> argparse.ArgumentParser:
     """The command line: all of it, or `command` and those that its module adds beside it."""
-    top = Parser(
+    top, commands = _top()
+    for module, names in COMMANDS.items():
+        if command is None or command in names:
+            importlib.import_module(f"amsx.cli.{module}").add_to(commands)
+    return top
+
+
+def overview() -> argparse.ArgumentParser:
+    """The command line without the options of commands, whose modules stay unread: for `amsx --help` and `info`."""
+    top, commands = _top()
+    for command, line in HELP.items():
+        commands.add_parser(command, help=line)
+    return top
+
+
+def _top() -> tuple[argparse.ArgumentParser, Commands]:
+    top: argparse.ArgumentParser = Parser(
         prog="amsx",
         description="Adaptive Mutual Supervision (AMS) for weakly-supervised temporal action localization: train it on "
         "snippet features, localize actions in seconds, score detections, and reproduce the paper's experiments.",
@@ -143,10 +148,7 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
     commands = top.add_subparsers(required=True, dest="command", metavar="COMMAND")
     info = commands.add_parser("info", help="print versions, devices, and what was compiled")
     info.set_defaults(run=_info)
-    alone = [module for module, names in GROUPS.items() if command in names]
-    for module in alone or GROUPS:
-        importlib.import_module(f"amsx.cli.{module}").add_to(commands)
-    return top
+    return top, commands
 
 
 def _info(_: argparse.Namespace) -> None:

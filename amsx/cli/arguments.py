@@ -4,7 +4,12 @@ import argparse
 import re
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # what add_subparsers returns has no public name
+else:
+    Commands = object
 
 # Title -> the options that stand under it in the help of a command; what is not listed stands under "options".
 TITLES: dict[str, tuple[str, ...]] = {

@@ -4,7 +4,8 @@ import argparse
 import json
 from typing import get_args
 
-from amsx.cli.options import Commands
+from amsx.cli.arguments import Commands
+from amsx.cli.commands import HELP
 from amsx.training.presets import Preset
 
 
@@ -12,7 +13,7 @@ def add_to(commands: Commands) -> None:
     """Add this command to the command line."""
     command = commands.add_parser(
         "config",
-        help="describe every setting: its default, its range, its meaning and source",
+        help=HELP["config"],
         description="Print the settings that --set changes, with their values, ranges, meaning and source.",
     )
     command.add_argument(

@@ -5,19 +5,21 @@ import json
 import shlex
 from pathlib import Path
 
-from amsx.cli.options import Commands, dataset_of, layout_options, read_data
+from amsx.cli.arguments import Commands
+from amsx.cli.commands import HELP
+from amsx.cli.options import dataset_of, layout_options, read_data
 from amsx.data.layouts import layout_names, matching_layouts, read_leniently
 
 
 def add_to(commands: Commands) -> None:
     """Add these commands to the command line."""
-    data = commands.add_parser("data", help="show what a directory of features holds and what is wrong with it")
+    data = commands.add_parser("data", help=HELP["data"])
     layout_options(data)
     data.add_argument("--quick", action="store_true", help="do not read the features' values to look for NaN")
     data.add_argument("--json", action="store_true", help="print the summary alone, as JSON")
     data.set_defaults(run=_data)
 
-    writer = commands.add_parser("convert", help="write a data set in another layout")
+    writer = commands.add_parser("convert", help=HELP["convert"])
     layout_options(writer)
     writer.add_argument("out", type=Path, metavar="OUT", help="the folder to write, new or empty")
     writer.add_argument("--to", choices=layout_names(), required=True, help="the layout to write")

@@ -3,8 +3,9 @@
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from amsx.cli.arguments import Commands
+from amsx.cli.commands import HELP
 from amsx.evaluation import Selection, compare, evaluate, evaluate_all
 from amsx.evaluation.classification import classify
 from amsx.evaluation.explain import explain
@@ -12,13 +13,10 @@ from amsx.evaluation.protocols import DEFAULT_TIOU, PROTOCOLS
 from amsx.evaluation.sensitivity import CUTS, QUANTILES
 from amsx.evaluation.tables import format_comparison, format_explanation, format_side_by_side, format_table
 
-if TYPE_CHECKING:
-    from amsx.cli.options import Commands  # imports torch, which evaluation does not need
 
-
-def add_to(commands: "Commands") -> None:
+def add_to(commands: Commands) -> None:
     """Add these commands to the command line."""
-    score = commands.add_parser("evaluate", help="score detections under a named protocol, or under all")
+    score = commands.add_parser("evaluate", help=HELP["evaluate"])
     score.add_argument(
         "predictions", type=Path, metavar="PREDICTIONS", help="the detections, in any of the known forms"
     )
@@ -40,9 +38,7 @@ def add_to(commands: "Commands") -> None:
     score.add_argument("--json", action="store_true", help="print only the result, as JSON")
     score.set_defaults(run=_evaluate)
 
-    compare = commands.add_parser(
-        "compare", help="compare detections over seeds, and of two methods by a paired bootstrap"
-    )
+    compare = commands.add_parser("compare", help=HELP["compare"])
     _truth_options(compare)
     compare.add_argument(
         "--a", type=Path, nargs="+", required=True, metavar="PREDICTIONS", help="the detections of each seed"

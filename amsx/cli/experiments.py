@@ -4,16 +4,16 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from amsx.cli.options import Commands, check_start, config_of, data_options, dataset_of, streams_of
+from amsx.cli.arguments import Commands
+from amsx.cli.commands import HELP
+from amsx.cli.options import check_start, config_of, data_options, dataset_of, streams_of
 from amsx.experiments.plans import FIGURES, TABLES
 
 
 def add_to(commands: Commands) -> None:
     """Add these commands to the command line."""
     # Without abbreviations: their trainings have seeds 0, 1, ..., and --seed would be taken for --seeds.
-    again = commands.add_parser(
-        "reproduce", help="reproduce the paper's tables and figures on your features", allow_abbrev=False
-    )
+    again = commands.add_parser("reproduce", help=HELP["reproduce"], allow_abbrev=False)
     data_options(again)
     for flag, plans in (("--table", TABLES), ("--figure", FIGURES)):
         titles = "; ".join(f"{number}: {plan.title.partition(', ')[2]}" for number, plan in plans.items())
@@ -34,9 +34,7 @@ def add_to(commands: Commands) -> None:
     )
     again.set_defaults(run=_reproduce)
 
-    compared = commands.add_parser(
-        "validate", help="compare settings on held-out training videos, fold by fold", allow_abbrev=False
-    )
+    compared = commands.add_parser("validate", help=HELP["validate"], allow_abbrev=False)
     data_options(compared)
     compared.add_argument(
         "--try",
@@ -67,9 +65,7 @@ def add_to(commands: Commands) -> None:
     )
     compared.set_defaults(run=_validate)
 
-    search = commands.add_parser(
-        "tune", help="search lambda, eta, H, beta and theta_cls on held-out training videos", allow_abbrev=False
-    )
+    search = commands.add_parser("tune", help=HELP["tune"], allow_abbrev=False)
     data_options(search)
     search.add_argument("--trials", type=int, default=20, help="trainings to compare (default %(default)s)")
     search.add_argument(
@@ -89,7 +85,7 @@ def add_to(commands: Commands) -> None:
 
     demo = commands.add_parser(
         "demo",
-        help="train on a small synthetic set and draw the result (about a minute on 2 idle cores)",
+        help=HELP["demo"],
         allow_abbrev=False,  # --seed and --seeds
     )
     demo.add_argument("--out", type=Path, default=Path("amsx-demo"), help="the folder to write (default %(default)s)")

@@ -4,14 +4,16 @@ import argparse
 from pathlib import Path
 from typing import get_args
 
-from amsx.cli.options import OWN_BACKBONE, Commands, backbone_option
+from amsx.cli.arguments import Commands
+from amsx.cli.commands import HELP
+from amsx.cli.options import OWN_BACKBONE, backbone_option
 from amsx.export import Target
 from amsx.training.phases import Branch
 
 
 def add_to(commands: Commands) -> None:
     """Add this command to the command line."""
-    export = commands.add_parser("export", help="write a branch of a run to an ONNX, TorchScript or torch.export file")
+    export = commands.add_parser("export", help=HELP["export"])
     export.add_argument("run_directory", type=Path, metavar="RUN", help="a run directory of amsx train")
     export.add_argument("--branch", choices=get_args(Branch), default="base", help="which branch (default: base)")
     export.add_argument("--stream", metavar="NAME", help="the stream, where the run has several")

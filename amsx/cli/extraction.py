@@ -6,7 +6,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from amsx.cli.options import Commands
+from amsx.cli.arguments import Commands
+from amsx.cli.commands import HELP
 from amsx.video.extractors import EXTRACTORS, PAIRS
 from amsx.video.flow import FlowSettings
 from amsx.video.snippets import FPS, STRIDE
@@ -18,7 +19,7 @@ def add_to(commands: Commands) -> None:
     """Add the command to the command line."""
     extract = commands.add_parser(
         "extract",
-        help="from video files to features that `amsx train` reads",
+        help=HELP["extract"],
         description="Decode videos, and write a row of features for every snippet of each. An interrupted extraction "
         "continues with the same command.",
     )

@@ -7,10 +7,11 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+from amsx.cli.arguments import Commands
+from amsx.cli.commands import HELP
 from amsx.cli.extraction import extractor_settings
 from amsx.cli.options import (
     OWN_BACKBONE,
-    Commands,
     backbone_option,
     may_be_left_out,
     reader_options,
@@ -33,7 +34,7 @@ def add_to(commands: Commands) -> None:
     """Add this command to the command line."""
     localize = commands.add_parser(
         "localize",
-        help="find actions in new videos with a trained run",
+        help=HELP["localize"],
         description="Print the actions that a run finds in new videos, and write them as JSON, CSV, subtitles or "
         "pictures. An INPUT is a feature file (.npy, .npz, .h5, .pt; of two streams, x_rgb.npy and x_flow.npy or "
         "rgb/x.npy and flow/x.npy), a folder of such files, a data set in any layout, or a video file or a folder of "

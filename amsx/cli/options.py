@@ -17,10 +17,6 @@ if TYPE_CHECKING:
     from amsx.training.config import Config
     from amsx.training.run_directory import RunDescription
 
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # what add_subparsers returns has no public name
-else:
-    Commands = object
-
 OWN_BACKBONE = "let the class of the user's that the run's branches have be imported; its name as in RUN/config.json"
 DATA = "the directory of features and annotation, or `synthetic` for the built-in set (where no such directory exists)"
 

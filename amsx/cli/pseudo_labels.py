@@ -4,10 +4,11 @@ import argparse
 from pathlib import Path
 from typing import get_args
 
+from amsx.cli.arguments import Commands
+from amsx.cli.commands import HELP
 from amsx.cli.options import (
     DATA,
     OWN_BACKBONE,
-    Commands,
     backbone_option,
     dataset_of,
     may_be_left_out,
@@ -22,7 +23,7 @@ def add_to(commands: Commands) -> None:
     """Add this command to the command line."""
     command = commands.add_parser(
         "pseudo-labels",
-        help="write what a run finds in its training videos, as an annotation that other detectors train on",
+        help=HELP["pseudo-labels"],
         description="Localize the training videos with a run, in the classes that they are labelled with, and write an "
         "annotation with scores. Test videos keep their own segments.",
     )

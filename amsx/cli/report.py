@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from amsx.cli.options import Commands
+from amsx.cli.arguments import Commands
+from amsx.cli.commands import HELP
 
 if TYPE_CHECKING:
     from amsx.report.run_groups import Group
@@ -17,7 +18,7 @@ def add_to(commands: Commands) -> None:
     """Add this command to the command line."""
     report = commands.add_parser(
         "report",
-        help="write one HTML file about runs: scores, errors, training curves, an interactive timeline of every video",
+        help=HELP["report"],
         description="Runs that differ in their seed alone are one configuration with error bars; others are compared. "
         "Of a folder of amsx reproduce, the tables and figures are shown.",
     )

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+from amsx.cli.arguments import Commands
+from amsx.cli.commands import HELP
 from amsx.cli.options import (
     DATA,
     OWN_BACKBONE,
-    Commands,
     backbone_option,
     check_start,
     config_of,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 def add_to(commands: Commands) -> None:
     """Add these commands to the command line."""
-    train = commands.add_parser("train", help="train AMS on a directory of features, then test it")
+    train = commands.add_parser("train", help=HELP["train"])
     may_be_left_out(data_options(train))  # where a run is resumed
     train.add_argument("--seed", type=int, help="the seed of everything random (default: 0, or that of --config)")
     train.add_argument("--out", type=Path, metavar="RUN", help="the run directory to write (default: that of --resume)")
@@ -61,7 +62,7 @@ def add_to(commands: Commands) -> None:
 
     test = commands.add_parser(
         "test",
-        help="fuse, localize and score again from the saved CASs of a run, or test it on other data",
+        help=HELP["test"],
         description="Without DATA, fuse, localize and score again from the saved CASs of a run's test videos. With "
         "DATA, run its models on the videos of another data set, which has the run's streams and classes.",
     )

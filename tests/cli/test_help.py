@@ -4,9 +4,10 @@ import argparse
 
 import pytest
 
-from amsx.cli import GROUPS, main, parser
+from amsx.cli import main, parser
+from amsx.cli.commands import HELP
 
-COMMANDS = [name for names in GROUPS.values() for name in names]
+COMMANDS = list(HELP)
 
 
 @pytest.fixture(scope="module")
