@@ -54,7 +54,7 @@ def test_on(
     described = _describe(tested, model.description)
     out = run / "tested" / _name(dataset) if out is None else Path(out)
     with hold(out, "amsx test"):
-        if (out / "config.json").exists() and (changed := read_run(out).changes_to(described)):
+        if (out / "config.json").exists() and (changed := read_run(out).changes_to(described, "there")):
             raise ValueError(f"{out} holds something else ({'; '.join(changed)}); choose another folder with --out")
         write_json(out / "config.json", described.to_json())
         write_json(out / "ground_truth.json", ground_truth(videos))

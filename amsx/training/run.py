@@ -182,7 +182,7 @@ def test_run(
     if out is not None:
         out = Path(out)
         held = read_run(out) if out.resolve() != run.resolve() and (out / "config.json").exists() else changed
-        if other := held.changes_to(changed):
+        if other := held.changes_to(changed, "there"):
             raise ValueError(f"{out} holds something else ({'; '.join(other)}); choose another folder with --out")
     elif config != described.config:
         out, there = retest_folder(run, changed, name)

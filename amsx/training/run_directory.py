@@ -28,7 +28,7 @@ from amsx.files import read_json
 from amsx.training.activations import StreamActivations, load_activations
 from amsx.training.config import Config, differences, from_dict, to_dict
 
-CHANGE = "{key} is {a!r} in the run and {b!r} in this command"
+CHANGE = "{{key}} is {{a!r}} {there} and {{b!r}} in this command"
 UNPLACED = "labels"  # in ground_truth.json, beside the database: the labels of videos without segments
 
 
@@ -139,17 +139,21 @@ class RunDescription:
         described = {"data": self.data.to_json(), "config": to_dict(self.config)}
         return described if self.stopping is None else {**described, "stopping": self.stopping.to_json()}
 
-    def changes_to(self, other: "RunDescription") -> list[str]:
-        """The differences to `other`, as sentences that say which value is whose; the data is the section "data"."""
+    def changes_to(self, other: "RunDescription", there: str = "in the run") -> list[str]:
+        """The differences to `other`, as sentences that say which value is whose; the data is the section "data".
+
+        `there` is where this description stands, in words.
+        """
+        change = CHANGE.format(there=there)
         own, others = self.data.to_json(), other.data.to_json()
         shared = [key for key in own if key in others]  # a run may have been written before a key was recorded
         data = [
-            CHANGE.format(key=f"data.{key}", a=own[key], b=others[key]) for key in shared if own[key] != others[key]
+            change.format(key=f"data.{key}", a=own[key], b=others[key]) for key in shared if own[key] != others[key]
         ]
         held = [[] if run.stopping is None else list(run.stopping.held_out) for run in (self, other)]
         if held[0] != held[1]:
-            data.append(CHANGE.format(key="stopping.held_out", a=held[0], b=held[1]))
-        return differences(self.config, other.config, CHANGE) + data
+            data.append(change.format(key="stopping.held_out", a=held[0], b=held[1]))
+        return differences(self.config, other.config, change) + data
 
 
 def describe_run(dataset: Dataset, streams: Sequence[str], config: Config) -> RunDescription:
