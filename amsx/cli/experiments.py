@@ -58,8 +58,7 @@ def add_to(commands: Commands) -> None:
         "from the labels of the training videos, on which these look better than new ones (default %(default)s)",
     )
     compared.add_argument("--seeds", type=int, default=2, help="runs per fold (default %(default)s)")
-    compared.add_argument("--jobs", type=int, help="processes that train side by side (default: by the cores)")
-    compared.add_argument("--config", type=Path, help="a config.json to start from, in place of a preset")
+    _beginning_options(compared)
     compared.add_argument(
         "--out", type=Path, required=True, help="the folder for results; what is trained there is not trained again"
     )
@@ -76,8 +75,7 @@ def add_to(commands: Commands) -> None:
     )
     _group_option(search)
     search.add_argument("--seeds", type=int, default=1, help="runs per trial, averaged (default %(default)s)")
-    search.add_argument("--jobs", type=int, help="processes that train side by side (default: by the cores)")
-    search.add_argument("--config", type=Path, help="a config.json to start from, in place of a preset")
+    _beginning_options(search)
     search.add_argument(
         "--out", type=Path, required=True, help="the folder of the search; an interrupted search continues"
     )
@@ -97,6 +95,12 @@ def add_to(commands: Commands) -> None:
     )
     demo.add_argument("--quiet", action="store_true", help="show no progress bars")
     demo.set_defaults(run=_demo)
+
+
+def _beginning_options(command: argparse.ArgumentParser) -> None:
+    """Where the settings that are compared begin, and how many trainings run at once."""
+    command.add_argument("--jobs", type=int, help="processes that train side by side (default: by the cores)")
+    command.add_argument("--config", type=Path, help="a config.json to start from, in place of a preset")
 
 
 def _group_option(command: argparse.ArgumentParser) -> None:

@@ -12,6 +12,14 @@ from amsx.data.synthetic import SyntheticConfig, make_dataset
 from amsx.training import run as runs
 
 BRIEF = ["phases.base_epochs=2", "phases.branches=base", "phases.supervision=none", "model.hidden=4"]
+ASKED: dict[str, Any] = {
+    "preset": "small",
+    "overrides": BRIEF,
+    "seed": 3,
+    "streams": ["flow"],
+    "layout": "activity_net",
+    "validation": 0.25,
+}
 MADE = SyntheticConfig(classes=2, train_videos=8, test_videos=1, length=(20, 24))
 
 
@@ -27,19 +35,7 @@ def made(tmp_path_factory):
 
 
 def begin(out, data, options):
-    return amsx.train(
-        data,
-        out,
-        preset="small",
-        overrides=BRIEF,
-        seed=3,
-        streams=["flow"],
-        layout="activity_net",
-        data_options=options,
-        validation=0.25,
-        progress=False,
-        say=lambda _: None,
-    )
+    return amsx.train(data, out, data_options=options, progress=False, say=lambda _: None, **ASKED)
 
 
 def copied(root, out):
@@ -73,17 +69,7 @@ def test_the_directory_is_enough(made, tmp_path):
 def test_the_whole_call_again_does_the_same(made, tmp_path):
     root, options = made
     run = copied(root, tmp_path / "run")
-    resumed(
-        run,
-        data=root / "data",
-        preset="small",
-        overrides=BRIEF,
-        seed=3,
-        streams=["flow"],
-        layout="activity_net",
-        data_options=options,
-        validation=0.25,
-    )
+    resumed(run, data=root / "data", data_options=options, **ASKED)
     assert contents(run) == contents(root / "run")
 
 
