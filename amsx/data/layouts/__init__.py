@@ -111,9 +111,10 @@ def matching_layouts(root: Path) -> tuple[Layout[Any], ...]:
 def read_dataset(root: str | Path, layout: str | None = None, **options: Any) -> Dataset:
     """Read the data set in the folder `root`, in the layout of that name or in the one that recognizes the folder.
 
-    The options are the fields of the layout's `Options`. FileNotFoundError where there is no folder; ValueError where
-    no layout or more than one recognizes it, or the name is unknown; TypeError for an option that the layout does not
-    have.
+    The options are the fields of the layout's `Options`; a path among them counts from the working directory, or from
+    `root` where nothing is there. FileNotFoundError where there is no folder, or no file that an option names;
+    ValueError where no layout or more than one recognizes it, or the name is unknown; TypeError for an option that the
+    layout does not have.
     """
     root = Path(root)
     chosen = _layout_of(root, layout)
@@ -122,12 +123,15 @@ def read_dataset(root: str | Path, layout: str | None = None, **options: Any) ->
     if unknown:
         raise TypeError(f"layout {chosen.name} has no option {unknown[0]!r}; it has {', '.join(known)}")
     hints = get_type_hints(chosen.options)
+    paths = {}
     for name, value in options.items():
         kinds = set(get_args(hints[name]))
         by_stream = isinstance(value, Mapping) and kinds == set(get_args(PerStream))
         if kinds >= {float, NoneType} and not _is_number(value) and not by_stream:
             raise TypeError(f"option {name} of layout {chosen.name} must be a number, got {value!r}")
-    dataset = chosen.read(root, chosen.options(**options))
+        if Path in kinds and value is not None:
+            paths[name] = _given_path(name, Path(value), root)
+    dataset = chosen.read(root, chosen.options(**{**options, **paths}))
     return replace(dataset, extraction=ExtractionRecord.read(root), options=options)
 
 
@@ -145,6 +149,14 @@ def _option_names(layout: Layout[Any]) -> list[str]:
     shared = (*POLICIES, "transpose", "crops", "crop_axis")
     names = [field.name for field in fields(layout.options)]
     return sorted(names, key=lambda name: shared.index(name) if name in shared else -1)
+
+
+def _given_path(option: str, path: Path, root: Path) -> Path:
+    """Where the file or folder is that an option names: `path` itself or, where nothing is there, `path` in `root`."""
+    for place in (path, root / path):
+        if place.exists():
+            return place
+    raise FileNotFoundError(f"{option}: no such file or folder: {path}, neither here nor in {root}")
 
 
 def _is_number(value: Any) -> bool:
