@@ -274,7 +274,7 @@ def test_several_candidates_must_be_told_apart(tmp_path):
         read_dataset(root, annotation=root / "second.json")
     assert len(read_dataset(root, annotation=root / "second.json", features=root / "other").videos) == 4
     assert len(read_dataset(root, annotation="second.json", features="other").videos) == 4  # they lie in the folder
-    with pytest.raises(FileNotFoundError, match=r"annotation: no such file or folder: third\.json, neither here nor in"):
+    with pytest.raises(FileNotFoundError, match=r"no such file or folder: third\.json, neither here nor in"):
         read_dataset(root, annotation="third.json", features="other")
 
 
