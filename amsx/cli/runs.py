@@ -226,7 +226,7 @@ def _score_snippets(run: Path, overrides: list[str]) -> "dict[str, ActivationSco
         views[f"{part.stream} base"] = part.base, part.timebases
         if part.supplementary is not None:
             views[f"{part.stream} supplementary"] = part.supplementary, part.timebases
-            views[f"{part.stream} both"] = part.fused(config.localization.supplementary_weight), part.timebases
+            views[f"{part.stream} both"] = fuse_streams([part], config)
     if len(parts) > 1:
         views["fused"] = fuse_streams(parts, config)
     ids, classes = parts[0].ids, parts[0].classes

@@ -5,7 +5,8 @@ one stream, after the last iteration of seed 0, for one class of the video:
 
 1. input: how much the features change at every snippet, see `feature_change`
 2. the ground truth
-3. the base branch's CAS, its threshold and its proposals
+3. the base branch's CAS, its threshold and its proposals; this CAS and those of 7 and 9 are smoothed over time as
+   `localization.smoothing` says
 4. the sampling weights, Eq. 4
 5. the sampling density: how many samples fall on each snippet, Eq. 5 and 6
 6. the supplementary branch's CAS before alignment, in sampled time: as it sees the video, slowed down where the
@@ -33,6 +34,7 @@ from amsx.localization.detections import detect
 from amsx.localization.fusion import Activations
 from amsx.localization.post_processing import PostProcessing
 from amsx.localization.proposals import thresholds, true_runs
+from amsx.localization.smoothing import smoothed
 from amsx.model.ams import AMS, predicted_classes
 from amsx.model.pseudo_labels import pseudo_labels
 from amsx.model.sampler import samples_per_snippet
@@ -118,6 +120,7 @@ def method_strips(
 
     def proposals(name: str, kind: Kind, cas: torch.Tensor) -> Strip:
         activations = Activations(cas[0].numpy(), probs.numpy(), lengths.numpy())
+        activations = smoothed(activations, config.localization.smoothing)
         return cas_strip(name, kind, activations, channel, video.timebase, config.localization)
 
     return [

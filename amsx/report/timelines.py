@@ -26,6 +26,7 @@ from amsx.report.run_groups import Run, views_of
 from amsx.training.activations import StreamActivations, at_times, load_input, on_common_axis
 from amsx.training.config import Config
 from amsx.training.phases import schedule
+from amsx.training.run import fuse_streams
 from amsx.training.setup import build_sampler
 
 
@@ -40,9 +41,7 @@ class Timelines:
         self.lengths = first.base.lengths
         self.edges = np.concatenate([[0], np.cumsum(self.lengths)])
         self.views = views_of(run.streams)
-        self._fused = {
-            view: _fused([part for part in aligned if view in (part.stream, FUSED)], run.config) for view in self.views
-        }
+        self._fused = {view: self._branches(view, aligned) for view in self.views}
         self._teachers = _teachers(run, self.lengths, self.timebases)
         self._change = {part.stream: self._changes(part) for part in run.parts}
         self._predictions = {
@@ -135,6 +134,23 @@ class Timelines:
             return None
         return on_axis(change, part.base.lengths, part.timebases, self.lengths, self.timebases)
 
+    def _branches(self, view: str, aligned: Sequence[StreamActivations]) -> dict[str, Activations]:
+        """Branch -> its activations over the streams of a view (Eq. 12), and "fused" -> those behind the detections.
+
+        `aligned` are the streams of the run on one time axis.
+        """
+        config = self.run.config
+        parts = [part for part in aligned if view in (part.stream, FUSED)]
+        weights = config.localization.stream_weights([part.stream for part in parts])
+        fused = {"base": fuse([part.base for part in parts], weights)}
+        others = [part.supplementary for part in parts if part.supplementary is not None]
+        if others:
+            fused["supplementary"] = fuse(others, weights)
+        detected, timebases = fuse_streams([part for part in self.run.parts if view in (part.stream, FUSED)], config)
+        cas = on_axis(detected.cas, detected.lengths, timebases, self.lengths, self.timebases)
+        fused["fused"] = replace(detected, cas=cas, lengths=self.lengths)
+        return fused
+
     def _rows(self, video: int) -> slice:
         return slice(int(self.edges[video]), int(self.edges[video + 1]))
 
@@ -225,17 +241,6 @@ def _thresholds(activations: Activations, label: int, branch: str, config: Confi
 def _short(value: float) -> float:
     """`value` rounded to five significant digits, or to two decimals from 100 on."""
     return float(f"{value:.5g}") if abs(value) < 100 else round(value, 2)
-
-
-def _fused(parts: Sequence[StreamActivations], config: Config) -> dict[str, Activations]:
-    """Branch -> its activations over the streams of a view (Eq. 12); "fused" -> those that detections are made from."""
-    weights = config.localization.stream_weights([part.stream for part in parts])
-    fused = {"base": fuse([part.base for part in parts], weights)}
-    others = [part.supplementary for part in parts if part.supplementary is not None]
-    if others:
-        fused["supplementary"] = fuse(others, weights)
-    fused["fused"] = fuse([part.fused(config.localization.supplementary_weight) for part in parts], weights)
-    return fused
 
 
 def _teachers(

@@ -164,6 +164,7 @@ class LocalizationConfig(PostProcessing):
     beta: Fraction = 0.15  # weight of the rgb stream, equal parts of the rest go to the others; Eq. 12, grid search
     weights: StreamWeights = field(default_factory=dict)  # stream -> its weight, in place of beta; Eq. 12; 0: left out
     supplementary_weight: Fraction = 0.5  # weight of the supplementary CAS beside the base CAS; 0: base branch alone
+    smoothing: NotNegative = 0.0  # deviation in snippets of a Gaussian that smooths the fused CAS; not in the paper
 
     def __post_init__(self) -> None:
         if fault := weights_fault(self.weights):

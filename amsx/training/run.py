@@ -21,6 +21,7 @@ from amsx.files import read_json, remove_unfinished, write_json
 from amsx.localization.degenerate import Coverage
 from amsx.localization.detections import detect
 from amsx.localization.fusion import FUSED, Activations, fuse
+from amsx.localization.smoothing import smoothed
 from amsx.locks import hold
 from amsx.training import checkpoint
 from amsx.training.activations import (
@@ -267,13 +268,15 @@ def fuse_streams(parts: Sequence[StreamActivations], config: Config) -> tuple[Ac
     """The activations that detections are made from, and where each video's snippets lie in time.
 
     They are fused over each stream's branches, then over the streams (Eq. 12) that have a weight, on the time axis of
-    the stream with the shortest snippets (`amsx.localization.common_axis`).
+    the stream with the shortest snippets (`amsx.localization.common_axis`), and then smoothed over time as
+    `localization.smoothing` says.
     """
     weights = config.localization.stream_weights([part.stream for part in parts])
     weighed = [(part, weight) for part, weight in zip(parts, weights, strict=True) if weight]
     aligned = on_common_axis([part for part, _ in weighed])
     fused = [part.fused(config.localization.supplementary_weight) for part in aligned]
-    return fuse(fused, [weight for _, weight in weighed]), aligned[0].timebases
+    finished = smoothed(fuse(fused, [weight for _, weight in weighed]), config.localization.smoothing)
+    return finished, aligned[0].timebases
 
 
 def chosen_streams(dataset: Dataset, streams: Sequence[str] | None) -> list[str]:

@@ -11,6 +11,7 @@ from amsx.data.features import FeatureArray
 from amsx.data.synthetic import StreamConfig, SyntheticConfig, make_dataset
 from amsx.data.videos import Timebase
 from amsx.inference.model import load
+from amsx.localization.smoothing import smoothed
 from amsx.report.run_groups import read_groups
 from amsx.report.timelines import Timelines, unpack
 from amsx.training import run as runs
@@ -107,6 +108,32 @@ def test_the_report_shows_all_streams_on_the_axis_of_the_fusion(trained, dataset
     outcome = timelines.outcome(0, list(dataset.classes))
     assert [len(unpack(packed)) for packed in outcome["density"].values()] == [lengths[0]] * 3
     assert {len(unpack(packed)) for packed in timelines.change(0).values()} == {lengths[0]}
+
+
+def test_a_trained_run_is_tested_loaded_and_drawn_with_a_smoothed_cas(trained, dataset, tmp_path):
+    settings = ["localization.smoothing=1.5"]
+    retest = runs.test_run(trained.out, settings, tmp_path)
+    parts = read_activations(trained.out, ["rgb", "flow", "audio"])
+    config = for_dataset_config(trained)
+    raw, timebases = fuse_streams(parts, config)
+    fused, same = fuse_streams(parts, override(config, settings))
+    assert same == timebases
+    np.testing.assert_array_equal(fused.cas, smoothed(raw, 1.5).cas)
+    assert not np.allclose(fused.cas, raw.cas)
+    rgb, _ = fuse_streams(parts[:1], override(config, settings))  # a stream alone: in snippets of its own
+    np.testing.assert_array_equal(rgb.cas, smoothed(parts[0].fused(config.localization.supplementary_weight), 1.5).cas)
+
+    video = dataset.subset("test")[0]
+    model = load(trained.out, overrides=settings)
+    found = model.localize({name: stream.load() for name, stream in video.streams.items()})
+    saved = json.loads((retest.out / "predictions.json").read_text())["results"]
+    assert [(d.label, d.start, d.end) for d in found] == [(d["label"], *d["segment"]) for d in saved[video.id]]
+    assert saved != json.loads((trained.out / "predictions.json").read_text())["results"]
+
+    run = read_groups([trained.out])[0].runs[0]
+    shown = Timelines(replace(run, config=override(config, settings))).outcome(0, dataset.classes)["views"]["fused"]
+    drawn = unpack(shown["cas"][dataset.classes[0]]["fused"])
+    np.testing.assert_allclose(drawn, fused.cas[: video.length, 0], atol=drawn.max() / 500)
 
 
 def test_snippets_are_scored_on_the_axis_of_each_view(trained, capsys):
