@@ -84,6 +84,8 @@ class Cell:
                 "loss.localization_weight",
                 "loss.pseudo_threshold",
                 "loss.pseudo_threshold_of",
+                "loss.confidence",
+                "loss.teacher_decay",
                 "loss.exclusive_targets",
             }
             unused |= {"phases.supervision"} if self.part != "whole" else set()
@@ -91,6 +93,8 @@ class Cell:
             unused |= {"phases.supplementary_epochs", "phases.sampler", "phases.supervision"}
         if self.part == "base":
             unused |= {"phases.branches"}
+        if not config.model.attention:
+            unused |= {"loss.sparsity_weight"}
         if config.stopping.on == "none":
             unused |= {f"stopping.{name}" for name in trained["stopping"]} - {"stopping.on"}
         elif self.part == "whole":  # the choice of the epoch depends on how detections are made and scored

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from amsx.model.attention import suppressed, weighted_mean
 from amsx.model.masking import smooth, top_k_mean, with_neighbours
 from amsx.model.part import Part
 from amsx.model.valid_rows import hidden_and_heads
@@ -21,6 +22,7 @@ class BranchOutput(NamedTuple):
     embedding: Tensor  # (B, T, H) the hidden features they are read from
     log_probs: Tensor  # (B, C) log of the category probabilities
     cas_probs: Tensor  # (B, C) top-k mean of the CAS, through which the video labels train it
+    attention: Tensor | None = None  # (B, T) in [0, 1], foreground weights that the CAS is multiplied by; None: none
 
 
 class Backbone(nn.Module):
@@ -34,6 +36,9 @@ class Backbone(nn.Module):
     Features are first shifted and scaled by the buffers `shift` and `scale` (D,), which `standardize_by`
     fills. `smoothing` > 0 then averages them over time: this backbone sees each snippet alone, so without context its
     noise goes through to the CAS, which breaks the proposals of one action into many.
+
+    With `attention`, a third head gives every snippet a foreground weight, see `amsx.model.attention`. The CAS is then
+    the product of its softmax and this weight, and category evidence is averaged with the weight over all of time.
     """
 
     shift: Tensor
@@ -50,6 +55,7 @@ class Backbone(nn.Module):
         smoothing: float = 0.0,
         kernel: int = 1,
         background: bool = True,
+        attention: bool = False,
     ) -> None:
         """`smoothing` is the standard deviation, in snippets, of a Gaussian over time; 0 leaves the features alone.
 
@@ -69,6 +75,7 @@ class Backbone(nn.Module):
         self.embed = nn.Linear(kernel * in_features, hidden)
         self.activation_head = nn.Linear(hidden, num_classes + int(background))  # the background is the last channel
         self.category_head = nn.Linear(hidden, num_classes)
+        self.attention_head = nn.Linear(hidden, 1) if attention else None
 
     def standardize_by(self, mean: Tensor, deviation: Tensor) -> None:
         """Let the branch standardize its input to (features - mean) / deviation; both are (D,)."""
@@ -91,13 +98,22 @@ class Backbone(nn.Module):
         else:
             weight = self.embed.weight * (self.scale * raised)
             bias = self.embed.bias * raised - weight @ self.shift
-        heads = torch.cat([self.activation_head.weight, self.category_head.weight])
-        heads_bias = torch.cat([self.activation_head.bias, self.category_head.bias])
+        layers = [self.activation_head, self.category_head]
+        if self.attention_head is not None:
+            layers.append(self.attention_head)
+        heads, heads_bias = torch.cat([x.weight for x in layers]), torch.cat([x.bias for x in layers])
         embedding, read = hidden_and_heads(feats, lengths, weight, bias, heads, heads_bias, dropout, part)
         embedding, read = whole(embedding), whole(read)
         width = self.activation_head.out_features  # C + 1, or C without a background
-        logits, category = read[..., :width], read[..., width:]
+        logits, category = read[..., :width], read[..., width : width + self.num_classes]
         cas = logits.softmax(dim=2)[..., : self.num_classes]
+        if self.attention_head is not None:
+            attention = read[..., -1]
+            cas, logits = suppressed(cas, logits[..., : self.num_classes], attention)
+            weights = attention.sigmoid()
+            log_probs = weighted_mean(category, weights, lengths).log_softmax(dim=1)
+            cas_probs = top_k_mean(cas, lengths, self.top_k_divisor)
+            return BranchOutput(cas, logits, embedding, log_probs, cas_probs, weights)
         logits = logits[..., : self.num_classes]
         evidence = torch.stack([category, cas])  # (2, B, T, C)
         pooled = top_k_mean(evidence.flatten(0, 1), lengths.repeat(2), self.top_k_divisor)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from amsx.model.masking import masked_softmax, valid_mask
+from amsx.model.masking import masked_mean, masked_softmax, valid_mask
 from amsx.model.valid_rows import sums_over_time
 
 EPSILON = 1e-6  # keeps log(M) and log(1 - M) finite where an activation saturates in float32
@@ -37,22 +37,40 @@ def cas_classification_loss(cas_probs: Tensor, labels: Tensor, whole: Tensor | N
     return mean if whole is None else mean * (len(labels) / len(whole))
 
 
+def sparsity_loss(attention: Tensor, lengths: Tensor, whole: Tensor | None = None) -> Tensor:
+    """The mean over the videos of the mean of their valid foreground weights, `attention` (B, T).
+
+    The L1 norm by which BaS-Net, HAM-Net and CO2-Net keep attention to what the labels of videos call for.
+    """
+    return masked_mean(attention[..., None], lengths).sum() / len(attention if whole is None else whole)
+
+
 def localization_loss(
-    cas: Tensor, targets: Tensor, labels: Tensor, lengths: Tensor, whole: Tensor | None = None
+    cas: Tensor,
+    targets: Tensor,
+    labels: Tensor,
+    lengths: Tensor,
+    whole: Tensor | None = None,
+    confidence: Tensor | None = None,
 ) -> Tensor:
     """Eq. 9: class-balanced cross-entropy of `cas` (B, T, C) against boolean `targets` (B, T, C).
 
     For each ground-truth class of a video: -mean over T+ of log M - mean over T- of log(1 - M), where T+ and
     T- are its positive and negative valid snippets (an empty set adds nothing). The mean over all such
-    classes of the batch.
+    classes of the batch. With `confidence` (B, T, C) in [0, 1], the means over T+ and T- are weighted by it.
     """
     named = labels[:, None] != 0
     valid = valid_mask(lengths, cas.shape[1])[..., None]
     positive = targets & named & valid
     negative = ~targets & named & valid
     cas = cas.clamp(EPSILON, 1 - EPSILON)
-    gain = cas.log().masked_fill(~positive, 0).sum(dim=1) / positive.sum(dim=1).clamp(min=1)  # (B, C)
-    loss = (-cas).log1p().masked_fill(~negative, 0).sum(dim=1) / negative.sum(dim=1).clamp(min=1)
+    if confidence is None:
+        gain = cas.log().masked_fill(~positive, 0).sum(dim=1) / positive.sum(dim=1).clamp(min=1)  # (B, C)
+        loss = (-cas).log1p().masked_fill(~negative, 0).sum(dim=1) / negative.sum(dim=1).clamp(min=1)
+    else:
+        sure, not_so = confidence.masked_fill(~positive, 0), confidence.masked_fill(~negative, 0)
+        gain = (sure * cas.log()).sum(dim=1) / sure.sum(dim=1).clamp(min=EPSILON)
+        loss = (not_so * (-cas).log1p()).sum(dim=1) / not_so.sum(dim=1).clamp(min=EPSILON)
     return -(gain + loss).sum() / ((labels if whole is None else whole) != 0).sum().clamp(min=1)
 
 

@@ -57,7 +57,8 @@ class OwnBackbone(nn.Module):
         feats = ((feats - self.shift) * self.scale).masked_fill(~valid, 0)
         returned = self.network(feats, lengths)
         if isinstance(returned, BranchOutput):
-            return BranchOutput(*map(whole, returned))
+            values = {key: whole(value) for key, value in returned._asdict().items() if value is not None}
+            return BranchOutput(**values)
         if not isinstance(returned, tuple | list) or len(returned) not in (2, 3):
             raise ValueError(f"the backbone returned {_in_words(returned)}; {CONTRACT}")
         cas, log_probs, *others = (whole(value) if isinstance(value, Tensor) else value for value in returned)
@@ -165,6 +166,8 @@ def _check_output(output: BranchOutput, features: Tensor, lengths: Tensor, class
         "log_probs": (videos, classes),
         "cas_probs": (videos, classes),
     }
+    if output.attention is not None:
+        expected["attention"] = (videos, snippets)
     valid = valid_mask(lengths, snippets)
     for field, shape in expected.items():
         value = getattr(output, field)
@@ -175,7 +178,7 @@ def _check_output(output: BranchOutput, features: Tensor, lengths: Tensor, class
                 f"the backbone {name}: {field} is {_in_words(value)}, expected floating-point numbers ({wanted}) for "
                 f"{videos} videos of up to {snippets} snippets and {classes} classes"
             )
-        seen = value[valid] if value.dim() == 3 else value
+        seen = value[valid] if shape[1:2] == (snippets,) else value
         if not bool(seen.isfinite().all()):
             raise ValueError(f"the backbone {name}: {field} holds NaN or infinite values for finite features")
     cas = output.cas[valid].detach()

@@ -7,6 +7,8 @@ from amsx.choices import MeanReading
 from amsx.model.masking import valid_mask
 from amsx.model.mean_activation import mean_activation
 
+LEAST_WAY = 1e-9  # between the threshold and the largest activation, or 0
+
 
 def pseudo_labels(
     cas: Tensor,
@@ -33,3 +35,18 @@ def pseudo_labels(
         highest = cas.masked_fill(~named, -1.0).argmax(dim=2, keepdim=True)  # (B, T, 1)
         positive &= torch.zeros_like(positive).scatter_(2, highest, True)
     return positive
+
+
+def confidence(cas: Tensor, labels: Tensor, lengths: Tensor, *, ratio: float, reading: MeanReading = "mean") -> Tensor:
+    """How sure the pseudo-labels of `cas` (B, T, C) are, in [0, 1]: 0 at the threshold of Eq. 8, 1 furthest from it.
+
+    Above the threshold it is the share of the way from there to the largest activation of the class in the video, and
+    below it that of the way to an activation of 0. It means nothing in the padding. The arguments are those of
+    `pseudo_labels`.
+    """
+    threshold = (ratio * mean_activation(cas, labels, lengths, reading))[:, None]  # (B, 1, C)
+    valid = valid_mask(lengths, cas.shape[1])[..., None]
+    largest = cas.masked_fill(~valid, 0).amax(dim=1, keepdim=True)
+    above = (cas - threshold) / (largest - threshold).clamp(min=LEAST_WAY)
+    below = (threshold - cas) / threshold.clamp(min=LEAST_WAY)
+    return torch.where(cas > threshold, above, below).clamp(0, 1)

@@ -66,6 +66,8 @@ class Timelines:
             notes["taught"] = "no pseudo-labels in this run: video labels alone supervise both branches"
         elif phases.branches == "both" and self.run.stopping is not None:
             notes["taught"] = "the epoch of this run was chosen on held-out training videos; iterations were not kept"
+        elif phases.branches == "both" and self.run.config.loss.teacher_decay > 0:
+            notes["taught"] = "averages of the branches taught; shown is what the branches themselves would have"
         elif phases.branches == "both" and not all(self.run.snapshots):
             notes["taught"] = "this run kept its last iteration only; earlier ones are not shown"
         if any(change is None for change in self._change.values()):

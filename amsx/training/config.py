@@ -69,6 +69,7 @@ class ModelConfig:
     standardize: bool = False  # whether features get mean 0, deviation 1 over the training snippets; not in the paper
     background: bool = True  # whether the softmax of the CAS has a channel for background; not in the paper
     smoothing: NotNegative = 0.0  # deviation in snippets of a Gaussian that smooths features in time; not in the paper
+    attention: bool = False  # whether a foreground weight of each snippet suppresses the CAS; BaS-Net, CO2-Net
     kernel: OddCount = 1  # snippets that the first layer sees; the paper's is fully connected, 3 in BaS-Net and later
 
     def __post_init__(self) -> None:
@@ -98,11 +99,14 @@ class LossConfig:
 
     cas_classification: CasClassification = "softmax"  # the loss by which video labels train the CAS
     cas_weight: NotNegative = 1.0  # weight of that loss; the paper does not say how video labels train its CAS layer
+    sparsity_weight: NotNegative = 0.1  # weight of the mean of `model.attention`, which keeps it to the foreground
     similarity_weight: NotNegative = 1.0  # weight of the co-activity similarity; as in W-TALC
     similarity_margin: NotNegative = 0.5  # margin of the co-activity similarity, in cosine distance; W-TALC
     localization_weight: NotNegative = 1.0  # lambda of Eq. 11, the localization loss's weight; the paper's grid search
     pseudo_threshold: NotNegative = 0.7  # alpha of Eq. 8, a multiple of the mean activation; Section IV-B
     pseudo_threshold_of: MeanReading = "mean"  # what avg(M) in alpha is taken over; the paper does not say
+    confidence: bool = False  # whether a pseudo-label counts in Eq. 9 by how far its activation is from the threshold
+    teacher_decay: Probability = 0.0  # of the moving average of weights that gives pseudo-labels; 0: the branch itself
     exclusive_targets: bool = False  # a snippet is positive for its highest class only; the paper does not say
 
     def __post_init__(self) -> None:

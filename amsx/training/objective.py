@@ -14,10 +14,11 @@ from amsx.model.losses import (
     classification_loss,
     co_activity_similarity_loss,
     localization_loss,
+    sparsity_loss,
 )
 from amsx.model.masking import top_k_mean
 from amsx.model.part import Part
-from amsx.model.pseudo_labels import pseudo_labels
+from amsx.model.pseudo_labels import confidence, pseudo_labels
 from amsx.training.config import Config
 from amsx.training.phases import Phase
 from amsx.training.setup import autocast
@@ -37,30 +38,33 @@ class Objective(nn.Module):
         self.config = config
         self.negatives = negatives
 
-    def forward(self, batch: Batch, phase: Phase) -> list[Tensor]:
-        """Eq. 11 and its terms for the student of `phase`, scalars in the order of `amsx.training.epoch_log.TERMS`."""
+    def forward(self, batch: Batch, phase: Phase, teacher: AMS | None = None) -> list[Tensor]:
+        """Eq. 11 and its terms for the student of `phase`, scalars in the order of `amsx.training.epoch_log.TERMS`.
+
+        Attention's sparsity is part of the first and has no scalar of its own.
+        `teacher` is the model whose branch gives the pseudo-labels (None: the model itself).
+        """
         loss = self.config.loss
         lengths, labels, share = batch.lengths, batch.labels, batch.share
         whole = labels if share is None else share.labels
         with autocast(self.config.optimization.precision, batch.features.device):
-            output, cas, teacher_cas = self._outputs(batch, phase)
+            output, cas, teacher_cas = self._outputs(batch, phase, teacher)
         classification = classification_loss(output.log_probs, labels, whole)
         cas_classification = self._cas_classification(output, labels, lengths, whole)
         similarity = co_activity_similarity_loss(
             output.embedding, output.logits, labels, lengths, margin=loss.similarity_margin, whole=whole
         )
         total = classification + loss.cas_weight * cas_classification + loss.similarity_weight * similarity
+        if output.attention is not None:
+            total = total + loss.sparsity_weight * sparsity_loss(output.attention, lengths, whole)
         localization = torch.zeros_like(total)
         if teacher_cas is not None:
+            ratio, reading = loss.pseudo_threshold, loss.pseudo_threshold_of
             targets = pseudo_labels(
-                teacher_cas,
-                labels,
-                lengths,
-                ratio=loss.pseudo_threshold,
-                reading=loss.pseudo_threshold_of,
-                exclusive=loss.exclusive_targets,
+                teacher_cas, labels, lengths, ratio=ratio, reading=reading, exclusive=loss.exclusive_targets
             )
-            localization = localization_loss(cas, targets, labels, lengths, whole)
+            sure = confidence(teacher_cas, labels, lengths, ratio=ratio, reading=reading) if loss.confidence else None
+            localization = localization_loss(cas, targets, labels, lengths, whole, sure)
             total = total + loss.localization_weight * localization
         terms = [total, classification, cas_classification, similarity, localization]
         return [0 * term for term in terms] if share is not None and share.idle else terms
@@ -82,7 +86,7 @@ class Objective(nn.Module):
         negative = cas_classification_loss(output.cas_probs * silent[:, None], labels * 0, whole)
         return (1 - portion) * loss + negative
 
-    def _outputs(self, batch: Batch, phase: Phase) -> tuple[BranchOutput, Tensor, Tensor | None]:
+    def _outputs(self, batch: Batch, phase: Phase, teacher: AMS | None) -> tuple[BranchOutput, Tensor, Tensor | None]:
         """The student's output, its CAS at the snippets, and the teacher's CAS, which carries no gradient."""
         feats, lengths, labels, share = batch.features, batch.lengths, batch.labels, batch.share
         part = None if share is None else Part(len(share.labels), share.snippets, share.first)
@@ -97,8 +101,12 @@ class Objective(nn.Module):
         else:
             output, cas = self.model.supplementary_branch(feats, lengths, guide, labels, part)
         if phase.teacher == "supplementary":
-            with _as_tested(self.model.supplementary):
-                return output, cas, self.model.supplementary_branch(feats, lengths, guide, labels, part)[1]
+            taught_by = teacher or self.model
+            with _as_tested(taught_by.supplementary):
+                return output, cas, taught_by.supplementary_branch(feats, lengths, guide, labels, part)[1]
+        if phase.teacher == "base" and teacher is not None:
+            with _as_tested(teacher.base):
+                return output, cas, teacher.base_branch(feats, lengths).cas
         return output, cas, guide if phase.teacher == "base" else None
 
 

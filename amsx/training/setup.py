@@ -80,7 +80,19 @@ def build_branch(width: int, num_classes: int, config: ModelConfig) -> Branch:
         "smoothing": config.smoothing,
     }
     if is_papers(made):
-        return Backbone(width, num_classes, kernel=config.kernel, background=config.background, **settings)
+        return Backbone(
+            width,
+            num_classes,
+            kernel=config.kernel,
+            background=config.background,
+            attention=config.attention,
+            **settings,
+        )
+    if config.attention:
+        raise ValueError(
+            f"model.attention=true is a head of the paper's backbone, and {config.backbone} has its own; leave "
+            "model.attention at false"
+        )
     if config.kernel != 1:
         raise ValueError(
             f"model.kernel={config.kernel} is for the first layer of the paper's backbone, and {config.backbone} has "

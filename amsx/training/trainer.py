@@ -13,6 +13,7 @@ from tqdm import tqdm
 from amsx.data.batching import Batch, FeatureSet, train_batches
 from amsx.training.config import Config, to_dict
 from amsx.training.epoch_log import TERMS, EpochRecord
+from amsx.training.mean_teacher import MeanTeacher
 from amsx.training.objective import Objective
 from amsx.training.phases import Phase, phase_of_epoch, schedule, total_epochs
 from amsx.training.ranks import Ranks
@@ -82,6 +83,7 @@ class Trainer:
             mean, deviation = moments(self.features.rows)
             for branch in (self.model.base, self.model.supplementary):
                 branch.standardize_by(mean, deviation)
+        self._teacher = MeanTeacher(config.loss.teacher_decay)
         self._scaler = torch.amp.GradScaler(self.device.type, enabled=config.optimization.precision == "float16")
         self.optimizers = {
             name: torch.optim.Adam(
@@ -129,6 +131,8 @@ class Trainer:
         optimizer = self.optimizers[phase.trains]
         if first and self.config.optimization.restart:
             optimizer.state.clear()
+        if phase.teacher is not None:
+            self._teacher.begin(self.model)
         objective = self.ranks.averaging(self._objective)
         began = time.perf_counter()
         sums = torch.zeros(len(TERMS), dtype=torch.float64, device=self.device)
@@ -136,11 +140,12 @@ class Trainer:
         videos: list[tuple[str, ...]] = []
         with seeded(self.config.optimization.seed, 1 + self.epoch, self.device):
             for batch in self._batches():
-                terms = objective(batch, phase)
+                terms = objective(batch, phase, self._teacher.model)
                 optimizer.zero_grad(set_to_none=True)
                 torch.autograd.backward(self._scaler.scale(terms[0]), self._seed)
                 self._scaler.step(optimizer)
                 self._scaler.update()
+                self._teacher.follow(self.model, phase.trains)
                 sums += torch.stack(terms).detach()
                 losses.append(terms[0].detach())
                 videos.append(batch.ids)
@@ -193,7 +198,7 @@ class Trainer:
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and a header of JSON values, from which `restore` continues."""
-        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()} | self._teacher.state()
         for branch, optimizer in self.optimizers.items():
             for name, parameter in getattr(self.model, branch).named_parameters():
                 for key, value in optimizer.state.get(parameter, {}).items():
@@ -221,6 +226,7 @@ class Trainer:
             if header[key] != value:
                 raise ValueError(f"the checkpoint's {key} is {header[key]!r}, the data's is {value!r}")
         load_model(self.model, tensors)
+        self._teacher.restore(self.model, tensors)
         for branch, optimizer in self.optimizers.items():
             names = [name for name, _ in getattr(self.model, branch).named_parameters()]
             state: dict[int, dict[str, Tensor]] = {}

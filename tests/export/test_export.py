@@ -27,10 +27,10 @@ from amsx.training.run_directory import read_run
 THRESHOLD = 0.25
 
 
-def made_up_model(sampler: Sampler | None, smoothing: float = 0.0, kernel: int = 1) -> AMS:
+def made_up_model(sampler: Sampler | None, smoothing: float = 0.0, kernel: int = 1, attention: bool = False) -> AMS:
     torch.manual_seed(0)
     settings = {"hidden": 7, "dropout": 0.5, "top_k_divisor": 4, "smoothing": smoothing, "kernel": kernel}
-    base, supplementary = (Backbone(5, 3, **settings) for _ in range(2))  # type: ignore[arg-type]
+    base, supplementary = (Backbone(5, 3, attention=attention, **settings) for _ in range(2))  # type: ignore[arg-type]
     for branch in (base, supplementary):
         branch.standardize_by(torch.tensor([3.0, 0, 1, 2, -1]), torch.tensor([0.5, 1, 2, 3, 9]))
     return AMS(base, supplementary, sampler).eval().requires_grad_(False)
@@ -60,7 +60,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = make_dataset(SyntheticConfig(classes=3, train_videos=4, test_videos=0, length=(12, 20), duration=(3, 5)))
     settings = ["base_epochs=1", "supplementary_epochs=1", "alternate_epochs=1", "iterations=1"]
     config = override(Config(), [*(f"phases.{one}" for one in settings), "model.hidden=8", "sampling.interp_factor=2"])
-    train_run(data, override(config, ["model.standardize=true"]), out, progress=False, say=lambda _: None)
+    train_run(
+        data,
+        override(config, ["model.standardize=true", "model.attention=true"]),
+        out,
+        progress=False,
+        say=lambda _: None,
+    )
     return out
 
 
@@ -72,20 +78,22 @@ def trained(run: Path, stream: str) -> AMS:
 
 
 @pytest.mark.parametrize(
-    ("sampler", "smoothing", "kernel"),
+    ("sampler", "smoothing", "kernel", "attention"),
     [
-        (Sampler(), 0.0, 1),
-        (Sampler(mode="continuous", eta=0.0), 1.5, 1),
-        (Sampler(aggregate="mean", interp_factor=3), 0.0, 1),
-        (Sampler(weights="erase", erase_threshold=1.0), 0.0, 1),
-        (Sampler(normalize=True, eta=0.25), 0.0, 3),
-        (Sampler(weights="rolled"), 0.0, 1),
-        (None, 0.8, 3),
+        (Sampler(), 0.0, 1, False),
+        (Sampler(mode="continuous", eta=0.0), 1.5, 1, False),
+        (Sampler(aggregate="mean", interp_factor=3), 0.0, 1, True),
+        (Sampler(weights="erase", erase_threshold=1.0), 0.0, 1, False),
+        (Sampler(normalize=True, eta=0.25), 0.0, 3, False),
+        (Sampler(weights="rolled"), 0.0, 1, False),
+        (None, 0.8, 3, True),
     ],
 )
 @pytest.mark.parametrize("branch", ["base", "supplementary"])
-def test_the_module_and_its_trace_compute_what_the_model_predicts(tmp_path, branch, sampler, smoothing, kernel):
-    model = made_up_model(sampler, smoothing, kernel)
+def test_the_module_and_its_trace_compute_what_the_model_predicts(
+    tmp_path, branch, sampler, smoothing, kernel, attention
+):
+    model = made_up_model(sampler, smoothing, kernel, attention)
     module = branch_of(model, branch, THRESHOLD)
     assert compare(module, model, branch, THRESHOLD).cas < 1e-6
     with formats.quiet():

@@ -15,7 +15,7 @@ from amsx.model.losses import (
     localization_loss,
 )
 from amsx.model.masking import masked_mean, masked_softmax, top_k_mean
-from amsx.model.pseudo_labels import pseudo_labels
+from amsx.model.pseudo_labels import confidence, pseudo_labels
 
 
 @st.composite
@@ -115,6 +115,46 @@ def test_exclusive_targets_keep_the_highest_ground_truth_class(batch):
             for c in range(classes):
                 highest = bool(named) and c == max(named, key=lambda k: cas[b, t, k].item())
                 assert found[b, t, c] == (bool(shared[b, t, c]) and highest)
+
+
+@given(batches(), st.floats(0, 2))
+def test_confidence_is_the_way_from_the_threshold_to_what_is_furthest_from_it(batch, ratio):
+    generator, lengths, size, classes = batch
+    cas = uniform(generator, len(lengths), size, classes)
+    found = confidence(cas, multi_hot(generator, len(lengths), classes), lengths, ratio=ratio)
+    for b, n in enumerate(lengths.tolist()):
+        for c in range(classes):
+            values = cas[b, :n, c].tolist()
+            threshold = ratio * sum(values) / n
+            for t, m in enumerate(values):
+                if abs(m - threshold) < 1e-6:
+                    continue  # a tie, which the order of the sum decides
+                way = (max(values) - threshold) if m > threshold else threshold
+                assert math.isclose(found[b, t, c].item(), abs(m - threshold) / way, rel_tol=1e-6)
+
+
+@given(batches())
+def test_eq_9_weighted_by_confidence(batch):
+    generator, lengths, size, classes = batch
+    cas = 0.01 + 0.98 * uniform(generator, len(lengths), size, classes)
+    sure = uniform(generator, len(lengths), size, classes)
+    labels = multi_hot(generator, len(lengths), classes)
+    targets = uniform(generator, len(lengths), size, classes) < 0.5
+    losses = []
+    for b, n in enumerate(lengths.tolist()):
+        for c in (c for c in range(classes) if labels[b, c]):
+            loss = 0.0
+            for positive in (True, False):
+                of = [t for t in range(n) if bool(targets[b, t, c]) == positive]
+                weights = [sure[b, t, c].item() for t in of]
+                logs = [math.log(m if positive else 1 - m) for m in cas[b, of, c].tolist()]
+                if of:
+                    loss -= sum(w * value for w, value in zip(weights, logs, strict=True)) / max(sum(weights), 1e-6)
+            losses.append(loss)
+    found = localization_loss(cas, targets, labels, lengths, confidence=sure)
+    assert close(found, sum(losses) / len(losses) if losses else 0)
+    equal = localization_loss(cas, targets, labels, lengths, confidence=torch.full_like(cas, 0.5))
+    assert close(equal, localization_loss(cas, targets, labels, lengths).item())
 
 
 @given(batches())

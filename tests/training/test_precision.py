@@ -62,7 +62,7 @@ def test_it_resumes_to_the_bit(features, tmp_path, precision):
 
 def test_a_branch_returns_float32_and_a_large_mean_is_no_loss():
     torch.manual_seed(0)
-    branch = Backbone(6, 3, hidden=16, dropout=0.0, top_k_divisor=4).eval()
+    branch = Backbone(6, 3, hidden=16, dropout=0.0, top_k_divisor=4, attention=True).eval()
     branch.standardize_by(torch.full((6,), 1000.0), torch.full((6,), 0.5))
     features, lengths = 1000 + 0.5 * torch.randn(2, 20, 6), torch.tensor([20, 12])
     exact = branch(features, lengths)

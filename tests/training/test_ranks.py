@@ -25,6 +25,9 @@ VARIANTS = [
         "phases.supervision=self",
         "loss.cas_classification=binary",
         "sampling.aggregate=random",
+        "model.attention=true",
+        "loss.teacher_decay=0.5",
+        "loss.confidence=true",
     ),
     ("optimization.batch_size=8", "optimization.max_snippets=15", "sampling.weights=random"),
 ]
