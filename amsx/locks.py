@@ -8,7 +8,8 @@ but not their locks, and those without locks. There a folder counts as held by
 - a process of this machine that is alive: its number is taken, and by a process that began when it did;
 - a process of another machine whose file was renewed in the last `STALE` seconds, by the clock of the file system.
 
-Nobody can see more of another machine. Who knows that its process is gone removes the file.
+Nobody can see more of another machine. Who knows that its process is gone removes the file. A process that stood still
+for longer than `STALE` and went on may have lost its folder: `check_held` tells it before it writes.
 """
 
 import contextlib
@@ -33,6 +34,7 @@ except ImportError:  # no POSIX: whether the owner is alive is all that can be a
     fcntl = None  # type: ignore[assignment]
 
 BEAT = 15.0  # seconds between two renewals of the file's times
+TURN = 0.2  # seconds between two looks at a folder that another process holds for a moment
 STALE = 180.0  # seconds without a renewal after which a process of another machine counts as gone
 
 
@@ -75,6 +77,50 @@ class Owner:
 
 
 @contextmanager
+def hold_in_turn(folder: Path | str, what: str) -> Iterator[None]:
+    """Hold `folder` as `hold` does, and wait for a process or thread that holds it for the same `what`.
+
+    This is for commands that may share a folder and hold it only while they write what they have in common.
+    """
+    with contextlib.ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(hold(folder, what))
+                break
+            except FolderInUse as error:
+                if error.owner is not None and error.owner.what != what:
+                    raise
+            time.sleep(TURN)
+        yield
+
+
+def let_go(folder: Path | str) -> None:
+    """Remove the lock file that a process of this machine left in `folder`, if it is gone and nobody else holds it.
+
+    Processes of other machines need not wait then until its sign of life is old.
+    """
+    if (Path(folder) / LOCK).exists():
+        with contextlib.suppress(FolderInUse, OSError), hold(folder):
+            pass
+
+
+def check_held(folder: Path | str) -> None:
+    """FolderInUse where another process took over a folder that this one holds, or FileNotFoundError where it is gone.
+
+    That happens to a process that stood still for longer than `STALE` on a file system without locks.
+    """
+    folder = Path(folder)
+    lock = folder.resolve() / LOCK
+    file = os.open(lock, os.O_RDONLY)
+    try:
+        owner = _read(file)
+    finally:
+        os.close(file)
+    if owner != _owners.get(lock):
+        raise FolderInUse(folder, lock, owner, _age(lock))
+
+
+@contextmanager
 def hold(folder: Path | str, what: str = "amsx", *, beside: bool = False) -> Iterator[None]:
     """Hold `folder`, which is made if there is none, for this process until the block ends.
 
@@ -106,8 +152,9 @@ def hold(folder: Path | str, what: str = "amsx", *, beside: bool = False) -> Ite
         finally:
             ended.set()
             beat.join()
-            _owners.pop(lock, None)
-            lock.unlink(missing_ok=True)  # before the lock is given back, so that nobody else's file is removed
+            own = _owners.pop(lock, None)
+            if _read(file) == own:  # else another process took the folder over, and the file is its
+                lock.unlink(missing_ok=True)  # before the lock is given back, so that nobody else's file is removed
             os.close(file)
     finally:
         _threads.pop(lock, None)

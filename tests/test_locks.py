@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
 from amsx import locks
 from amsx.files import LOCK, is_hidden
-from amsx.locks import STALE, FolderInUse, Owner, hold
+from amsx.locks import STALE, FolderInUse, Owner, check_held, hold, hold_in_turn
 
 HOLDING = """
 import sys
@@ -122,3 +123,35 @@ def test_a_folder_that_cannot_be_written_to_is_an_error_of_the_system(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OSError), hold(tmp_path / "file"):
         pytest.fail("a file is no folder")
+
+
+def test_commands_of_one_kind_take_turns(tmp_path):
+    held, order = threading.Event(), []
+
+    def first() -> None:
+        with hold(tmp_path, "amsx reproduce"):
+            held.set()
+            time.sleep(0.3)
+            order.append("first")
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    held.wait()
+    with pytest.raises(FolderInUse, match="in use by `amsx reproduce`"), hold_in_turn(tmp_path, "amsx tune"):
+        pytest.fail("two commands hold one folder")
+    with hold_in_turn(tmp_path, "amsx reproduce"):
+        order.append("second")
+        assert holder(tmp_path).what == "amsx reproduce"
+    thread.join()
+    assert order == ["first", "second"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_who_was_taken_for_gone_is_told_before_it_writes_and_leaves_the_lock_to_its_successor(tmp_path):
+    with hold(tmp_path):
+        check_held(tmp_path)
+        successor = json.dumps({**vars(holder(tmp_path)), "boot": "other", "host": "far", "what": "amsx tune"})
+        (tmp_path / LOCK).write_text(successor)
+        with pytest.raises(FolderInUse, match=r"in use by `amsx tune` .* on far"):
+            check_held(tmp_path)
+    assert (tmp_path / LOCK).read_text() == successor

@@ -1,4 +1,4 @@
-"""Trains cells one after the other, in one process."""
+"""Trains cells one after the other, in one process, which holds the folder of each while it trains it."""
 
 import time
 from collections.abc import Callable
@@ -13,9 +13,11 @@ from amsx.experiments.cells import (
     SETTINGS_FILE,
     Cell,
     Finished,
+    is_finished,
     iteration_file,
 )
 from amsx.files import remove_unfinished, write_json
+from amsx.locks import check_held, hold
 from amsx.training import checkpoint
 from amsx.training.activations import StreamActivations, save_activations
 from amsx.training.config import StoppingConfig
@@ -47,11 +49,18 @@ class CellTrainer:
         features = self._features[key]
         return Trainer(features, cell.config, stream=cell.stream, classes=classes, device=self.device, progress=False)
 
-    def train(self, cell: Cell, out: Path, after_epoch: Callable[[int, int], None] = lambda done, goal: None) -> float:
+    def train(
+        self, cell: Cell, out: Path, after_epoch: Callable[[int, int], None] = lambda done, goal: None
+    ) -> float | None:
         """Train a cell whose beginning is finished, from its last checkpoint; returns the seconds that this took.
 
-        `after_epoch(done, goal)` is called after every epoch; both count epochs of the schedule.
+        `after_epoch(done, goal)` is called after every epoch; both count epochs of the schedule. None where another
+        process has finished the cell; FolderInUse where one holds it, or took it over from this one.
         """
+        with hold(out / cell.folder, "amsx, training of a cell"):
+            return None if is_finished(cell, out) else self._train(cell, out, after_epoch)
+
+    def _train(self, cell: Cell, out: Path, after_epoch: Callable[[int, int], None]) -> float:
         began = time.perf_counter()
         folder = out / cell.folder
         remove_unfinished(folder)
@@ -68,6 +77,7 @@ class CellTrainer:
         choice = EpochChoice(held, trainer, folder, epoch_measure(held, cell.config))
 
         def save_state(trainer: Trainer) -> None:
+            check_held(folder)
             if trainer.history and trainer.history[-1].validation is None:
                 choice.after_epoch(trainer)
             if trainer.epoch in stops:

@@ -1,13 +1,19 @@
-"""Trains cells in several processes at once."""
+"""Trains cells in several processes at once, beside other commands that train cells of the same folder.
+
+Every cell is held by the process that trains it (`amsx.locks`). A cell that a process of another command holds is
+passed over, and looked at again until it is finished, or free because that process is gone.
+"""
 
 import multiprocessing
 import os
 import threading
+import time
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
+from multiprocessing.connection import wait as wait_for
 from pathlib import Path
 from typing import Literal
 
@@ -16,10 +22,13 @@ from tqdm import tqdm
 
 from amsx.data.videos import Dataset
 from amsx.experiments.cell_trainer import CellTrainer
-from amsx.experiments.cells import Cell, unfinished
+from amsx.experiments.cells import Cell, is_finished, unfinished
+from amsx.locks import FolderInUse, let_go
 from amsx.model.backbone_class import import_backbone
 from amsx.processes import end_with_parent, stop, unmoved_by_interrupts
 from amsx.system_errors import in_words
+
+LOOK = 2.0  # seconds between two looks at a cell that another command trains
 
 
 @dataclass(frozen=True)
@@ -27,10 +36,10 @@ class Event:
     """Something that happened to a cell."""
 
     cell: Cell
-    kind: Literal["begun", "epoch", "finished", "failed"]
+    kind: Literal["begun", "epoch", "finished", "failed", "elsewhere"]  # "elsewhere": another command trains it
     done: int = 0  # of an "epoch": how many epochs of the schedule are trained
     goal: int = 0  # of an "epoch": after how many the cell ends
-    seconds: float = 0.0  # of "finished": how long the training took
+    seconds: float | None = None  # of "finished": how long the training took; None: another command trained it
     error: str = ""  # of "failed": why
 
 
@@ -48,9 +57,12 @@ def chosen_jobs(jobs: int | None, device: str | None) -> int:
 
 
 def train_cells(
-    cells: Sequence[Cell], dataset: Dataset, out: Path, *, jobs: int, device: str | None = None
+    cells: Sequence[Cell], dataset: Dataset, out: Path, *, jobs: int, device: str | None = None, wait: bool = True
 ) -> Iterator[Event]:
     """Train those of `cells` that are not finished in `out`, beginnings first, and yield every event when it happens.
+
+    Cells that another command trains in `out` are left to it, and are waited for at the end unless `wait` is false.
+    Where its process ends without finishing one, that cell is trained here.
 
     At most `jobs` processes work at once and share the cores evenly. A cell whose training raises or whose process dies
     has the event "failed", and so have the cells that would have continued it; the others are trained. Processes are
@@ -58,12 +70,25 @@ def train_cells(
     """
     todo = unfinished(cells, out)
     open_folders = {cell.folder for cell in todo}
+    elsewhere: dict[Path, float] = {}  # the folders that other commands hold -> when to look at them again
     context = multiprocessing.get_context("spawn")
     threads = max(1, _cores() // jobs)
     workers: list[_Worker] = []
     try:
         while todo or any(worker.cell for worker in workers):
-            for cell in [c for c in todo if c.beginning is None or c.beginning.folder not in open_folders]:
+            now = time.monotonic()
+            ready = [
+                cell
+                for cell in todo
+                if (cell.beginning is None or cell.beginning.folder not in open_folders)
+                and elsewhere.get(cell.folder, now) <= now
+            ]
+            for cell in ready:
+                if is_finished(cell, out):  # by another command
+                    todo.remove(cell)
+                    open_folders.discard(cell.folder)
+                    yield Event(cell, "finished")
+                    continue
                 idle = next((worker for worker in workers if worker.cell is None), None)
                 if idle is None and len(workers) < jobs:
                     idle = _Worker(context, dataset, out, device, threads)
@@ -72,11 +97,22 @@ def train_cells(
                     break
                 todo.remove(cell)
                 idle.begin(cell)
-                yield Event(cell, "begun")
+                if cell.folder not in elsewhere:
+                    yield Event(cell, "begun")
             busy = {worker.pipe: worker for worker in workers if worker.cell is not None}
-            for pipe in wait(list(busy)):
-                worker = busy[pipe]  # type: ignore[index]  # `wait` gives back what it was given
+            if not busy and not ready:  # what is left waits for other commands
+                if not wait:
+                    return
+                time.sleep(LOOK)
+            for pipe in wait_for(list(busy), timeout=LOOK if elsewhere else None) if busy else []:
+                worker = busy[pipe]  # type: ignore[index]  # `wait_for` gives back what it was given
                 event = worker.event()
+                if event.kind == "elsewhere":
+                    todo.append(event.cell)
+                    known = event.cell.folder in elsewhere
+                    elsewhere[event.cell.folder] = time.monotonic() + LOOK
+                    if known:
+                        continue
                 if event.kind == "finished":
                     open_folders.discard(event.cell.folder)
                 if not worker.process.is_alive() and event.kind == "failed":
@@ -112,6 +148,7 @@ class _Worker:
         threads: int,
     ) -> None:
         self.cell: Cell | None = None
+        self.out = out
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, dataset, out, device, threads), daemon=True)
         with unmoved_by_interrupts():
@@ -130,6 +167,7 @@ class _Worker:
             event: Event = self.pipe.recv()
         except EOFError:
             self.process.join()
+            let_go(self.out / self.cell.folder)
             event = Event(self.cell, "failed", error=f"its process died (exit code {self.process.exitcode})")
         if event.kind != "epoch":
             self.cell = None
@@ -141,6 +179,8 @@ class _Worker:
         if self.cell is not None:
             stop([self.process])
         self.process.join()
+        if self.cell is not None:
+            let_go(self.out / self.cell.folder)
 
 
 def _serve(pipe: Connection, dataset: Dataset, out: Path, device: str | None, threads: int) -> None:
@@ -159,6 +199,8 @@ def _serve(pipe: Connection, dataset: Dataset, out: Path, device: str | None, th
             trainer = trainer or CellTrainer(dataset, device)
             seconds = trainer.train(cell, out, partial(_send_epoch, pipe, cell))
             event = Event(cell, "finished", seconds=seconds)
+        except FolderInUse:
+            event = Event(cell, "elsewhere")
         except KeyboardInterrupt:
             return
         except BrokenPipeError:  # the process that sent the cell is gone

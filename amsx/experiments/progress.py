@@ -53,14 +53,14 @@ class ProgressDisplay:
     def update(self, event: Event) -> None:
         """Record an event and show the new state."""
         folder = event.cell.folder
-        if event.kind in ("finished", "failed"):
+        if event.kind in ("finished", "failed", "elsewhere"):
             self.at_work.pop(folder, None)
         else:
             progress = f"{event.done}/{event.goal}" if event.goal else "begins"
             self.at_work[folder] = f"{event.cell.label} {progress}"
         if folder in self.state:
             percent = f"{100 * event.done // event.goal}%" if event.goal else "0%"
-            self.state[folder] = {"finished": "done", "failed": "FAILED"}.get(event.kind, percent)
+            self.state[folder] = {"finished": "done", "failed": "FAILED", "elsewhere": "other"}.get(event.kind, percent)
             self.done += event.kind == "finished"
         if self.redraws:
             self._draw()
@@ -69,7 +69,10 @@ class ProgressDisplay:
         elif event.kind == "finished" and not self.redraws and not self.quiet:
             elapsed = time.perf_counter() - self.began
             what = self._description(event.cell)
-            self._print(f"{self.done}/{self.total} cells, {elapsed:.0f} s: {what} took {event.seconds:.1f} s")
+            took = "was trained by another process" if event.seconds is None else f"took {event.seconds:.1f} s"
+            self._print(f"{self.done}/{self.total} cells, {elapsed:.0f} s: {what} {took}")
+        elif event.kind == "elsewhere" and not self.redraws and not self.quiet:
+            self._print(f"another process trains {self._description(event.cell)}")
 
     def _description(self, cell: Cell) -> str:
         for line, folders in self.lines.items():
@@ -112,16 +115,18 @@ def train_shown(
     jobs: int,
     device: str | None = None,
     quiet: bool = False,
+    wait: bool = True,
 ) -> None:
     """Train those of the plans' `cells` that are not finished in `out`, and show the progress.
 
-    RuntimeError, naming the cells, where some failed: the others are kept.
+    Without `wait`, cells that another command trains there are not waited for. RuntimeError, naming the cells, where
+    some failed: the others are kept.
     """
     if not unfinished(cells, out):
         return
     display = ProgressDisplay(plans, config, seeds, streams, out, quiet=quiet)
     failed = []
-    for event in train_cells(cells, dataset, out, jobs=jobs, device=device):
+    for event in train_cells(cells, dataset, out, jobs=jobs, device=device, wait=wait):
         display.update(event)
         failed += [event] if event.kind == "failed" else []
     if failed:

@@ -19,11 +19,13 @@ from amsx.experiments.single_videos import draw_single_videos
 from amsx.experiments.table_text import as_markdown, as_text
 from amsx.figures.score_curves import ScoreCurve, draw_score_curves
 from amsx.files import write_json, write_text
-from amsx.locks import hold
+from amsx.locks import hold_in_turn
 from amsx.training.config import TRAINED, Config, override
 from amsx.training.run import check_values, chosen_streams
 from amsx.training.run_directory import RunDescription, describe_run, ground_truth, read_run
 from amsx.training.setup import choose_device
+
+COMMAND = "amsx reproduce"
 
 
 def reproduce(
@@ -49,7 +51,8 @@ def reproduce(
     trained apart. A cell that is finished in `out` is not trained again, so a killed run continues, and tables, seeds
     or streams can be added later. `rows` are the keys of the rows of Table III to measure (None: all). Cells are
     trained by `jobs` processes (see `train_cells` for what that asks of a script); the bits of a result depend on how
-    many cores each has.
+    many cores each has. Several processes may share `out`, on one machine or on several: each trains cells that no
+    other trains, and writes what it was asked for when all of its cells are finished.
 
     ValueError where `out` was begun with other settings or data, where something unknown is asked for, or where the
     data has no annotated test video; RuntimeError, naming the cells, where some failed: the others are kept.
@@ -68,43 +71,45 @@ def reproduce(
     if not any(entry["annotations"] for entry in truth["database"].values()):
         raise ValueError(f"{dataset.origin}: no annotated test video to score the rows on")
     described = describe_run(dataset, list(dataset.stream_names), config)
-    with hold(out, "amsx reproduce"):
+    with hold_in_turn(out, COMMAND):
         _check_same(out, described)
         write_json(out / "config.json", described.to_json())
         write_json(out / "ground_truth.json", truth)
 
-        cells = cells_of(plans, config, seeds, names)
-        if unfinished(cells, out):
-            check_values(dataset, names)
-            train_shown(cells, plans, config, dataset, out, names, seeds, jobs=jobs, device=device, quiet=quiet)
+    cells = cells_of(plans, config, seeds, names)
+    if unfinished(cells, out):
+        check_values(dataset, names)
+        train_shown(cells, plans, config, dataset, out, names, seeds, jobs=jobs, device=device, quiet=quiet)
 
-        scorer = Scorer(config, out, names, seeds, truth)
-        results: dict[str, Result] = {}
-        for plan in plans:
-            if plan == FIGURES[6]:
+    scorer = Scorer(config, out, names, seeds, truth)
+    results: dict[str, Result] = {}
+    for plan in plans:
+        if plan == FIGURES[6]:
+            with hold_in_turn(out, COMMAND):
                 drawn = draw_single_videos(dataset, config, out, names)
-                say(f"\n{plan.title}: {len(drawn)} files in {out / plan.key}")
-                continue
-            result = Result(
-                key=plan.key,
-                title=plan.title,
-                protocol=config.evaluation.protocol,
-                tiou=config.evaluation.tiou,
-                data=described.data.to_json(),
-                thumos14=is_thumos14(dataset),
-                config=config,
-                seeds=seeds,
-                rows=scorer.rows(plan),
-            )
+            say(f"\n{plan.title}: {len(drawn)} files in {out / plan.key}")
+            continue
+        result = Result(
+            key=plan.key,
+            title=plan.title,
+            protocol=config.evaluation.protocol,
+            tiou=config.evaluation.tiou,
+            data=described.data.to_json(),
+            thumos14=is_thumos14(dataset),
+            config=config,
+            seeds=seeds,
+            rows=scorer.rows(plan),
+        )
+        with hold_in_turn(out, COMMAND):
             write_json(result_file(out, plan.key), result.to_json())
             write_text(result_file(out, plan.key, "txt"), as_text(result) + "\n")
             write_text(result_file(out, plan.key, "md"), as_markdown(result) + "\n")
             _draw(out, result)
-            say("\n" + as_text(result))
-            results[plan.key] = result
-        for warning in scorer.summarized_warnings():
-            say(f"\n{warning}")
-        return results
+        say("\n" + as_text(result))
+        results[plan.key] = result
+    for warning in scorer.summarized_warnings():
+        say(f"\n{warning}")
+    return results
 
 
 def _draw(out: Path, result: Result) -> None:

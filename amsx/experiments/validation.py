@@ -24,12 +24,13 @@ from amsx.experiments.progress import train_shown
 from amsx.experiments.results import Result, ResultRow, Score, SeedScores
 from amsx.experiments.table_text import as_markdown, as_text
 from amsx.files import read_json, write_json, write_text
-from amsx.locks import hold
+from amsx.locks import hold_in_turn
 from amsx.training.config import Config, differences, from_dict, override, to_dict
 from amsx.training.run import check_values, chosen_streams
 from amsx.training.run_directory import describe_run, ground_truth
 from amsx.training.setup import choose_device
 
+COMMAND = "amsx validate"
 KEY = "validation"
 BASE = "as given"
 CRITERION = (
@@ -68,7 +69,8 @@ def validate(
 
     A try is text with one setting or several, such as "optimization.learning_rate=1e-3 phases.iterations=2". `count`
     and `group` are those of `amsx.data.validation.folds`, `perturb` is the share of `perturbed`. What is trained in
-    `out` is not trained again, so a comparison that was killed goes on, and tries and seeds can be added later.
+    `out` is not trained again, so a comparison that was killed goes on, and tries and seeds can be added later. Several
+    processes may share `out`: each trains cells that no other trains, and waits for the others' at the end.
 
     ValueError where a try is none, where `out` holds another comparison, or where no held-out video is annotated;
     RuntimeError, naming the cells, where trainings failed.
@@ -83,48 +85,59 @@ def validate(
     names = chosen_streams(splits[0], streams)
     config.localization.stream_weights(names)
     check_values(splits[0], names)  # every fold holds the same videos
+    for fold in splits:
+        if not any(video.segments for video in fold.subset("test")):
+            raise ValueError(f"{fold.origin}: no held-out training video has segments to score candidates on")
     described = {
         **describe_run(splits[0], names, override(config, ["optimization.seed=0"])).to_json(),
         "folds": [[video.id for video in fold.subset("test")] for fold in splits],
         "group": group,
         "perturb": perturb,
     }
-    with hold(out, "amsx validate"):
-        _check_same(out, described)
-        write_json(out / f"{KEY}.json", described)
+    with hold_in_turn(out, COMMAND):
+        if not _holds_same(out, described):
+            write_json(out / f"{KEY}.json", described)
 
-        by_fold = []
-        for number, fold in enumerate(splits, start=1):
-            say(f"\n{'; '.join(fold.notes[len(dataset.notes) :])}")
-            by_fold.append(_of_fold(fold, plan, config, out / f"fold{number}", names, seeds, jobs, device, quiet, say))
-        held_out = sum(len(fold.subset("test")) for fold in splits)
-        result = Result(
-            key=KEY,
-            title=plan.title,
-            protocol=config.evaluation.protocol,
-            tiou=config.evaluation.tiou,
-            data={
-                **described["data"],
-                "videos": {"test": held_out},
-                "tested": f"held-out training videos in {count} folds",
-            },
-            thumos14=False,
-            config=config,
-            seeds=count * seeds,
-            rows=tuple(_joined(same) for same in zip(*by_fold, strict=True)),
-        )
-        best = choose(result)
-        settings = _settings_of(tries[int(best) - 1]) if best else ()
-        chosen = override(config, settings)
-        text = as_text(result).replace(f"{count * seeds} seeds,", f"{count} folds, {seeds} seeds,", 1)
-        choice = f"chosen: {' '.join(settings) or BASE}\nby: {CRITERION}"
-        record = {"criterion": CRITERION, "chosen": list(settings), "seeds_per_fold": seeds}
+    def train(fold: Dataset, out: Path, wait: bool) -> None:
+        cells = cells_of([plan], config, seeds, names)
+        train_shown(cells, [plan], config, fold, out, names, seeds, jobs=jobs, device=device, quiet=quiet, wait=wait)
+
+    for number, fold in enumerate(splits, start=1):
+        say(f"\n{'; '.join(fold.notes[len(dataset.notes) :])}")
+        train(fold, out / f"fold{number}", wait=False)
+    by_fold = []
+    for number, fold in enumerate(splits, start=1):
+        train(fold, out / f"fold{number}", wait=True)
+        by_fold.append(_scored(fold, plan, config, out / f"fold{number}", names, seeds, say))
+    held_out = sum(len(fold.subset("test")) for fold in splits)
+    result = Result(
+        key=KEY,
+        title=plan.title,
+        protocol=config.evaluation.protocol,
+        tiou=config.evaluation.tiou,
+        data={
+            **described["data"],
+            "videos": {"test": held_out},
+            "tested": f"held-out training videos in {count} folds",
+        },
+        thumos14=False,
+        config=config,
+        seeds=count * seeds,
+        rows=tuple(_joined(same) for same in zip(*by_fold, strict=True)),
+    )
+    best = choose(result)
+    settings = _settings_of(tries[int(best) - 1]) if best else ()
+    chosen = override(config, settings)
+    text = as_text(result).replace(f"{count * seeds} seeds,", f"{count} folds, {seeds} seeds,", 1)
+    choice = f"chosen: {' '.join(settings) or BASE}\nby: {CRITERION}"
+    record = {"criterion": CRITERION, "chosen": list(settings), "seeds_per_fold": seeds}
+    with hold_in_turn(out, COMMAND):
         write_json(out / f"{KEY}.json", {**described, **record, "result": result.to_json()})
         write_text(out / f"{KEY}.txt", f"{text}\n\n{choice}\n")
         write_text(out / f"{KEY}.md", f"{as_markdown(result)}\n\n{choice}\n")
         write_json(out / "config.json", {"config": to_dict(chosen), "validation": {**record, "perturb": perturb}})
-        say(f"\n{text}\n\n{choice}")
-        return Validation(result, settings, chosen)
+    say(f"\n{text}\n\n{choice}")
+    return Validation(result, settings, chosen)
 
 
 def choose(result: Result) -> str:
@@ -161,36 +174,32 @@ def _settings_of(text: str) -> tuple[str, ...]:
     return settings
 
 
-def _check_same(out: Path, described: dict[str, Any]) -> None:
-    """ValueError unless `out` is new or has the same data, folds and given settings."""
+def _holds_same(out: Path, described: dict[str, Any]) -> bool:
+    """Whether `out` has the same data, folds and given settings; False where it is new.
+
+    ValueError where it has others.
+    """
     if not (out / f"{KEY}.json").exists():
-        return
+        return False
     before = read_json(out / f"{KEY}.json")
     other = [key for key, value in described.items() if key != "config" and before.get(key) != value]
     other += differences(from_dict(before.get("config", {})), from_dict(described["config"]))
     if other:
         raise ValueError(f"{out} holds another comparison, so it cannot be continued; it differs in {'; '.join(other)}")
+    return True
 
 
-def _of_fold(
+def _scored(
     fold: Dataset,
     plan: Plan,
     config: Config,
     out: Path,
     streams: Sequence[str],
     seeds: int,
-    jobs: int,
-    device: str | None,
-    quiet: bool,
     say: Callable[[str], None],
 ) -> tuple[ResultRow, ...]:
-    """The scores of all candidates on one fold."""
-    truth = ground_truth(fold.subset("test"))
-    if not any(entry["annotations"] for entry in truth["database"].values()):
-        raise ValueError(f"{fold.origin}: no held-out training video has segments to score candidates on")
-    cells = cells_of([plan], config, seeds, streams)
-    train_shown(cells, [plan], config, fold, out, streams, seeds, jobs=jobs, device=device, quiet=quiet)
-    scorer = Scorer(config, out, streams, seeds, truth)
+    """The scores of all candidates on one fold, whose cells are trained."""
+    scorer = Scorer(config, out, streams, seeds, ground_truth(fold.subset("test")))
     rows = scorer.rows(plan)
     for warning in scorer.summarized_warnings():
         say(warning)
