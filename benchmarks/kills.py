@@ -175,7 +175,7 @@ def contents(folder: Path) -> dict[str, str]:
     found = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if path.is_dir() or is_hidden(path.name) or path.suffix in (".db", ".lock", ".log") or path.name[0] == ".":
+        if path.is_dir() or is_hidden(path.name) or path.suffix in (".lock", ".log") or path.name[0] == ".":
             continue
         content = path.read_bytes()
         if path.suffix in (".json", ".jsonl"):

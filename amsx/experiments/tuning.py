@@ -1,7 +1,7 @@
 """The paper's grid search (lambda, eta, H, beta, theta_cls) on held-out training videos, by Optuna.
 
 OUT/search.json   the data, the split and the settings that the search began with
-OUT/study.db      Optuna's record of the trials (SQLite)
+OUT/study.log     Optuna's record of the trials; see amsx.experiments.shared_study
 OUT/cells/...     what is trained; see amsx.experiments.cells
 OUT/config.json   the best settings so far, for `amsx train --config`
 
@@ -11,18 +11,19 @@ activations, and the best score is the trial's. With few held-out videos the bes
 which settings to take, not what they will score.
 """
 
+import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from itertools import product
 from math import comb
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from amsx.data.validation import carve
 from amsx.data.videos import Dataset
 from amsx.experiments.cells import Cell, iteration_file, unfinished
-from amsx.experiments.parallel import chosen_jobs, train_cells
+from amsx.experiments.parallel import LOOK, chosen_jobs, train_cells
 from amsx.files import read_json, write_json
-from amsx.locks import hold
 from amsx.training.activations import load_activations
 from amsx.training.config import Config, differences, from_dict, override, to_dict
 from amsx.training.phases import iteration_ends, schedule
@@ -60,11 +61,12 @@ def tune(
     """Search until `trials` trials are complete in `out`, and return the best settings.
 
     The first trial is `config` itself. `share` and `group` say what of the training videos is held out (see `carve`);
-    no test video's features are read. A search that was killed goes on with the same `out`. RuntimeError where Optuna
-    is not installed or a training fails; ValueError where `out` holds another search.
+    no test video's features are read. A search that was killed goes on with the same `out`, and several processes may
+    share it: each measures trials that no other measures. RuntimeError where Optuna is not installed or a training
+    fails; ValueError where `out` holds another search.
     """
     try:
-        import optuna
+        from amsx.experiments.shared_study import SharedStudy  # imports Optuna
     except ModuleNotFoundError as error:
         raise RuntimeError("amsx tune needs Optuna; pip install 'amsx[tune]' or pip install optuna") from error
     out = Path(out)
@@ -81,59 +83,59 @@ def tune(
         "held_out": [video.id for video in held_out.subset("test")],
         "seeds": seeds,
     }
-    with hold(out, "amsx tune"):
-        if (out / SEARCH_FILE).exists():
-            before = read_json(out / SEARCH_FILE)
-            data, before_data = described["data"], before.get("data", {})
-            other = [f"data.{key}" for key, value in data.items() if before_data.get(key, value) != value]
-            other += [key for key in ("held_out", "seeds") if before.get(key) != described[key]]
-            other += differences(from_dict(before.get("config", {})), config)
-            if other:
-                raise ValueError(
-                    f"{out} holds another search, so it cannot be continued; it differs in {'; '.join(other)}"
-                )
-        else:
+    shared = SharedStudy(out)
+    with shared.alone():
+        if not _holds_same(out, described, config):
             write_json(out / SEARCH_FILE, described)
-        say(held_out.notes[-1])
-        study = _study(out, config)
-        scorer = _TrialScorer(held_out, names, seeds, out, jobs, device)
-        while True:
-            complete = study.get_trials(states=[optuna.trial.TrialState.COMPLETE])
-            if complete:
-                best = study.best_trial
-                chosen = override(config, best.user_attrs["settings"])
-                validation = {"mAP": best.value, "trial": best.number, "trials": len(complete)}
-                write_json(out / "config.json", {"config": to_dict(chosen), "validation": validation})
-            if len(complete) >= trials:
-                say(f"best: trial {best.number}, mean mAP {best.value:.1f}: {' '.join(best.user_attrs['settings'])}")
-                return chosen
-            # What a trial draws depends on the complete ones alone: a killed search goes on as it would have gone.
-            study.sampler = optuna.samplers.TPESampler(seed=len(complete))
-            trial = study.ask()
-            settings = _draw(trial, config)
+        shared.open()
+    say(held_out.notes[-1])
+    scorer = _TrialScorer(held_out, names, seeds, out, jobs, device)
+    first = {
+        "lambda": config.loss.localization_weight,
+        "eta": config.sampling.eta,
+        "H": config.sampling.interp_factor,
+    }
+    while True:
+        with ExitStack() as held:
+            with shared.alone():
+                found = shared.trials()
+                if found.complete:
+                    best = shared.study.best_trial
+                    chosen = override(config, best.user_attrs["settings"])
+                    validation = {"mAP": best.value, "trial": best.number, "trials": len(found.complete)}
+                    write_json(out / "config.json", {"config": to_dict(chosen), "validation": validation})
+                if len(found.complete) >= trials:
+                    say(
+                        f"best: trial {best.number}, mean mAP {best.value:.1f}: {' '.join(best.user_attrs['settings'])}"
+                    )
+                    return chosen
+                is_last = len(found.complete) + len(found.running) >= trials
+                if not is_last:
+                    trial, settings = shared.begin(found, first, lambda trial: _draw(trial, config), held)
+            if is_last:  # other processes measure what is left
+                time.sleep(LOOK)
+                continue
             value, late = scorer.measure(override(config, settings))
-            trial.set_user_attr("settings", [*settings, *late])
-            study.tell(trial, value)
+            with shared.alone():
+                counts = shared.finish(trial, value, [*settings, *late])
+        if counts:
             say(f"trial {trial.number}: mean mAP {value:.1f} on held-out videos: {' '.join([*settings, *late])}")
+        else:
+            say(f"trial {trial.number} was taken over by another process, because this one gave no sign of life")
 
 
-def _study(out: Path, config: Config) -> "optuna.Study":
-    """The study in `out`. Its first trial is `config`; a trial that a killed search did not finish is drawn again."""
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(
-        storage=f"sqlite:///{(out / 'study.db').resolve()}",
-        study_name="amsx",
-        direction="maximize",
-        load_if_exists=True,
-    )
-    for trial in study.get_trials(states=[optuna.trial.TrialState.RUNNING]):
-        study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-    if not study.get_trials(states=[optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.WAITING]):
-        begin = {"lambda": config.loss.localization_weight, "eta": config.sampling.eta}
-        study.enqueue_trial({**begin, "H": config.sampling.interp_factor})
-    return study
+def _holds_same(out: Path, described: dict[str, Any], config: Config) -> bool:
+    """Whether `out` has the same data, split and settings; False where it is new, ValueError where it has others."""
+    if not (out / SEARCH_FILE).exists():
+        return False
+    before = read_json(out / SEARCH_FILE)
+    data, before_data = described["data"], before.get("data", {})
+    other = [f"data.{key}" for key, value in data.items() if before_data.get(key, value) != value]
+    other += [key for key in ("held_out", "seeds") if before.get(key) != described[key]]
+    other += differences(from_dict(before.get("config", {})), config)
+    if other:
+        raise ValueError(f"{out} holds another search, so it cannot be continued; it differs in {'; '.join(other)}")
+    return True
 
 
 def _draw(trial: "optuna.Trial", config: Config) -> list[str]:

@@ -1,12 +1,17 @@
 """The search sees training videos alone, goes on where it was killed, and leaves settings that can be trained with."""
 
-import builtins
 import json
+import shutil
+import sys
+import time
 from dataclasses import replace
 from typing import Any
 
 import optuna
 import pytest
+from experiments import searching
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 
 from amsx.cli import main
 from amsx.data.validation import carve
@@ -54,7 +59,8 @@ def searched(dataset, short, tmp_path_factory):
 
 
 def trials_of(out):
-    return optuna.load_study(study_name="amsx", storage=f"sqlite:///{out / 'study.db'}").trials
+    backend = JournalFileBackend(str(out / "study.log"))
+    return optuna.load_study(study_name="amsx", storage=JournalStorage(backend)).trials
 
 
 def test_the_first_trial_is_what_it_began_with_and_the_best_is_written(searched, short):
@@ -138,15 +144,63 @@ def test_a_killed_search_goes_on(searched, dataset, short, tmp_path, monkeypatch
         tune(dataset, override(short, ["model.hidden=8"]), tmp_path, trials=2, **QUIET)
 
 
+def test_without_its_record_a_search_draws_the_same_trials_and_trains_none_of_them_again(
+    searched, dataset, short, tmp_path
+):
+    """So goes on a folder whose trials were recorded in another way."""
+    shutil.copytree(searched[0], tmp_path / "copy")
+    (tmp_path / "copy" / "study.log").unlink()
+    trained = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("finished.json")}
+    assert tune(dataset, short, tmp_path / "copy", trials=3, **QUIET) == searched[1]
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("finished.json")} == trained
+    before, after = trials_of(searched[0]), trials_of(tmp_path / "copy")
+    assert [(trial.params, trial.value) for trial in after] == [(trial.params, trial.value) for trial in before]
+
+
+def test_two_processes_share_a_search_and_one_is_killed(dataset, short, tmp_path, forked_workers):
+    """Each measures trials of its own. What the killed one measured is drawn again by the other, and nothing else is."""
+    context = forked_workers("forkserver")
+    out, go = tmp_path / "out", [context.Event(), context.Event()]
+    processes = [context.Process(target=searching.search, args=(dataset, short, out, 4, event)) for event in go]
+    processes[0].start()
+    wait_until(lambda: running(out) == [0])
+    processes[1].start()
+    wait_until(lambda: running(out) == [0, 1])
+    processes[0].kill()
+    processes[0].join()
+    assert running(out) == [0, 1]
+    with (out / "study.log").open("ab") as file:
+        file.write(b'{"op_code": 4, "worker_id"')  # it was writing
+    (out / "study.log.lock").touch()
+    go[1].set()
+    processes[1].join(60)
+    assert processes[1].exitcode == 0
+    trials = trials_of(out)
+    assert [trial.state.name for trial in trials] == ["FAIL", *["COMPLETE"] * 4]
+    assert sorted(trial.user_attrs["draw"] for trial in trials[1:]) == [0, 1, 2, 3]
+    assert trials[2].params == trials[0].params != trials[1].params
+    assert not list(out.glob(".*.lock")) and json.loads((out / "config.json").read_text())["validation"]["trials"] == 4
+
+
+def running(out):
+    if not (out / "study.log").exists():
+        return []
+    try:
+        return [trial.number for trial in trials_of(out) if trial.user_attrs.get("draw") is not None and trial.params]
+    except (KeyError, ValueError):  # the study is being made
+        return []
+
+
+def wait_until(holds):
+    end = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
 def test_without_optuna_it_says_what_to_install(dataset, short, tmp_path, monkeypatch):
-    real = builtins.__import__
-
-    def missing(name, *args, **kwargs):
-        if name == "optuna":
-            raise ModuleNotFoundError(name)
-        return real(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", missing)
+    monkeypatch.delitem(sys.modules, "amsx.experiments.shared_study", raising=False)
+    monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(RuntimeError, match=r"pip install 'amsx\[tune\]'"):
         tune(dataset, short, tmp_path, trials=1, **QUIET)
 
