@@ -3,8 +3,9 @@
 OUT/study.log                Optuna's record of the trials: JSON, one operation a line
 OUT/.trial<n>.amsx.lock      held by the process that measures trial n (`amsx.locks`)
 
-Whatever is written into the study is written by a process that holds OUT, for a moment. The lock of a trial says whether
-its process lives: a trial of one that is gone is marked as failed and drawn again, and one of a living process never is.
+Whatever is written into the study is written by a process that holds OUT, for a moment. The lock of a trial says
+whether its process lives: a trial of one that is gone is marked as failed and drawn again, and one of a living process
+never is.
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -105,14 +105,13 @@ def tune(
                     validation = {"mAP": best.value, "trial": best.number, "trials": len(found.complete)}
                     write_json(out / "config.json", {"config": to_dict(chosen), "validation": validation})
                 if len(found.complete) >= trials:
-                    say(
-                        f"best: trial {best.number}, mean mAP {best.value:.1f}: {' '.join(best.user_attrs['settings'])}"
-                    )
+                    settings = best.user_attrs["settings"]
+                    say(f"best: trial {best.number}, mean mAP {best.value:.1f}: {' '.join(settings)}")
                     return chosen
-                is_last = len(found.complete) + len(found.running) >= trials
-                if not is_last:
+                all_taken = len(found.complete) + len(found.running) >= trials
+                if not all_taken:
                     trial, settings = shared.begin(found, first, lambda trial: _draw(trial, config), held)
-            if is_last:  # other processes measure what is left
+            if all_taken:  # other processes measure what is left
                 time.sleep(LOOK)
                 continue
             value, late = scorer.measure(override(config, settings))

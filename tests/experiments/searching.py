@@ -4,7 +4,7 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 
 from amsx.data.videos import Dataset
-from amsx.experiments import parallel, tuning
+from amsx.experiments import tuning
 from amsx.training.config import Config
 
 
@@ -15,6 +15,6 @@ def search(dataset: Dataset, config: Config, out: Path, trials: int, go: Event) 
         go.wait()
         return 100 - abs(settings.sampling.eta - 1), []
 
-    tuning._TrialScorer.measure = measure  # type: ignore[method-assign]
-    parallel.LOOK = tuning.LOOK = 0.1
+    for owner, name, value in ((tuning._TrialScorer, "measure", measure), (tuning, "LOOK", 0.1)):
+        setattr(owner, name, value)
     tuning.tune(dataset, config, out, trials=trials, streams=["rgb"], jobs=1, say=lambda _: None)

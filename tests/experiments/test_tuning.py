@@ -158,7 +158,7 @@ def test_without_its_record_a_search_draws_the_same_trials_and_trains_none_of_th
 
 
 def test_two_processes_share_a_search_and_one_is_killed(dataset, short, tmp_path, forked_workers):
-    """Each measures trials of its own. What the killed one measured is drawn again by the other, and nothing else is."""
+    """Each measures trials of its own. What the killed one measured, and nothing else, is drawn again by the other."""
     context = forked_workers("forkserver")
     out, go = tmp_path / "out", [context.Event(), context.Event()]
     processes = [context.Process(target=searching.search, args=(dataset, short, out, 4, event)) for event in go]
