@@ -41,7 +41,10 @@ class Detection:
 
 @dataclass(frozen=True)
 class ClassActivations:
-    """The class activation sequences of one video, fused over branches and streams (Eq. 12), on the axis of seconds."""
+    """The class activation sequences of one video, fused over branches and streams (Eq. 12), on the axis of seconds.
+
+    They are smoothed over time where `localization.smoothing` says so.
+    """
 
     classes: tuple[str, ...]  # the columns of `cas` and `probs`
     cas: NDArray[np.float32]  # (n, C), n snippets

@@ -39,8 +39,8 @@ class Trainer:
     """The state of a training run on one stream, always at the end of an epoch.
 
     All randomness of an epoch (order, crops, dropout) is seeded from the run's seed and the epoch's number. So the
-    weights, the optimizers and the number of finished epochs are the whole state, and a resumed run repeats an
-    uninterrupted one bit for bit.
+    weights, their averages (`loss.teacher_decay`), the optimizers and the number of finished epochs are the whole
+    state, and a resumed run repeats an uninterrupted one bit for bit.
 
     Several processes train together where each has a trainer of the same features and configuration, and `ranks` that
     says which of them it is. All of them have the same state, and the losses of the whole batches.
