@@ -1,6 +1,8 @@
 """`amsx reproduce`, `amsx validate`, `amsx tune` and `amsx demo`."""
 
 import argparse
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ def add_to(commands: Commands) -> None:
     rows = ", ".join(row.key for row in TABLES[3].rows)
     again.add_argument("--row", action="append", metavar="KEY", help=f"a row of Table III ({rows}); repeatable")
     again.add_argument("--seeds", type=int, default=3, help="runs per cell (default %(default)s)")
-    again.add_argument("--jobs", type=int, help="processes that train side by side (default: by the cores)")
+    _worker_options(again)
     again.add_argument(
         "--out", type=Path, required=True, help="the folder for results; what is trained there is not trained again"
     )
@@ -98,9 +100,37 @@ def add_to(commands: Commands) -> None:
 
 
 def _beginning_options(command: argparse.ArgumentParser) -> None:
-    """Where the settings that are compared begin, and how many trainings run at once."""
-    command.add_argument("--jobs", type=int, help="processes that train side by side (default: by the cores)")
+    """Where the settings that are compared begin, and where trainings run."""
+    _worker_options(command)
     command.add_argument("--config", type=Path, help="a config.json to start from, in place of a preset")
+
+
+def _worker_options(command: argparse.ArgumentParser) -> None:
+    """How many trainings run at once, and where."""
+    command.add_argument(
+        "--jobs", type=int, help="processes that train side by side (default: one for each device, or by the cores)"
+    )
+    command.add_argument(
+        "--devices",
+        metavar="DEVICE,DEVICE",
+        help="the devices of these processes, in turn, in place of --device; e.g. cuda:0,cuda:1",
+    )
+    command.add_argument(
+        "--executor",
+        choices=("slurm", "local"),
+        help="train in jobs of a Slurm cluster, or in jobs on this machine, to try it out; OUT must be on a file "
+        "system that the machines share (default: train without jobs)",
+    )
+    command.add_argument("--workers", type=int, metavar="N", help="how many jobs --executor submits (default: 1)")
+    command.add_argument("--partition", metavar="NAME", help="the partition of the jobs, as of sbatch")
+    command.add_argument(
+        "--slurm",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="any other option of sbatch by its long name, e.g. time=2-00:00, gpus-per-node=1, cpus-per-task=8 or "
+        "account=NAME; repeatable",
+    )
 
 
 def _group_option(command: argparse.ArgumentParser) -> None:
@@ -122,7 +152,10 @@ def _reproduce(options: argparse.Namespace) -> None:
         "rows": options.row,
         "with_readings": options.readings,
     }
-    reproduce(dataset, config, options.out, **chosen, **_training_arguments(options), quiet=options.quiet)
+    work = partial(
+        reproduce, dataset, config, options.out, **chosen, **_training_arguments(options), quiet=options.quiet
+    )
+    _do(options, work)
     print(f"\nresults: {options.out}")
 
 
@@ -133,9 +166,9 @@ def _validate(options: argparse.Namespace) -> None:
     dataset = dataset_of(options)
     config = config_of(options, dataset)
     split = {"count": options.folds, "group": options.group, "perturb": options.perturb}
-    validate(
-        dataset, config, options.out, tries=options.tries, **split, **_training_arguments(options), quiet=options.quiet
-    )
+    arguments = {"tries": options.tries, **split, **_training_arguments(options), "quiet": options.quiet}
+    work = partial(validate, dataset, config, options.out, **arguments)
+    _do(options, work)
     print(f"\nchosen settings: {options.out / 'config.json'} (amsx train DATA --config ...)")
 
 
@@ -146,18 +179,44 @@ def _tune(options: argparse.Namespace) -> None:
     dataset = dataset_of(options)
     config = config_of(options, dataset)
     search = {"trials": options.trials, "share": options.share, "group": options.group}
-    tune(dataset, config, options.out, **search, **_training_arguments(options))
+    work = partial(tune, dataset, config, options.out, **search, **_training_arguments(options))
+    _do(options, work)
     print(f"\nbest settings: {options.out / 'config.json'} (amsx train DATA --config ...)")
 
 
 def _training_arguments(options: argparse.Namespace) -> dict[str, Any]:
     """The arguments that `reproduce`, `validate` and `tune` have in common."""
+    if options.device and options.devices:
+        raise ValueError(f"--device {options.device} and --devices {options.devices}: expected one of the two")
     return {
         "seeds": options.seeds,
         "streams": streams_of(options),
         "jobs": options.jobs,
-        "device": options.device,
+        "device": options.devices or options.device,
     }
+
+
+def _do(options: argparse.Namespace, work: Callable[..., object]) -> None:
+    """Do `work` here, or where --executor is given in jobs; what is left to do here then needs no training."""
+    slurm = dict(_sbatch_option(text) for text in options.slurm)
+    slurm |= {"partition": options.partition} if options.partition else {}
+    if options.executor is None:
+        if options.workers is not None or slurm:
+            raise ValueError("--workers, --partition and --slurm are about jobs; expected --executor beside them")
+        work()
+        return
+    from amsx.experiments.cluster import Cluster, run_jobs
+
+    workers = 1 if options.workers is None else options.workers
+    run_jobs(Cluster(options.executor, workers, slurm), options.out, work)
+    work(device="cpu", jobs=1)  # the machine that submits jobs may have no GPU
+
+
+def _sbatch_option(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip("-"):
+        raise ValueError(f"--slurm {text!r}: expected KEY=VALUE with an option of sbatch, such as time=2-00:00")
+    return key.strip("-").replace("_", "-"), value
 
 
 def _demo(options: argparse.Namespace) -> None:

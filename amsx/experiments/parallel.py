@@ -27,6 +27,7 @@ from amsx.locks import FolderInUse, let_go
 from amsx.model.backbone_class import import_backbone
 from amsx.processes import end_with_parent, stop, unmoved_by_interrupts
 from amsx.system_errors import in_words
+from amsx.training.setup import choose_device
 
 LOOK = 2.0  # seconds between two looks at a cell that another command trains
 
@@ -43,28 +44,33 @@ class Event:
     error: str = ""  # of "failed": why
 
 
-def chosen_jobs(jobs: int | None, device: str | None) -> int:
-    """`jobs`, or where it is None one process for every core up to four, and one where there is a GPU.
+def chosen_workers(jobs: int | None, device: str | None) -> tuple[str | None, ...]:
+    """The device of each process that trains: `jobs` processes on `device`, or in turn on several (`cuda:0,cuda:1`).
 
-    ValueError for less than one.
+    Where `jobs` is None there is one process for each of several devices, one where there is a GPU, and otherwise one
+    for every core up to four. ValueError for a device that is not there, and for fewer processes than devices.
     """
+    names = [name.strip() for name in device.split(",")] if device else [None]
+    for name in names:
+        choose_device(name)
     if jobs is None:
         on_gpu = device.startswith("cuda") if device else torch.cuda.is_available()
-        return 1 if on_gpu else min(_cores(), 4)
-    if jobs < 1:
-        raise ValueError(f"jobs must be at least 1, got {jobs}")
-    return jobs
+        jobs = len(names) if len(names) > 1 or on_gpu else min(_cores(), 4)
+    if jobs < len(names):
+        raise ValueError(f"jobs must be at least {len(names)}, one for each device, got {jobs}")
+    return tuple(names[number % len(names)] for number in range(jobs))
 
 
 def train_cells(
-    cells: Sequence[Cell], dataset: Dataset, out: Path, *, jobs: int, device: str | None = None, wait: bool = True
+    cells: Sequence[Cell], dataset: Dataset, out: Path, *, workers: Sequence[str | None], wait: bool = True
 ) -> Iterator[Event]:
     """Train those of `cells` that are not finished in `out`, beginnings first, and yield every event when it happens.
 
     Cells that another command trains in `out` are left to it, and are waited for at the end unless `wait` is false.
     Where its process ends without finishing one, that cell is trained here.
 
-    At most `jobs` processes work at once and share the cores evenly. A cell whose training raises or whose process dies
+    `workers` are the devices of the processes that work at once, as from `chosen_workers`. They share the cores evenly
+    unless OMP_NUM_THREADS says how many threads each has. A cell whose training raises or whose process dies
     has the event "failed", and so have the cells that would have continued it; the others are trained. Processes are
     spawned, so a script that calls this needs the customary `if __name__ == "__main__":`.
     """
@@ -72,10 +78,11 @@ def train_cells(
     open_folders = {cell.folder for cell in todo}
     elsewhere: dict[Path, float] = {}  # the folders that other commands hold -> when to look at them again
     context = multiprocessing.get_context("spawn")
-    threads = max(1, _cores() // jobs)
-    workers: list[_Worker] = []
+    threads = max(1, _cores() // len(workers))
+    free = list(workers)  # the devices of processes that are not started yet, or died
+    started: list[_Worker] = []
     try:
-        while todo or any(worker.cell for worker in workers):
+        while todo or any(worker.cell for worker in started):
             now = time.monotonic()
             ready = [
                 cell
@@ -89,17 +96,17 @@ def train_cells(
                     open_folders.discard(cell.folder)
                     yield Event(cell, "finished")
                     continue
-                idle = next((worker for worker in workers if worker.cell is None), None)
-                if idle is None and len(workers) < jobs:
-                    idle = _Worker(context, dataset, out, device, threads)
-                    workers.append(idle)
+                idle = next((worker for worker in started if worker.cell is None), None)
+                if idle is None and free:
+                    idle = _Worker(context, dataset, out, free.pop(0), threads)
+                    started.append(idle)
                 if idle is None:
                     break
                 todo.remove(cell)
                 idle.begin(cell)
                 if cell.folder not in elsewhere:
                     yield Event(cell, "begun")
-            busy = {worker.pipe: worker for worker in workers if worker.cell is not None}
+            busy = {worker.pipe: worker for worker in started if worker.cell is not None}
             if not busy and not ready:  # what is left waits for other commands
                 if not wait:
                     return
@@ -116,14 +123,15 @@ def train_cells(
                 if event.kind == "finished":
                     open_folders.discard(event.cell.folder)
                 if not worker.process.is_alive() and event.kind == "failed":
-                    workers.remove(worker)
+                    started.remove(worker)
+                    free.append(worker.device)
                 yield event
                 if event.kind == "failed":
                     lost = [c for c in todo if _continues(c, event.cell)]
                     todo = [c for c in todo if c not in lost]
                     yield from (Event(c, "failed", error="what it continues failed") for c in lost)
     finally:
-        for worker in workers:
+        for worker in started:
             worker.end()
 
 
@@ -148,7 +156,7 @@ class _Worker:
         threads: int,
     ) -> None:
         self.cell: Cell | None = None
-        self.out = out
+        self.out, self.device = out, device
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, dataset, out, device, threads), daemon=True)
         with unmoved_by_interrupts():
@@ -187,7 +195,8 @@ def _serve(pipe: Connection, dataset: Dataset, out: Path, device: str | None, th
     """The work of a worker's process: train the cells that come through `pipe` until it is closed."""
     end_with_parent()
     tqdm.set_lock(threading.RLock())  # tqdm's own is a semaphore, which is left behind where the process is killed
-    torch.set_num_threads(threads)
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(threads)
     trainer: CellTrainer | None = None
     while True:
         try:

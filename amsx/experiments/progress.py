@@ -112,8 +112,7 @@ def train_shown(
     streams: Sequence[str],
     seeds: int,
     *,
-    jobs: int,
-    device: str | None = None,
+    workers: Sequence[str | None],
     quiet: bool = False,
     wait: bool = True,
 ) -> None:
@@ -126,7 +125,7 @@ def train_shown(
         return
     display = ProgressDisplay(plans, config, seeds, streams, out, quiet=quiet)
     failed = []
-    for event in train_cells(cells, dataset, out, jobs=jobs, device=device, wait=wait):
+    for event in train_cells(cells, dataset, out, workers=workers, wait=wait):
         display.update(event)
         failed += [event] if event.kind == "failed" else []
     if failed:

@@ -10,7 +10,7 @@ from amsx.data.videos import Dataset
 from amsx.experiments.cell_scores import Scorer
 from amsx.experiments.cells import unfinished
 from amsx.experiments.paper import is_thumos14
-from amsx.experiments.parallel import chosen_jobs
+from amsx.experiments.parallel import chosen_workers
 from amsx.experiments.plans import ALL_OF_AMS, FIGURES, TABLES, Plan, cells_of, chosen_rows, readings
 from amsx.experiments.progress import train_shown
 from amsx.experiments.reproduction import result_file
@@ -23,7 +23,6 @@ from amsx.locks import hold_in_turn
 from amsx.training.config import TRAINED, Config, override
 from amsx.training.run import check_values, chosen_streams
 from amsx.training.run_directory import RunDescription, describe_run, ground_truth, read_run
-from amsx.training.setup import choose_device
 
 COMMAND = "amsx reproduce"
 
@@ -50,9 +49,10 @@ def reproduce(
     as "readings". All rows have `config`'s settings but for their own; each stream is
     trained apart. A cell that is finished in `out` is not trained again, so a killed run continues, and tables, seeds
     or streams can be added later. `rows` are the keys of the rows of Table III to measure (None: all). Cells are
-    trained by `jobs` processes (see `train_cells` for what that asks of a script); the bits of a result depend on how
-    many cores each has. Several processes may share `out`, on one machine or on several: each trains cells that no
-    other trains, and writes what it was asked for when all of its cells are finished.
+    trained by `jobs` processes on `device`, which may name several (see `chosen_workers`, and `train_cells` for what
+    that asks of a script); the bits of a result depend on how many cores each has. Several processes may share `out`,
+    on one machine or on several: each trains cells that no other trains, and writes what it was asked for when all of
+    its cells are finished.
 
     ValueError where `out` was begun with other settings or data, where something unknown is asked for, or where the
     data has no annotated test video; RuntimeError, naming the cells, where some failed: the others are kept.
@@ -63,8 +63,7 @@ def reproduce(
     plans = _plans(tables, figures, [readings(config)] if with_readings else [], rows)
     if seeds < 1:
         raise ValueError(f"seeds must be at least 1, got {seeds}")
-    jobs = chosen_jobs(jobs, device)
-    choose_device(device)
+    workers = chosen_workers(jobs, device)
     names = chosen_streams(dataset, streams)
     config.localization.stream_weights(names)
     truth = ground_truth(dataset.subset("test"))
@@ -79,7 +78,7 @@ def reproduce(
     cells = cells_of(plans, config, seeds, names)
     if unfinished(cells, out):
         check_values(dataset, names)
-        train_shown(cells, plans, config, dataset, out, names, seeds, jobs=jobs, device=device, quiet=quiet)
+        train_shown(cells, plans, config, dataset, out, names, seeds, workers=workers, quiet=quiet)
 
     scorer = Scorer(config, out, names, seeds, truth)
     results: dict[str, Result] = {}

@@ -22,14 +22,13 @@ from typing import TYPE_CHECKING, Any
 from amsx.data.validation import carve
 from amsx.data.videos import Dataset
 from amsx.experiments.cells import Cell, iteration_file, unfinished
-from amsx.experiments.parallel import LOOK, chosen_jobs, train_cells
+from amsx.experiments.parallel import LOOK, chosen_workers, train_cells
 from amsx.files import read_json, write_json
 from amsx.training.activations import load_activations
 from amsx.training.config import Config, differences, from_dict, override, to_dict
 from amsx.training.phases import iteration_ends, schedule
 from amsx.training.run import check_values, chosen_streams, score
 from amsx.training.run_directory import describe_run, ground_truth
-from amsx.training.setup import choose_device
 
 if TYPE_CHECKING:
     import optuna
@@ -72,8 +71,7 @@ def tune(
     out = Path(out)
     if trials < 1 or seeds < 1:
         raise ValueError(f"trials and seeds must be at least 1, got {trials} and {seeds}")
-    jobs = chosen_jobs(jobs, device)
-    choose_device(device)
+    workers = chosen_workers(jobs, device)
     held_out = carve(dataset, share=share, group=group)
     names = chosen_streams(held_out, streams)
     config.localization.stream_weights(names)
@@ -89,7 +87,7 @@ def tune(
             write_json(out / SEARCH_FILE, described)
         shared.open()
     say(held_out.notes[-1])
-    scorer = _TrialScorer(held_out, names, seeds, out, jobs, device)
+    scorer = _TrialScorer(held_out, names, seeds, out, workers)
     first = {
         "lambda": config.loss.localization_weight,
         "eta": config.sampling.eta,
@@ -153,10 +151,10 @@ class _TrialScorer:
     """Trains with some settings on the training part and scores the result on the held-out part."""
 
     def __init__(
-        self, held_out: Dataset, streams: Sequence[str], seeds: int, out: Path, jobs: int, device: str | None
+        self, held_out: Dataset, streams: Sequence[str], seeds: int, out: Path, workers: Sequence[str | None]
     ) -> None:
         self.held_out, self.streams, self.seeds, self.out = held_out, tuple(streams), seeds, out
-        self.jobs, self.device = jobs, device
+        self.workers = workers
         self.truth = ground_truth(held_out.subset("test"))
 
     def measure(self, config: Config) -> tuple[float, list[str]]:
@@ -167,7 +165,7 @@ class _TrialScorer:
         ]
         cells = [cell for run in runs for cell in run]
         if unfinished(cells, self.out):
-            for event in train_cells(cells, self.held_out, self.out, jobs=self.jobs, device=self.device):
+            for event in train_cells(cells, self.held_out, self.out, workers=self.workers):
                 if event.kind == "failed":
                     raise RuntimeError(f"{event.cell.folder} failed: {event.error}")
         last = max(iteration_ends(schedule(config.phases)))

@@ -18,7 +18,7 @@ from typing import Any
 from amsx.data.validation import folds, perturbed
 from amsx.data.videos import Dataset
 from amsx.experiments.cell_scores import Scorer
-from amsx.experiments.parallel import chosen_jobs
+from amsx.experiments.parallel import chosen_workers
 from amsx.experiments.plans import ALL_OF_AMS, Plan, Row, cells_of, row_config
 from amsx.experiments.progress import train_shown
 from amsx.experiments.results import Result, ResultRow, Score, SeedScores
@@ -28,7 +28,6 @@ from amsx.locks import hold_in_turn
 from amsx.training.config import Config, differences, from_dict, override, to_dict
 from amsx.training.run import check_values, chosen_streams
 from amsx.training.run_directory import describe_run, ground_truth
-from amsx.training.setup import choose_device
 
 COMMAND = "amsx validate"
 KEY = "validation"
@@ -79,8 +78,7 @@ def validate(
     if seeds < 1:
         raise ValueError(f"seeds must be at least 1, got {seeds}")
     plan = _plan(config, tries)
-    jobs = chosen_jobs(jobs, device)
-    choose_device(device)
+    workers = chosen_workers(jobs, device)
     splits = [perturbed(fold, perturb, seed=k) for k, fold in enumerate(folds(dataset, count=count, group=group))]
     names = chosen_streams(splits[0], streams)
     config.localization.stream_weights(names)
@@ -100,7 +98,7 @@ def validate(
 
     def train(fold: Dataset, out: Path, wait: bool) -> None:
         cells = cells_of([plan], config, seeds, names)
-        train_shown(cells, [plan], config, fold, out, names, seeds, jobs=jobs, device=device, quiet=quiet, wait=wait)
+        train_shown(cells, [plan], config, fold, out, names, seeds, workers=workers, quiet=quiet, wait=wait)
 
     for number, fold in enumerate(splits, start=1):
         say(f"\n{'; '.join(fold.notes[len(dataset.notes) :])}")

@@ -211,7 +211,7 @@ def test_a_killed_worker_loses_its_own_cell_alone(dataset, short, tmp_path, monk
     plan = chosen_rows(TABLES[3], ["A", "B"])
     cells = cells_of([plan], override(short, ["phases.iterations=3"]), 1, ["rgb"])
     kinds, killed = [], None
-    for event in train_cells(cells, dataset, tmp_path, jobs=1):
+    for event in train_cells(cells, dataset, tmp_path, workers=["cpu"]):
         kinds.append(event.kind)
         if killed is None and event.cell.part == "whole" and event.kind == "epoch":
             (child,) = multiprocessing.active_children()
@@ -256,7 +256,7 @@ def test_a_terminal_sees_a_table(dataset, short, tmp_path):
     shown = Terminal()
     display = ProgressDisplay([plan], short, 1, ["rgb"], tmp_path, file=shown)
     cells = cells_of([plan], short, 1, ["rgb"])
-    for event in train_cells(cells, dataset, tmp_path, jobs=2):
+    for event in train_cells(cells, dataset, tmp_path, workers=["cpu"] * 2):
         display.update(event)
     last = shown.getvalue().split("\x1b[J")[-1].splitlines()
     assert last[0].split() == ["rgb/0"]

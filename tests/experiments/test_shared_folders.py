@@ -41,14 +41,14 @@ def test_a_cell_that_another_command_trains_is_left_to_it_and_taken_over_when_it
 ):
     base = cells[0].beginning
     with hold(tmp_path / base.folder):
-        events = list(train_cells(cells, dataset, tmp_path, jobs=1, wait=False))
+        events = list(train_cells(cells, dataset, tmp_path, workers=["cpu"], wait=False))
         assert of_kind(events, "elsewhere") == [base]
         assert of_kind(events, "finished") == [cells[1].beginning, cells[1]]
         assert unfinished(cells, tmp_path) == [base, cells[0]]
     with ExitStack() as other:
         other.enter_context(hold(tmp_path / base.folder))
         events = []
-        for event in train_cells(cells, dataset, tmp_path, jobs=1):
+        for event in train_cells(cells, dataset, tmp_path, workers=["cpu"]):
             events.append(event)
             if event.kind == "elsewhere":
                 other.close()
@@ -61,7 +61,7 @@ def test_a_cell_that_another_command_finished_is_not_trained_again(dataset, cell
     base = cells[0].beginning
     with hold(tmp_path / base.folder):
         events = []
-        for event in train_cells(cells[:1], dataset, tmp_path, jobs=1):
+        for event in train_cells(cells[:1], dataset, tmp_path, workers=["cpu"]):
             events.append(event)
             if event.kind == "elsewhere":
                 CellTrainer(dataset).train(base, tmp_path)
@@ -74,7 +74,7 @@ def test_a_process_that_lost_its_cell_writes_nothing_more(dataset, cells, tmp_pa
     base = cells[0].beginning
     lock = tmp_path / base.folder / LOCK
     kinds = []
-    for event in train_cells([base], dataset, tmp_path, jobs=1):
+    for event in train_cells([base], dataset, tmp_path, workers=["cpu"]):
         kinds.append(event.kind)
         if kinds == ["begun"]:
             while not lock.exists() or not lock.read_text():

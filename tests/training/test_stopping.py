@@ -183,7 +183,7 @@ def test_cells_choose_as_runs_do(dataset, config, trained, tmp_path):
     activations = load_activations(iteration_file(tmp_path / cell.folder, 2))
     saved = load_activations(out / "flow" / "activations.safetensors")
     np.testing.assert_array_equal(activations.base.cas, saved.base.cas)
-    assert not list(train_cells([cell], dataset, tmp_path, jobs=1))
+    assert not list(train_cells([cell], dataset, tmp_path, workers=["cpu"]))
     other = Cell("flow", override(config, ["stopping.on=none"]))
     assert other.folder == Cell("flow", override(other.config, ["stopping.folds=7"])).folder
     assert other.folder != cell.folder
