@@ -100,7 +100,7 @@ def _executor(cluster: Cluster, folder: Path) -> "submitit.AutoExecutor":
         executor = submitit.AutoExecutor(folder, cluster="slurm", slurm_max_num_timeout=REQUEUES)
     except RuntimeError as error:
         raise RuntimeError(f"{error} (no `srun` on the PATH); expected a machine that submits to Slurm") from error
-    # All options are handed to sbatch as they are, which knows them best.
-    additional = {"job-name": "amsx", **cluster.options}
+    # All options are handed to sbatch as they are, which knows them best. submitit spells those that it has with `_`.
+    additional = {"job_name": "amsx"} | {key.replace("-", "_"): value for key, value in cluster.options.items()}
     executor.update_parameters(timeout_min=DAY, slurm_additional_parameters=additional)
     return executor
