@@ -1,7 +1,11 @@
-"""Jobs by submitit: a real one on this machine, and what is handed to Slurm by commands that stand in for its own."""
+"""Jobs by submitit: real ones on this machine, and what is handed to Slurm by commands that stand in for its own."""
 
 import os
+import re
+import signal
 import sys
+import threading
+import time
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +15,8 @@ import submitit
 from amsx.cli import main
 from amsx.experiments import cluster
 from amsx.experiments.cluster import Cluster, Work, run_jobs
+from amsx.experiments.reproduction import read_reproduction
+from amsx.files import LOCK
 
 WORK = partial(print, "worked")
 SMALL = ["synthetic", "--data-option", "train_videos=12", "--data-option", "test_videos=4", "--preset", "small"]
@@ -22,17 +28,40 @@ def frequent_looks(monkeypatch):
     monkeypatch.setattr(cluster, "LOOK", 0.05)
 
 
-def test_a_job_on_this_machine_trains_and_the_command_writes_the_table(tmp_path, monkeypatch, capsys):
+def test_two_jobs_share_the_trainings_and_one_is_killed(tmp_path, monkeypatch, capsys):
+    """No cell is trained twice, and what the killed job was at is taken over."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(submitit.LocalJob, "_results_timeout_s", 0)  # for which it waits for what a job has written
     settings = [part for setting in SHORT for part in ("--set", f"phases.{setting}")]
-    asked = ["--table", "3", "--row", "A", "--seeds", "1", "--stream", "rgb", "--set", "model.hidden=8", *settings]
-    arguments = ["reproduce", *SMALL, *asked, "--out", "out", "--quiet", "--jobs", "1", "--executor", "local"]
-    assert main(arguments) == 0, capsys.readouterr().err
-    printed = capsys.readouterr().out
-    assert "submitted: " in printed and "results: out" in printed
-    assert len(list(Path("out").glob("cells/rgb/seed0/*/finished.json"))) == 2
-    output = "".join(path.read_text() for path in Path("out", "jobs").glob("*.out"))
-    assert "Table III" in output and Path("out", "table3.md").exists()
+    asked = ["--table", "3", "--row", "C", "--row", "F", "--seeds", "2", "--stream", "rgb", "--set", "model.hidden=8"]
+    jobs = ["--jobs", "1", "--executor", "local", "--workers", "2"]
+    killed: list[list[str]] = []
+
+    def kill_one() -> None:
+        while not killed:
+            time.sleep(0.01)
+            for path in Path("out", "jobs").glob("*.out"):
+                if " took " in path.read_text() and not killed:
+                    controller = path.name.partition("_")[0]
+                    killed.append(Path(f"/proc/{controller}/task/{controller}/children").read_text().split())
+                    for process in killed[0]:
+                        os.kill(int(process), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_one, daemon=True)
+    killer.start()
+    assert main(["reproduce", *SMALL, *asked, *settings, "--out", "out", *jobs]) == 0, capsys.readouterr().err
+    killer.join()
+    assert len(killed[0]) == 1
+    outputs = [path.read_text() for path in Path("out", "jobs").glob("*.out")]
+    assert sorted("Table III" in output for output in outputs) == [False, True]
+    trained = [re.findall(r"s: (.+) took ", output) for output in outputs]
+    assert all(trained), outputs
+    assert len({*trained[0], *trained[1]}) == len(trained[0]) + len(trained[1]), outputs
+    assert len(trained[0]) + len(trained[1]) in (7, 8)  # one that was finished just before the kill may have no line
+    reproduction = read_reproduction(Path("out"))
+    assert [row.key for row in reproduction.results[0].last_rows] == ["C", "F"]
+    assert sum(len(training.seconds) for training in reproduction.trainings) == 8
+    assert not list(Path("out").rglob(f"*{LOCK}")) and not list(Path("out").rglob("*.partial*"))
 
 
 @pytest.fixture

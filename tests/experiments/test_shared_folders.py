@@ -1,10 +1,6 @@
 """Several commands share one folder: no cell is trained twice, and what a dead command left is taken over."""
 
 import json
-import re
-import subprocess
-import sys
-from collections import Counter
 from contextlib import ExitStack
 
 import pytest
@@ -14,7 +10,6 @@ from amsx.experiments.cell_trainer import CellTrainer
 from amsx.experiments.cells import unfinished
 from amsx.experiments.parallel import train_cells
 from amsx.experiments.plans import TABLES, cells_of, chosen_rows
-from amsx.experiments.reproduction import read_reproduction
 from amsx.files import LOCK
 from amsx.locks import hold
 from amsx.training.config import override
@@ -84,34 +79,3 @@ def test_a_process_that_lost_its_cell_writes_nothing_more(dataset, cells, tmp_pa
             assert {path.name for path in lock.parent.iterdir()} == {LOCK, "cell.json"}
             lock.unlink()
     assert kinds == ["begun", "elsewhere", "epoch", "epoch", "finished"]
-
-
-def test_two_reproductions_share_a_folder_and_one_is_killed(tmp_path):
-    settings = ["model.hidden=16", "phases.base_epochs=3", "phases.supplementary_epochs=2", "phases.iterations=1"]
-    command = [sys.executable, "-m", "amsx", "reproduce", "synthetic", "--stream", "rgb", "--seeds", "2", "--jobs", "1"]
-    command += ["--data-option", "train_videos=12", "--data-option", "test_videos=4", "--preset", "small"]
-    command += [part for setting in (*settings, "phases.alternate_epochs=2") for part in ("--set", setting)]
-    command += ["--table", "3", "--row", "C", "--row", "F", "--out", "shared"]
-    first, second = (
-        subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        for _ in range(2)
-    )
-    assert first.stdout is not None
-    lines = []
-    for line in first.stdout:
-        lines.append(line)
-        if " took " in line:
-            break
-    first.kill()
-    killed = "".join(lines) + first.communicate()[0]
-    rest, _ = second.communicate()
-    assert second.returncode == 0, rest
-    trained = Counter(re.findall(r"s: (.+) took ", killed + rest))
-    assert set(trained.values()) == {1}, killed + rest
-    assert re.findall(r"s: (.+) took ", killed) and re.findall(r"s: (.+) took ", rest)
-    # A training that the first one finished just before it was killed may have no line.
-    assert len(trained) in (7, 8)
-    reproduction = read_reproduction(tmp_path / "shared")
-    assert [row.key for row in reproduction.results[0].last_rows] == ["C", "F"]
-    assert sum(len(training.seconds) for training in reproduction.trainings) == 8
-    assert not list(tmp_path.rglob(f"*{LOCK}")) and not list(tmp_path.rglob("*.partial*"))
