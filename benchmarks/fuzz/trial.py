@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import resource
 import shutil
 import signal
@@ -21,6 +22,11 @@ from benchmarks.fuzz.mutations import CANARY, SECRET, SECRET_FILE
 CLEAR = (ValueError, TypeError, OSError)  # errors that a reader may raise
 SECONDS = 10.0  # of processor time that one file may take
 MEMORY = 512 << 20  # bytes that reading one small file may take beyond what the process has
+# How NumPy, torch, libhdf5, C++ and the system say that memory was not to be had. The word "allocation" alone does not
+# say it: libhdf5 calls the bytes of a file its allocation.
+NO_MEMORY = re.compile(
+    r"bad.?alloc|out of memory|allocation failed|(unable|fail\w*) to allocate|(cannot|can't|could not) allocate", re.I
+)
 # What no reader of data does, by the names of Python's audit events.
 FORBIDDEN = ("os.system", "os.exec", "os.posix_spawn", "os.fork", "subprocess.Popen", "socket.connect", "ctypes.dlopen")
 
@@ -90,7 +96,7 @@ def _memory_was_short(error: BaseException | None) -> bool:
     """Whether an error comes from memory that was not to be had; a MemoryError without a word is the parser's."""
     for _ in range(5):
         if error is not None:
-            if "alloc" in str(error).lower():
+            if NO_MEMORY.search(str(error)):
                 return True
             error = error.__cause__
     return False

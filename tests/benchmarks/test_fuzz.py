@@ -51,6 +51,26 @@ def has_a_fault(_: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "verdict"),
+    [
+        ("Unable to allocate 8.00 GiB for an array with shape (1073741824,)", "bad"),
+        ("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory", "bad"),
+        ("Can't open file (memory allocation failed for object header)", "bad"),
+        ("[Errno 12] Cannot allocate memory", "bad"),
+        ("std::bad_alloc", "bad"),
+        ("Object visitation failed (address of object past end of allocation)", "error"),
+    ],
+)
+def test_an_error_that_tells_of_short_memory_is_told_from_one_that_has_the_word(tmp_path, said, verdict):
+    def refuses(_: Path) -> Any:
+        raise ValueError("not a readable file") from RuntimeError(said)
+
+    form = Format("other", ".h5", (b"x",), lambda _, given: given, refuses, lambda _, value: True)
+    (outcome,) = try_all([form], range(1), tmp_path)
+    assert outcome.verdicts == {verdict: 1}
+
+
+@pytest.mark.parametrize(
     ("reader", "verdict"),
     [
         (ends, "the process ended with exit code 7"),
