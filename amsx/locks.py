@@ -51,8 +51,9 @@ class FolderInUse(RuntimeError):
         if owner.boot == _boot():
             remedy = f"wait until it ends, stop it (kill {owner.process}), or choose another folder"
         else:
+            sign = f"is {age:.0f} s old" if age >= 0 else f"is dated {-age:.0f} s ahead, as after a clock was set back"
             remedy = (
-                f"wait until it ends, or choose another folder. Its last sign of life is {age:.0f} s old; after "
+                f"wait until it ends, or choose another folder. Its last sign of life {sign}; after "
                 f"{STALE:g} s it counts as gone. If you know that it is gone, remove {lock}"
             )
         super().__init__(f"{folder} is in use by {who}; {remedy}")

@@ -81,6 +81,28 @@ def test_a_process_of_another_machine_counts_as_gone_when_its_file_is_old(tmp_pa
         assert holder(tmp_path).boot == own.boot
 
 
+def test_a_clock_that_was_set_back_takes_no_folder_away(tmp_path, monkeypatch):
+    """A machine that stopped leaves a file dated ahead, which the error says; one that goes on renews it."""
+    with hold(tmp_path):
+        own = holder(tmp_path)
+    lock = tmp_path / LOCK
+    lock.write_text(json.dumps({**vars(own), "boot": "other", "host": "far"}))
+    ahead = time.time() + 86400
+    os.utime(lock, (ahead, ahead))
+    told = rf"sign of life is dated 86\d\d\d s ahead, as after a clock was set back; .* remove {re.escape(str(lock))}"
+    with pytest.raises(FolderInUse, match=told), hold(tmp_path):
+        pytest.fail("two machines hold one folder")
+    lock.unlink()
+    monkeypatch.setattr(locks, "BEAT", 0.01)
+    with hold(tmp_path):
+        os.utime(lock, (ahead, ahead))
+        for _ in range(500):
+            if lock.stat().st_mtime < ahead:
+                return
+            threading.Event().wait(0.01)
+    pytest.fail("the lock file was not renewed")
+
+
 def test_a_held_folder_stays_fresh(tmp_path, monkeypatch):
     monkeypatch.setattr(locks, "BEAT", 0.01)
     with hold(tmp_path):

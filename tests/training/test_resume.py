@@ -1,14 +1,19 @@
 """A run that goes on from its directory alone, and what is said where it cannot."""
 
 import json
+import re
 import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 import amsx
 from amsx.data.convert import convert
 from amsx.data.synthetic import SyntheticConfig, make_dataset
+from amsx.system_errors import in_words
 from amsx.training import run as runs
 
 BRIEF = ["phases.base_epochs=2", "phases.branches=base", "phases.supervision=none", "model.hidden=4"]
@@ -86,6 +91,50 @@ def test_the_whole_call_again_does_the_same(made, tmp_path):
 def test_a_difference_says_which_value_is_whose(made, asked, message):
     with pytest.raises(ValueError, match=f"begun with other settings, so it cannot be resumed: .*{message}"):
         resumed(made[0] / "run", **asked)
+
+
+@pytest.mark.parametrize("subset", ["train", "test"])
+def test_a_feature_file_that_vanishes_during_training(tmp_path, monkeypatch, subset):
+    """The error names it, whenever the file is missed, and with the file back in its place the run goes on."""
+    reading = convert(make_dataset(MADE), tmp_path / "data", "activity_net").options
+    video = make_dataset(MADE).subset(subset)[0].id
+    (file,) = (tmp_path / "data").rglob(f"{video}.*")
+    away = tmp_path / "away"
+    options: dict[str, Any] = {"overrides": BRIEF, "streams": ["flow"], "data_options": reading}
+    options |= {"progress": False, "say": lambda _: None}
+    amsx.train(tmp_path / "data", tmp_path / "undisturbed", **options)
+    step = "FeatureSet" if subset == "train" else "Trainer"
+    whole: Any = getattr(runs, step)
+
+    class Disturbed(whole):
+        @classmethod
+        def load(cls, *args, **kwargs):
+            vanish()
+            return whole.load(*args, **kwargs)
+
+        def train(self, *args, **kwargs):
+            super().train(*args, **kwargs)
+            vanish()
+
+    def vanish():
+        if not away.exists():
+            file.rename(away)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, step, Disturbed)
+        with pytest.raises(FileNotFoundError) as caught:
+            amsx.train(tmp_path / "data", tmp_path / "run", **options)
+    assert str(file) in in_words(caught.value)
+    with pytest.raises((FileNotFoundError, ValueError), match=re.escape(file.name)):
+        resumed(tmp_path / "run")
+    away.rename(file)
+    resumed(tmp_path / "run")
+    ours, theirs = contents(tmp_path / "run"), contents(tmp_path / "undisturbed")
+    timed = {Path("flow/log.jsonl"), Path("flow/checkpoint.safetensors")}  # they hold the seconds of every epoch
+    assert {name for name in theirs if ours.get(name) != theirs[name]} <= timed
+    weights = [load_file(tmp_path / run / "flow" / "checkpoint.safetensors") for run in ("run", "undisturbed")]
+    assert weights[0].keys() == weights[1].keys()
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
 def test_data_that_moved(made, tmp_path):
