@@ -91,10 +91,7 @@ def _work(form: Format, first: int, last: int, folder: Path, pipe: Any, begun: A
     results = []
     sent = time.monotonic()
     for number in range(first, last):
-        try:
-            content = changed(form, number)
-        except (RecursionError, MemoryError, ValueError, UnicodeError):  # the change itself could not be made
-            content = b""
+        content = changed(form, number)
         begun[0], begun[1] = number, time.monotonic()
         results.append((number, judge(form, content, place)))
         if len(results) >= BATCH or time.monotonic() - sent > 2 or results[-1][1].startswith("BAD"):

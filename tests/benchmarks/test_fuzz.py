@@ -13,6 +13,7 @@ from amsx.unpickling import load_pickle
 from benchmarks.fuzz.formats import Format, formats
 from benchmarks.fuzz.mutations import CANARY, dangerous_pickle
 from benchmarks.fuzz.running import try_all
+from benchmarks.fuzz.trial import changed
 
 
 def test_a_few_changed_files_of_every_kind(tmp_path: Path) -> None:
@@ -22,6 +23,15 @@ def test_a_few_changed_files_of_every_kind(tmp_path: Path) -> None:
     assert [(outcome.name, fault) for outcome in seen.values() for fault in outcome.faults] == []
     assert sum(outcome.verdicts["accepted"] for outcome in seen.values()) > 10  # some changes do no harm
     assert sum(outcome.verdicts["error"] for outcome in seen.values()) > 100
+
+
+@pytest.mark.parametrize("fault", [OverflowError, RecursionError, MemoryError, UnicodeEncodeError("a", "b", 0, 1, "c")])
+def test_a_change_that_cannot_be_made_gives_an_empty_file(fault):
+    def change(*_: Any) -> bytes:
+        raise fault
+
+    form = Format("other", ".json", (b"x",), change, lambda _: None, lambda _, value: True)
+    assert changed(form, 0) == b""
 
 
 def hangs(_: Path) -> None:
