@@ -151,7 +151,7 @@ def cas_strip(
     """
     classes = [str(number) for number in range(activations.probs.shape[1])]
     detections = detect(activations.also_predicting(channel), ["video"], classes, [timebase], options)
-    of_class = detections.label == channel
+    of_class = np.array([detections.labels[label] == str(channel) for label in detections.label], dtype=bool)
     proposals = list(zip(detections.start[of_class].tolist(), detections.end[of_class].tolist(), strict=True))
     levels = thresholds(activations, channel, options)
     values = activations.cas[:, channel]
