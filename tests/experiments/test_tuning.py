@@ -230,5 +230,5 @@ def test_the_command_without_the_test_features_and_training_with_its_settings(tm
 
 
 def test_no_processes_are_refused(dataset, short, tmp_path):
-    with pytest.raises(ValueError, match="jobs must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="jobs must be at least 1, one for each device, got 0"):
         tune(dataset, short, tmp_path, trials=1, **{**QUIET, "jobs": 0})
