@@ -6,6 +6,7 @@ comment behind each field in config.py names the value's source.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 from typing import Literal, get_args
 
 from amsx.data.videos import Dataset, Video
@@ -17,6 +18,13 @@ Preset = Literal["thumos14", "activitynet12", "activitynet13", "small", "strong"
 # How far an epoch has to reach, in columns times steps, for the paper's settings to suit. That of THUMOS14 is 13,312:
 # 1024 columns, and 13 steps for 200 videos. `python -m benchmarks.preset_choice` shows scores beside it.
 LEAST_REACH = 9000
+# The learning rate of `small` and `strong` rises where an epoch has few steps: SLOWEST from STEPS on, below in inverse
+# proportion to the steps, and at most FASTEST. docs/findings.md has the measurements.
+STEPS = 14
+SLOWEST, FASTEST = 3e-4, 1e-3
+# Where a snippet lasts longer than this (seconds), a row of features has seen much by itself and the CAS is sharp:
+# `small` and `strong` take the class's own mean for avg(M), and `strong` has attention for smoothing (docs/strong.md).
+LONGEST_SHORT = 0.5
 ACTIVITYNET_TIOU = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)  # the benchmark averages over these
 ACTIVITYNET_CLASSES: dict[int, Preset] = {100: "activitynet12", 200: "activitynet13"}  # number of classes -> preset
 
@@ -26,7 +34,7 @@ def preset(name: Preset) -> Config:
 
     `thumos14`, `activitynet12` and `activitynet13` are the paper's settings. `small` is for narrow features and few
     videos; its values were chosen on validation folds of training videos, except beta, which was not tuned. `strong` is
-    `small` with options beyond the paper (docs/strong.md).
+    `small` with options beyond the paper (docs/strong.md). `for_dataset` changes some of their values by the data.
     `paper-literal` has `thumos14`'s settings without what this project adds to the paper's model, the background
     channel; docs/paper.md lists what else the paper leaves open, and which reading this preset takes.
     """
@@ -52,11 +60,12 @@ def preset(name: Preset) -> Config:
         # 1e-4 underfits in 20 epochs of few batches.
         loss=replace(config.loss, cas_classification="binary", cas_weight=0.5, exclusive_targets=True),
         phases=replace(config.phases, supplementary_epochs=20),
-        optimization=replace(config.optimization, learning_rate=3e-4),
+        optimization=replace(config.optimization, learning_rate=SLOWEST),
         # The probabilities sum to one over a video's classes, so where videos have many, each has little.
         sampling=replace(config.sampling, class_threshold=0.1),
-        # Outside I3D, rgb need not be the weaker stream: the streams have equal weights.
-        localization=replace(config.localization, beta=0.5, class_threshold=0.01),
+        # Outside I3D, rgb need not be the weaker stream: the streams have equal weights. This reading of avg(M) was the
+        # best on the folds of both sets with short snippets; `for_dataset` takes another where snippets are long.
+        localization=replace(config.localization, beta=0.5, class_threshold=0.01, threshold_of="lower-mean"),
     )
 
 
@@ -65,8 +74,7 @@ def _strong(small: Config) -> Config:
     return replace(
         small,
         model=replace(small.model, smoothing=2.0),
-        loss=replace(small.loss, pseudo_threshold_of="lower-mean"),
-        localization=replace(small.localization, threshold_of="lower-mean"),
+        localization=replace(small.localization, smoothing=2.0, threshold_of="range", threshold=0.125),
     )
 
 
@@ -77,8 +85,9 @@ def for_dataset(
 
     With `name=None` the data decides the preset: `small` where the `reach` of an epoch is below `LEAST_REACH`, else
     that of the ActivityNet release with the same number of classes (100 or 200), else `thumos14`. T is at most the
-    length of the longest training video. `settings` ("sampling.eta=1.0") change the preset's, and `streams` are those
-    that will be trained (default: all): the notes are on what they leave.
+    length of the longest training video. In `small` and `strong` the steps of an epoch decide the learning rate, and
+    the length of a snippet where proposals end. `settings` ("sampling.eta=1.0") change what came of that, and `streams`
+    are those that will be trained (default: all): the notes are on what they leave.
     """
     training = dataset.subset("train")
     if not training:
@@ -89,6 +98,11 @@ def for_dataset(
         name, reason = _choose(dataset, names)
         notes.append(reason)
     config = preset(name)
+    if name in ("small", "strong"):
+        config, on_rate = _with_rate(config, reach(dataset, names))
+        notes += on_rate
+        config, on_snippets = _for_long_snippets(config, training, strong=name == "strong")
+        notes += on_snippets
     longest = max(video.length for video in training)
     if longest < config.optimization.max_snippets:
         config = replace(config, optimization=replace(config.optimization, max_snippets=longest))
@@ -139,6 +153,29 @@ def _choose(dataset: Dataset, streams: Sequence[str]) -> tuple[Preset, str]:
         f"preset {name!r}: {count}, times {of_epoch.width} columns are {of_epoch.value}; {why} (below {LEAST_REACH} "
         f"takes 'small'; feature widths: {widths}; --preset chooses another)"
     )
+
+
+def _with_rate(config: Config, of_epoch: Reach) -> tuple[Config, list[str]]:
+    """The configuration with the learning rate that so many steps an epoch ask for, and a note where it is another."""
+    rate = float(f"{min(max(SLOWEST * STEPS / of_epoch.steps, SLOWEST), FASTEST):.1g}")
+    if rate == config.optimization.learning_rate:
+        return config, []
+    steps = "1 step" if of_epoch.steps == 1 else f"{of_epoch.steps} steps"
+    note = f"learning rate {rate:g}: an epoch of {of_epoch.videos} training videos has {steps}"
+    return replace(config, optimization=replace(config.optimization, learning_rate=rate)), [note]
+
+
+def _for_long_snippets(config: Config, training: Sequence[Video], *, strong: bool) -> tuple[Config, list[str]]:
+    """The configuration that suits the length of snippets, and a note where they are long."""
+    seconds = median(video.timebase.snippet_seconds for video in training)
+    if seconds <= LONGEST_SHORT:
+        return config, []
+    late = replace(config.localization, threshold_of="mean", threshold=0.7, smoothing=0.0)
+    note = f"a snippet lasts {seconds:.3g} s, over {LONGEST_SHORT:g} s: thresholds go by the class's own mean"
+    if strong:
+        model = replace(config.model, smoothing=0.0, attention=True)
+        return replace(config, model=model, localization=late), [f"{note}, attention, no smoothing"]
+    return replace(config, localization=late), [note]
 
 
 def _on_lengths(config: Config, training: Sequence[Video]) -> str:

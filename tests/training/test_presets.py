@@ -24,11 +24,12 @@ class Features:
         self.shape = (1200, width)
 
 
-def made(videos, *widths, classes=20):
+def made(videos, *widths, classes=20, seconds=0.4):
     names = tuple(f"c{i:03d}" for i in range(classes))
     streams: Any = {f"s{i}": Features(width) for i, width in enumerate(widths)}
     labels = [names[i % classes] for i in range(videos)]
-    listed = tuple(Video(f"v{i}", "train", streams, (label,), (), Timebase(0.64)) for i, label in enumerate(labels))
+    timebase = Timebase(seconds)
+    listed = tuple(Video(f"v{i}", "train", streams, (label,), (), timebase) for i, label in enumerate(labels))
     return Dataset(None, "memory", names, listed)
 
 
@@ -45,10 +46,10 @@ def test_the_presets_of_the_papers_data_differ_in_t_and_evaluation_alone():
         preset("large")  # type: ignore[arg-type]
 
 
-def test_strong_differs_from_small_in_options_beyond_the_paper(dataset):
+def test_strong_differs_from_small_in_options_beyond_the_paper():
     changed = {line.partition(":")[0] for line in differences(preset("small"), preset("strong"))}
-    assert changed >= {"model.smoothing", "localization.threshold_of", "loss.pseudo_threshold_of"}
-    assert for_dataset(dataset)[0] != for_dataset(dataset, "strong")[0]  # only for who asks for it
+    assert changed >= {"model.smoothing", "localization.smoothing", "localization.threshold_of"}
+    assert for_dataset(made(40, 64))[0] == for_dataset(made(40, 64), "small")[0]  # `strong` is for who asks for it
 
 
 @pytest.mark.parametrize(
@@ -83,6 +84,36 @@ def test_the_preset_goes_by_width_and_steps_and_says_why(videos, widths, name):
     assert f"preset '{name}'" in notes[0] and f"of {videos} training videos, times {max(widths)} columns" in notes[0]
     reason = "too few for the paper's learning rate" if name == "small" else "enough for the paper's settings"
     assert reason in notes[0] and "--preset chooses another" in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("videos", "rate"), [(16, 1e-3), (60, 1e-3), (66, 8e-4), (130, 5e-4), (219, 3e-4), (400, 3e-4)]
+)
+def test_few_steps_get_a_higher_learning_rate(videos, rate):
+    for name in ("small", "strong"):
+        config, notes = for_dataset(made(videos, 64), name)
+        assert config.optimization.learning_rate == rate
+        assert any("learning rate" in note for note in notes) == (rate != 3e-4)
+    assert for_dataset(made(videos, 64), "thumos14")[0].optimization.learning_rate == 1e-4
+    asked = for_dataset(made(videos, 64), "small", ["optimization.learning_rate=2e-4"])[0]
+    assert asked.optimization.learning_rate == 2e-4
+
+
+def test_long_snippets_get_the_own_mean_and_are_not_smoothed():
+    short, long = made(40, 64), made(40, 64, seconds=2.0)
+    for name in ("small", "strong"):
+        assert for_dataset(short, name)[0].localization == preset(name).localization
+        notes = for_dataset(long, name)[1]
+        assert any("a snippet lasts 2 s, over 0.5 s: thresholds go by the class's own mean" in note for note in notes)
+        assert any("attention, no smoothing" in note for note in notes) == (name == "strong")
+        config = for_dataset(long, name)[0]
+        assert (config.localization.threshold_of, config.localization.threshold) == ("mean", 0.7)
+        assert config.model.smoothing == config.localization.smoothing == 0
+        assert config.model.attention == (name == "strong")
+    strong = for_dataset(short, "strong")[0]
+    assert strong.model.smoothing == strong.localization.smoothing == 2.0
+    assert for_dataset(long, "strong", ["model.smoothing=1"])[0].model.smoothing == 1
+    assert for_dataset(long, "thumos14")[0].localization == preset("thumos14").localization
 
 
 def test_few_videos_are_small_whatever_their_classes():
@@ -124,10 +155,12 @@ def test_the_notes_are_on_the_settings_that_count(dataset):
     training = dataset.subset("train")
     assert config.optimization.max_snippets == 20
     assert notes == [
+        f"learning rate 0.001: an epoch of {len(training)} training videos has 1 step",
+        "a snippet lasts 0.64 s, over 0.5 s: thresholds go by the class's own mean",
         f"T is 20 snippets; {len(training)} of {len(training)} training videos are longer and are shown by 20 of their "
         "snippets (uniform)",
         "late fusion: rgb 0.3, flow 0.7",
     ]
     longest = max(video.length for video in training)
     _, notes = for_dataset(dataset, "small", ["optimization.max_snippets=999"], ["rgb"])
-    assert notes == [f"T is 999 snippets, the longest training video has {longest}; nothing is cropped"]
+    assert notes[2:] == [f"T is 999 snippets, the longest training video has {longest}; nothing is cropped"]
