@@ -19,15 +19,19 @@ def interrupted(arguments: list[str], out: Path, begun: str, number: int) -> tup
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # background jobs of a shell ignore it
     )
-    deadline = time.monotonic() + 120
-    while not any(out.glob(begun)):
-        assert process.poll() is None and time.monotonic() < deadline, process.communicate()[1]
-        time.sleep(0.02)
-    began = time.monotonic()
-    process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
-    return process.returncode, errors, time.monotonic() - began
+    try:
+        deadline = time.monotonic() + 120
+        while not any(out.glob(begun)):
+            assert process.poll() is None and time.monotonic() < deadline, process.communicate()[1]
+            time.sleep(0.02)
+        began = time.monotonic()
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=60)
+        return process.returncode, errors, time.monotonic() - began
+    finally:
+        process.kill()  # where it has not ended, it would train for days
 
 
 @pytest.mark.parametrize(
