@@ -48,5 +48,5 @@ class MeanTeacher:
         averages = {name[len(PREFIX) :]: value for name, value in tensors.items() if name.startswith(PREFIX)}
         if averages:
             self.begin(model)
-        if averages and self.model is not None:
+        if self.model is not None:
             self.model.load_state_dict(averages)
