@@ -49,18 +49,38 @@ class Difference:
 
     mean: float
     error: float  # standard error of the mean; infinite for a single pair
+    p: float  # of the two-sided paired t-test: the chance of at least such a mean where there is no difference
 
     @classmethod
     def of(cls, scores: SeedScores, base: SeedScores) -> "Difference":
         """`scores` minus `base`, seed by seed."""
         each = np.subtract(scores.seeds, base.seeds)
-        error = float(np.std(each, ddof=1) / np.sqrt(len(each))) if len(each) > 1 else float("inf")
-        return cls(float(np.mean(each)), error)
+        mean = float(np.mean(each))
+        if len(each) == 1:
+            return cls(mean, float("inf"), 1.0)
+        error = float(np.std(each, ddof=1) / np.sqrt(len(each)))
+        if error == 0:
+            return cls(mean, error, float(mean == 0))
+        return cls(mean, error, _two_sided_p(mean / error, len(each) - 1))
 
     @property
     def clear(self) -> bool:
-        """Whether the difference is more than twice its standard error."""
-        return abs(self.mean) > 2 * self.error
+        """Whether the paired t-test is below 0.05."""
+        return self.p < 0.05
+
+
+def _two_sided_p(t: float, freedom: int) -> float:
+    """How likely a value of Student's distribution with so many degrees of freedom is as far from 0 as t, or farther.
+
+    With t = sqrt(freedom) tan(angle), its density is proportional to cos(angle) ** (freedom - 1).
+    """
+
+    def mass(start: float) -> float:
+        angles = np.linspace(start, np.pi / 2, 10001)
+        densities = np.cos(angles) ** (freedom - 1)
+        return float((densities[1:] + densities[:-1]).sum() * (angles[1] - angles[0]))
+
+    return mass(np.arctan(abs(t) / np.sqrt(freedom))) / mass(0.0)
 
 
 @dataclass(frozen=True)

@@ -62,10 +62,10 @@ def average_table(result: Result) -> tuple[list[str], list[list[str]]]:
 def difference_table(result: Result) -> tuple[list[str], list[list[str]]]:
     """Heads and rows: by how much every row differs from the first after the last iteration, by view.
 
-    A difference is the mean over pairs of the same seed and data, beside its standard error; a star marks one that is
-    more than twice as large.
+    A difference is the mean over pairs of the same seed and data, beside its standard error and the p of a two-sided
+    paired t-test.
     """
-    heads = [f"minus {result.last_rows[0].name!r}, ± standard error; * beyond twice that", *result.views]
+    heads = [f"minus {result.last_rows[0].name!r}, ± standard error, p of a paired t-test", *result.views]
     by_view = {view: result.differences(view) for view in result.views}
     return heads, [
         [_label(row), *(_shown(by_view[view][row.key]) for view in result.views)] for row in result.last_rows[1:]
@@ -104,7 +104,12 @@ def _with_deviation(scores: SeedScores) -> str:
 def _shown(difference: Difference) -> str:
     if difference.error == float("inf"):
         return f"{difference.mean:+.1f}"
-    return f"{difference.mean:+.1f} ± {difference.error:.1f}{' *' if difference.clear else ''}"
+    return f"{difference.mean:+.1f} ± {difference.error:.1f}, p {p_in_words(difference.p)}"
+
+
+def p_in_words(p: float) -> str:
+    """The p of a test to two decimals, or three below 0.1."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
 def _or_empty(value: float | None) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from amsx.experiments.results import Curve, Result, SeedScores, row_curves
+from amsx.experiments.table_text import p_in_words
 from amsx.localization.fusion import FUSED
 from amsx.report import charts
 from amsx.report.markup import cell, scrolling, view_row
@@ -68,7 +69,7 @@ def per_seed(result: Result) -> str:
 
 
 def per_difference(result: Result) -> str:
-    """By how much every row differs from the first after the last iteration, by view; bold: beyond twice its error."""
+    """By how much every row differs from the first after the last iteration, by view; bold: p below 0.05."""
     bodies = {}
     for view in fused_first(result):
         differences = result.differences(view)
@@ -77,9 +78,11 @@ def per_difference(result: Result) -> str:
             difference = differences[row.key]
             error = None if difference.error == float("inf") else difference.error
             text = cell(difference.mean, error)
-            rows.append((escape(row.full_name), [f"<strong>{text}</strong>" if difference.clear else text]))
+            p = "" if error is None else escape(p_in_words(difference.p))
+            rows.append((escape(row.full_name), [f"<strong>{text}</strong>" if difference.clear else text, p]))
         bodies[view] = rows
-    return _table(f"minus {escape(repr(result.last_rows[0].full_name))}", ["mean ± its standard error"], bodies)
+    heads = ["mean ± its standard error", "p, paired t-test"]
+    return _table(f"minus {escape(repr(result.last_rows[0].full_name))}", heads, bodies)
 
 
 def per_warp(result: Result) -> str:

@@ -43,7 +43,7 @@ def test_readings_are_compared_to_the_settings_and_late_ones_share_their_trainin
     first, last = result.rows[0].scores["rgb"].average, result.rows[-1].scores["rgb"].average
     assert differences[result.rows[-1].key].mean == pytest.approx(last.mean - first.mean)
     text = (tmp_path / "readings.txt").read_text()
-    assert "minus 'the settings as given', ± standard error" in text
+    assert "minus 'the settings as given', ± standard error, p of a paired t-test" in text
     page = section(read_reproduction(tmp_path), "experiments-1")
     assert "avg(M) of theta_loc: all-mean" in page
     assert "mean ± its standard error" in page

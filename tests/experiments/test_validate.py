@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 from experiments.test_tuning import without_test_features
 
@@ -38,7 +39,7 @@ def test_candidates_are_rows_over_folds_and_seeds(compared):
     assert scores[BASE] != scores[TRIES[0]]
     text = (out / "validation.txt").read_text()
     assert "16 held-out training videos in 2 folds; 2 folds, 2 seeds, mean" in text
-    assert "minus 'as given', ± standard error" in text
+    assert "minus 'as given', ± standard error, p of a paired t-test" in text
 
 
 def test_late_settings_share_their_trainings(compared):
@@ -107,6 +108,7 @@ def test_differences_are_paired():
     assert difference.mean == pytest.approx(3.5 / 3)
     assert difference.error == pytest.approx(1 / 6)
     assert difference.clear
+    assert difference.p == pytest.approx(0.0198039, abs=1e-6)  # t = 7 with 2 degrees of freedom, in closed form
     assert not Difference.of(SeedScores.of([11.0]), SeedScores.of([10.0])).clear
 
 
@@ -122,3 +124,18 @@ def test_the_command(data_folder, short, tmp_path, capsys):
     record = read_json(tmp_path / "out" / "validation.json")
     videos = [{name.rpartition("_w")[0] for name in fold} for fold in record["folds"]]
     assert videos[0].isdisjoint(videos[1])
+
+
+@pytest.mark.parametrize(("t", "pairs", "p"), [(2.7764451, 5, 0.05), (2.2621572, 10, 0.05), (3.2498355, 10, 0.01)])
+def test_p_is_that_of_students_distribution(t, pairs, p):
+    each = np.arange(pairs) - (pairs - 1) / 2  # mean 0
+    each += t * each.std(ddof=1) / np.sqrt(pairs)
+    difference = Difference.of(SeedScores.of(each.tolist()), SeedScores.of([0.0] * pairs))
+    assert difference.p == pytest.approx(p, rel=1e-5)
+    assert Difference.of(SeedScores.of((-each).tolist()), SeedScores.of([0.0] * pairs)).p == pytest.approx(p, rel=1e-5)
+
+
+def test_p_where_pairs_do_not_differ():
+    same = SeedScores.of([1.0, 2.0])
+    assert Difference.of(same, same).p == 1
+    assert Difference.of(SeedScores.of([2.0, 3.0]), same).p == 0
