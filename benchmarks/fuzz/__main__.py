@@ -18,7 +18,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.fuzz", description="Give changed files to every reader."
     )
-    parser.add_argument("--files", type=int, default=1000, help="of a format with share 1 (default %(default)s)")
+    parser.add_argument(
+        "--files",
+        type=int,
+        default=1000,
+        help="of every format; fewer of videos, which take longer (default %(default)s)",
+    )
     parser.add_argument("--first", type=int, default=0, help="the number of the first file (default %(default)s)")
     parser.add_argument("--format", action="append", help="one of the formats; repeatable (default: all)")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="write the files that were taken badly here")

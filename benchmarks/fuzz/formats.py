@@ -49,7 +49,7 @@ class Format:
     change: Change
     read: Callable[[Path], Any]  # the reader of amsx
     right: Callable[[Path, Any], bool]  # whether what it read is what the file holds
-    share: float = 1.0  # of the files of a run, beside the other formats
+    every: int = 1  # of a run's numbers, those that it divides are tried: more than 1 where a file takes long
 
 
 def formats(folder: Path, *, large: bool = True) -> tuple[Format, ...]:
@@ -61,13 +61,13 @@ def formats(folder: Path, *, large: bool = True) -> tuple[Format, ...]:
     run = {"data": {"root": "x", "layout": "y", "streams": ["rgb"], "classes": ["run"], "videos": {"train": 2}}}
     run_json = json.dumps({**run, "config": to_dict(Config())}).encode()
     small = (
-        Format("npy", ".npy", _npy_seeds(array), mutations.change_npy, _features, _as_numpy, 3),
-        Format("npz", ".npz", _npz_seeds(array), mutations.change_archive, _features, _as_npz, 2),
-        Format("pt", ".pt", _pt_seeds(array), mutations.change_archive, _features, _as_torch, 2),
-        Format("h5", ".h5", hdf5.seeds(folder, array), hdf5.change, _features, _as_h5, 1.5),
-        Format("csv", ".csv", _csv_seeds(array), mutations.change_table, _features, _as_csv, 2),
-        Format("pkl features", ".pkl", _pickle_seeds(array), mutations.change_pickle, _features, _is_table, 2),
-        Format("pickle", ".pkl", _pickle_seeds(array), mutations.change_pickle, load_pickle, _is_plain, 2),
+        Format("npy", ".npy", _npy_seeds(array), mutations.change_npy, _features, _as_numpy),
+        Format("npz", ".npz", _npz_seeds(array), mutations.change_archive, _features, _as_npz),
+        Format("pt", ".pt", _pt_seeds(array), mutations.change_archive, _features, _as_torch),
+        Format("h5", ".h5", hdf5.seeds(folder, array), hdf5.change, _features, _as_h5),
+        Format("csv", ".csv", _csv_seeds(array), mutations.change_table, _features, _as_csv),
+        Format("pkl features", ".pkl", _pickle_seeds(array), mutations.change_pickle, _features, _is_table),
+        Format("pickle", ".pkl", _pickle_seeds(array), mutations.change_pickle, load_pickle, _is_plain),
         Format(
             "safetensors",
             ".safetensors",
@@ -75,7 +75,6 @@ def formats(folder: Path, *, large: bool = True) -> tuple[Format, ...]:
             mutations.change_safetensors,
             load_activations,
             _fits_itself,
-            2,
         ),
         Format(
             "predictions JSON",
@@ -84,7 +83,6 @@ def formats(folder: Path, *, large: bool = True) -> tuple[Format, ...]:
             mutations.change_json,
             read_predictions,
             _sound_detections,
-            2,
         ),
         Format(
             "predictions CSV",
@@ -93,7 +91,6 @@ def formats(folder: Path, *, large: bool = True) -> tuple[Format, ...]:
             mutations.change_table,
             read_predictions,
             _sound_detections,
-            2,
         ),
         Format(
             "predictions pickle",
@@ -102,20 +99,17 @@ def formats(folder: Path, *, large: bool = True) -> tuple[Format, ...]:
             mutations.change_pickle,
             read_predictions,
             _sound_detections,
-            1,
         ),
-        Format(
-            "annotation JSON", ".json", (truth.encode(),), mutations.change_json, read_ground_truth, _sound_truth, 2
-        ),
-        Format("run JSON", ".json", (run_json,), mutations.change_json, _run, lambda *_: True, 1),
-        Format("extraction JSON", ".json", _record_seeds(folder), mutations.change_json, _record, lambda *_: True, 1),
+        Format("annotation JSON", ".json", (truth.encode(),), mutations.change_json, read_ground_truth, _sound_truth),
+        Format("run JSON", ".json", (run_json,), mutations.change_json, _run, lambda *_: True),
+        Format("extraction JSON", ".json", _record_seeds(folder), mutations.change_json, _record, lambda *_: True),
     )
     if not large:
         return small
     return (
         *small,
-        Format("data set", ".zip", _folder_seeds(folder), _change_folder, _data_set, _stays_inside, 1.5),
-        Format("video", ".mp4", _video_seeds(folder), mutations.change_bytes, _frames, _is_picture, 0.25),
+        Format("data set", ".zip", _folder_seeds(folder), _change_folder, _data_set, _stays_inside),
+        Format("video", ".mp4", _video_seeds(folder), mutations.change_bytes, _frames, _is_picture, 4),
     )
 
 

@@ -33,36 +33,37 @@ class Outcome:
 
 
 def try_all(forms: Sequence[Format], numbers: range, folder: Path) -> Iterator[Outcome]:
-    """Try the files `numbers` of every format, times its share, and yield what became of each format."""
+    """Try the files `numbers` of every format, as many of them as it takes, and yield what became of each format.
+
+    A file is its number's, so ranges that do not overlap have no file in common.
+    """
     for form in forms:
         outcome = Outcome(form.name)
-        last = numbers.start + max(1, round(len(numbers) * form.share))
-        first = numbers.start
-        while first < last:
-            first = _try_some(form, first, last, folder, outcome)
+        left = range(-(-numbers.start // form.every) * form.every, numbers.stop, form.every)
+        while left:
+            done = _try_some(form, left, folder, outcome)
+            left = left[left.index(done) + 1 :]
         yield outcome
 
 
-def _try_some(form: Format, first: int, last: int, folder: Path, outcome: Outcome) -> int:
-    """Try files in one process until all are tried or one ends it; the number of the next file."""
+def _try_some(form: Format, numbers: range, folder: Path, outcome: Outcome) -> int:
+    """Try files in one process until all are tried or one ends it; the number of the last one that was tried."""
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe()
-    begun = context.Array("d", [first, time.monotonic()], lock=False)
-    process = context.Process(target=_work, args=(form, first, last, folder, theirs, begun), daemon=True)
+    begun = context.Array("d", [numbers[0], time.monotonic()], lock=False)
+    process = context.Process(target=_work, args=(form, numbers, folder, theirs, begun), daemon=True)
     process.start()
     theirs.close()
     number, used = -1.0, 0.0
-    done = first
     try:
         while True:
             if ours.poll(0.2):
                 results: list[tuple[int, str]] = ours.recv()
                 for which, verdict in results:
                     outcome.add(which, verdict)
-                    done = which + 1
-                if done >= last:
+                if results[-1][0] == numbers[-1]:
                     process.join()
-                    return done
+                    return numbers[-1]
                 continue
             if begun[0] != number:
                 number, used = begun[0], _processor_time(process.pid)
@@ -73,14 +74,14 @@ def _try_some(form: Format, first: int, last: int, folder: Path, outcome: Outcom
                     for which, verdict in ours.recv():
                         outcome.add(which, verdict)
                 outcome.add(int(number), f"BAD: it took more than {SECONDS:g} s")
-                return int(number) + 1
+                return int(number)
     except EOFError:
         process.join()
         outcome.add(int(begun[0]), f"BAD: the process ended with exit code {process.exitcode}")
-        return int(begun[0]) + 1
+        return int(begun[0])
 
 
-def _work(form: Format, first: int, last: int, folder: Path, pipe: Any, begun: Any) -> None:
+def _work(form: Format, numbers: range, folder: Path, pipe: Any, begun: Any) -> None:
     place = folder / f"trial-{os.getpid()}"
     prepare(place)
     os.chdir(place / "inside")
@@ -90,14 +91,15 @@ def _work(form: Format, first: int, last: int, folder: Path, pipe: Any, begun: A
     resource.setrlimit(resource.RLIMIT_AS, (own + 2 * MEMORY, own + 2 * MEMORY))
     results = []
     sent = time.monotonic()
-    for number in range(first, last):
+    for number in numbers:
         content = changed(form, number)
         begun[0], begun[1] = number, time.monotonic()
         results.append((number, judge(form, content, place)))
         if len(results) >= BATCH or time.monotonic() - sent > 2 or results[-1][1].startswith("BAD"):
             pipe.send(results)
             results, sent = [], time.monotonic()
-    pipe.send(results)
+    if results:
+        pipe.send(results)
 
 
 def _processor_time(process: int | None) -> float:

@@ -27,6 +27,9 @@ MEMORY = 512 << 20  # bytes that reading one small file may take beyond what the
 NO_MEMORY = re.compile(
     r"bad.?alloc|out of memory|allocation failed|(unable|fail\w*) to allocate|(cannot|can't|could not) allocate", re.I
 )
+# libhdf5 takes the length of a block of metadata from the file, asks for that much, and refuses a block that reaches
+# beyond the file before it touches the memory: what it asked for and did not get fills nothing.
+NEVER_TOUCHED = "memory allocation failed for on disk image buffer"
 # What no reader of data does, by the names of Python's audit events.
 FORBIDDEN = ("os.system", "os.exec", "os.posix_spawn", "os.fork", "subprocess.Popen", "socket.connect", "ctypes.dlopen")
 
@@ -99,7 +102,7 @@ def _memory_was_short(error: BaseException | None) -> bool:
     """Whether an error comes from memory that was not to be had; a MemoryError without a word is the parser's."""
     for _ in range(5):
         if error is not None:
-            if NO_MEMORY.search(str(error)):
+            if NO_MEMORY.search(str(error).replace(NEVER_TOUCHED, "")):
                 return True
             error = error.__cause__
     return False

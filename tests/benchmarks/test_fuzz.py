@@ -1,5 +1,6 @@
 """Changed files are refused or read rightly, and the script notices when they are not."""
 
+import dataclasses
 import pickle
 import random
 import time
@@ -13,7 +14,7 @@ from amsx.unpickling import load_pickle
 from benchmarks.fuzz.formats import Format, formats
 from benchmarks.fuzz.mutations import CANARY, dangerous_pickle
 from benchmarks.fuzz.running import try_all
-from benchmarks.fuzz.trial import changed
+from benchmarks.fuzz.trial import MEMORY, changed
 
 
 def test_a_few_changed_files_of_every_kind(tmp_path: Path) -> None:
@@ -69,6 +70,7 @@ def has_a_fault(_: Path) -> None:
         ("[Errno 12] Cannot allocate memory", "bad"),
         ("std::bad_alloc", "bad"),
         ("Object visitation failed (address of object past end of allocation)", "error"),
+        ("Unable to synchronously open file (memory allocation failed for on disk image buffer)", "error"),
     ],
 )
 def test_an_error_that_tells_of_short_memory_is_told_from_one_that_has_the_word(tmp_path, said, verdict):
@@ -78,6 +80,30 @@ def test_an_error_that_tells_of_short_memory_is_told_from_one_that_has_the_word(
     form = Format("other", ".h5", (b"x",), lambda _, given: given, refuses, lambda _, value: True)
     (outcome,) = try_all([form], range(1), tmp_path)
     assert outcome.verdicts == {verdict: 1}
+
+
+def test_hdf5_whose_metadata_promises_much_is_refused_and_fills_no_memory(tmp_path):
+    form = next(form for form in formats(tmp_path, large=False) if form.name == "h5")
+    where, length = (0x578).to_bytes(8, "little"), (88).to_bytes(8, "little")  # of the rest of the root's header
+    assert form.seeds[0].count(where + length) == 1
+    for promised in (MEMORY + (MEMORY >> 2), 10 << 30):  # within the limit on the address space, and beyond it
+        content: bytes = form.seeds[0].replace(where + length, where + promised.to_bytes(8, "little"))
+        promising = dataclasses.replace(form, seeds=(content,), change=lambda _, given: given)
+        (outcome,) = try_all([promising], range(1), tmp_path)
+        assert outcome.verdicts == {"error": 1}, outcome.faults
+
+
+def test_ranges_of_numbers_that_do_not_overlap_have_no_file_in_common(tmp_path):
+    def numbers(first: int, last: int, every: int) -> list[int]:
+        form = Format("other", ".txt", (b"x",), lambda *_: b"x", bad, lambda _, value: True, every)
+        (outcome,) = try_all([form], range(first, last), tmp_path)
+        return [number for number, _ in outcome.faults]
+
+    def bad(_: Path) -> Any:
+        raise KeyError
+
+    assert numbers(0, 5, 1) + numbers(5, 9, 1) == list(range(9))
+    assert numbers(0, 5, 4) + numbers(5, 9, 4) + numbers(9, 12, 4) == [0, 4, 8]
 
 
 @pytest.mark.parametrize(
