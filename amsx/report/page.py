@@ -28,6 +28,7 @@ from amsx.report.markup import ComparedGroups, by_protocol, counted, explanation
 from amsx.report.run_groups import Group, views_of
 from amsx.report.thumbnails import check_frames, thumbnails
 from amsx.report.timelines import Timelines
+from amsx.training.run import coverage
 
 BUDGET = 12_000_000  # bytes of video data; beyond it a browser takes seconds to open the file
 SAMPLE = 50  # videos whose data is made to learn how much that of all would take
@@ -243,22 +244,25 @@ def colours() -> str:
 
 def _warnings(groups: Sequence[Group]) -> str:
     scored = by_protocol(groups)
-    if not scored:
-        return (
-            '<p class="warning">No test video has annotated segments, so nothing could be scored. The timelines of the '
-            "videos show what was detected.</p>"
-        )
     sentences = []
+    if not scored:
+        sentences.append(
+            "No test video has annotated segments, so nothing could be scored. The timelines of the videos show what "
+            "was detected."
+        )
     if len(scored) > 1:
         sentences.append(
             "The runs were scored under different rules, so their figures cannot be compared; each set of rules has "
             "its own tables."
         )
     given: dict[str, list[str]] = {}
-    for run in (run for group in groups if group.scored for run in group.runs):
-        for warning in explanation_of(run).evaluation.warnings:
-            given.setdefault(warning, []).append(str(run.folder))
-    sentences += [f"The evaluation of {' and of '.join(runs)} warns: {warning}." for warning, runs in given.items()]
+    for group in groups:
+        for run in group.runs:
+            for warning in explanation_of(run).evaluation.warnings if group.scored else ():
+                given.setdefault(f"evaluation: {warning}.", []).append(str(run.folder))
+            for warning in coverage(run.parts, run.config).warnings():
+                given.setdefault(warning, []).append(str(run.folder))
+    sentences += [f"{', '.join(runs)}: {warning}" for warning, runs in given.items()]
     return "".join(f'<p class="warning">{escape(sentence)}</p>' for sentence in sentences)
 
 

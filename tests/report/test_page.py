@@ -20,6 +20,7 @@ from amsx.report.charts import Series
 from amsx.report.page import chosen_videos, embedded, evenly, worst_and_others, write_report
 from amsx.report.run_groups import read_groups
 from amsx.report.run_sections import training
+from amsx.training.config import override
 from amsx.training.run import test_run as retest
 
 
@@ -153,7 +154,19 @@ def test_warnings_of_the_evaluation_stand_above_the_figures(groups):
         for view, explanation in run.explanations.items()
     }
     text = page.render([replace(groups[-1], runs=(replace(run, explanations=warned),))], {}, ())
-    assert f"The evaluation of {run.folder} warns: &lt;nothing&gt; was detected." in text and "a note" not in text
+    assert f"{run.folder}: evaluation: &lt;nothing&gt; was detected." in text and "a note" not in text
+
+
+def test_a_run_that_localizes_nothing_says_so_above_the_figures(groups):
+    group = groups[-1]
+    run = group.runs[0]
+    text = page.render([replace(group, runs=(run,))], {}, ())
+    assert "nothing was detected" not in text
+    high = replace(run, config=override(run.config, ["localization.threshold_of=mean", "localization.threshold=1e6"]))
+    for scored in (True, False):
+        shown = high if scored else replace(high, explanations={})
+        text = page.render([replace(group, runs=(shown,))], {}, ())
+        assert f"{run.folder}: nothing was detected in any of" in text
 
 
 def test_the_report_of_one_run_speaks_of_one(runs, tmp_path):
