@@ -17,6 +17,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -45,7 +46,7 @@ class Cell:
         """The seed of everything random in the cell."""
         return self.config.optimization.seed
 
-    @property
+    @cached_property  # asked for every cell at every event of a training
     def folder(self) -> Path:
         """The folder of the cell, relative to OUT."""
         default = to_dict(Config())
@@ -106,7 +107,7 @@ class Cell:
             for section, fields in trained.items()
         }
 
-    @property
+    @cached_property
     def beginning(self) -> "Cell | None":
         """The cell that this one continues; None: it starts from new weights."""
         if self.part == "base":

@@ -62,6 +62,13 @@ def _without(settings):
     return settings
 
 
+def test_names_are_made_once(config):
+    """A pool asks for the names of all its cells at every event of a training."""
+    whole = cell(config)
+    assert whole.folder is whole.folder
+    assert whole.beginning is not None and whole.beginning.folder is whole.beginning.folder
+
+
 def test_beginnings_are_shared(config):
     c, f = cell(config, "phases.supervision=none"), cell(config)
     plain, other = cell(config, "phases.sampler=false"), cell(config, "sampling.eta=1.5")
