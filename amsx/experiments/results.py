@@ -14,7 +14,8 @@ from amsx.localization.fusion import FUSED, weights_in_words
 from amsx.training.config import Config, from_dict, to_dict
 
 BRANCHES = ("base", "supplementary")
-COMPARED = ("readings", "validation")  # keys of results whose rows are compared to their first
+# Key of a result -> key of the row that the others are compared to.
+REFERENCES = {"readings": "given", "validation": "", "table3": "F", "table4": "adaptive", "table5": "maximum"}
 BOTH = "both branches"  # the curve of both branches fused, beside one for each of BRANCHES
 
 
@@ -179,12 +180,22 @@ class Result:
         """The last iteration of every row."""
         return list({row.key: row for row in self.rows}.values())
 
+    @property
+    def reference(self) -> ResultRow | None:
+        """The row that the others are compared to, after the last iteration.
+
+        None where there is one seed, and where the row or others are missing.
+        """
+        rows = self.last_rows if self.seeds > 1 else []
+        return next((row for row in rows if len(rows) > 1 and row.key == REFERENCES.get(self.key)), None)
+
     def differences(self, view: str) -> dict[str, Difference]:
-        """Key of a row -> its difference to the first row after the last iteration; empty where none is asked for."""
-        first, *others = self.last_rows
-        if self.key not in COMPARED:
+        """Key of a row -> its difference to the reference after the last iteration; empty where there is none."""
+        if self.reference is None:
             return {}
-        return {row.key: Difference.of(row.scores[view].average, first.scores[view].average) for row in others}
+        base = self.reference.scores[view].average
+        others = [row for row in self.last_rows if row.key != self.reference.key]
+        return {row.key: Difference.of(row.scores[view].average, base) for row in others}
 
     def paper(self, key: str) -> tuple[list[float | None], float | None] | None:
         """What the paper reports of a row, all streams fused: mAP at every T-IoU and on average.

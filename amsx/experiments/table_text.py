@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from amsx.experiments.results import COMPARED, Difference, Result, ResultRow, SeedScores
+from amsx.experiments.results import Difference, Result, ResultRow, SeedScores
 from amsx.text_columns import columns, left, right
 
 
@@ -23,7 +23,7 @@ def as_markdown(result: Result) -> str:
 
 def _tables(result: Result) -> list[tuple[list[str], list[list[str]]]]:
     """Heads and rows of every table of the result."""
-    return [average_table(result), *([difference_table(result)] if result.key in COMPARED else []), tiou_table(result)]
+    return [average_table(result), *difference_table(result), tiou_table(result)]
 
 
 def headline(result: Result) -> str:
@@ -59,17 +59,18 @@ def average_table(result: Result) -> tuple[list[str], list[list[str]]]:
     return heads, rows
 
 
-def difference_table(result: Result) -> tuple[list[str], list[list[str]]]:
-    """Heads and rows: by how much every row differs from the first after the last iteration, by view.
+def difference_table(result: Result) -> list[tuple[list[str], list[list[str]]]]:
+    """Heads and rows: by how much every row differs from the reference after the last iteration, by view.
 
     A difference is the mean over pairs of the same seed and data, beside its standard error and the p of a two-sided
-    paired t-test.
+    paired t-test. There is no such table where there is no reference.
     """
-    heads = [f"minus {result.last_rows[0].name!r}, ± standard error, p of a paired t-test", *result.views]
+    if result.reference is None:
+        return []
+    heads = [f"minus {result.reference.full_name!r}, ± standard error, p of a paired t-test", *result.views]
     by_view = {view: result.differences(view) for view in result.views}
-    return heads, [
-        [_label(row), *(_shown(by_view[view][row.key]) for view in result.views)] for row in result.last_rows[1:]
-    ]
+    others = [row for row in result.last_rows if row.key != result.reference.key]
+    return [(heads, [[_label(row), *(_shown(by_view[view][row.key]) for view in result.views)] for row in others])]
 
 
 def tiou_table(result: Result) -> tuple[list[str], list[list[str]]]:
@@ -102,8 +103,6 @@ def _with_deviation(scores: SeedScores) -> str:
 
 
 def _shown(difference: Difference) -> str:
-    if difference.error == float("inf"):
-        return f"{difference.mean:+.1f}"
     return f"{difference.mean:+.1f} ± {difference.error:.1f}, p {p_in_words(difference.p)}"
 
 

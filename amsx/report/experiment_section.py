@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 
 from amsx.experiments.reproduction import Reproduction
-from amsx.experiments.results import BOTH, COMPARED, Curve, Result, SeedScores, branch_curves, eta_curve, row_curves
+from amsx.experiments.results import BOTH, Curve, Result, SeedScores, branch_curves, eta_curve, row_curves
 from amsx.report import charts
 from amsx.report.charts import Series
 from amsx.report.experiment_tables import fused_first, per_difference, per_iteration, per_seed, per_tiou, per_warp
@@ -75,10 +75,11 @@ def _result(result: Result, differing: Sequence[str], ruled: bool) -> str:
         body = (
             f"{per_iteration(result, curves, styles)}{charts.legend(names, styles)}"
             f"{_lines(result, curves, styles, 'iteration')}<h4>After the last iteration</h4>{per_tiou(result)}"
+            f"{per_difference(result)}"
         )
     else:
         body = per_tiou(result) + _marks(result)
-        body += per_difference(result) if result.key in COMPARED else ""
+        body += per_difference(result)
         body += per_warp(result) if result.rows[0].warp else ""
     seeds = folded("Every seed", per_seed(result)) if result.seeds > 1 else ""
     introduction = _introduction(result, differing)

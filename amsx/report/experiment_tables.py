@@ -69,20 +69,26 @@ def per_seed(result: Result) -> str:
 
 
 def per_difference(result: Result) -> str:
-    """By how much every row differs from the first after the last iteration, by view; bold: p below 0.05."""
+    """By how much every row differs from the reference after the last iteration, by view; bold: p below 0.05.
+
+    Empty where there is no reference.
+    """
+    if result.reference is None:
+        return ""
     bodies = {}
     for view in fused_first(result):
         differences = result.differences(view)
         rows = []
-        for row in result.last_rows[1:]:
+        for row in result.last_rows:
+            if row.key not in differences:
+                continue
             difference = differences[row.key]
-            error = None if difference.error == float("inf") else difference.error
-            text = cell(difference.mean, error)
-            p = "" if error is None else escape(p_in_words(difference.p))
+            text = cell(difference.mean, difference.error)
+            p = escape(p_in_words(difference.p))
             rows.append((escape(row.full_name), [f"<strong>{text}</strong>" if difference.clear else text, p]))
         bodies[view] = rows
     heads = ["mean ± its standard error", "p, paired t-test"]
-    return _table(f"minus {escape(repr(result.last_rows[0].full_name))}", heads, bodies)
+    return _table(f"minus {escape(repr(result.reference.full_name))}", heads, bodies)
 
 
 def per_warp(result: Result) -> str:

@@ -41,6 +41,21 @@ def test_the_papers_figures_stand_beside_its_own_row_alone():
     assert paper == [["the", "paper"], ["the", "paper", "69.1", "33.1", "42.3"]]
 
 
+def test_rows_are_compared_to_all_of_ams():
+    values = result(False).to_json()
+    for score in values["rows"][0]["scores"].values():
+        score["seeds"] = [38.0, 39.0]  # -3.5 and -3.5 from row F's 41.5 and 42.5, and then one pair apart
+    values["rows"][0]["scores"]["flow"]["seeds"] = [38.5, 37.5]
+    lines = as_text(Result.from_json(values)).splitlines()
+    head = next(i for i, line in enumerate(lines) if line.startswith("minus 'F: all of AMS', ± standard error"))
+    assert lines[head + 1].split("  ")[0] == "C" and "-4.0 ± 1.0, p 0.16" in lines[head + 1]  # t = 4, 1 degree
+    assert lines[head + 2] == ""  # no line for row F itself
+    alone = {**values, "rows": values["rows"][1:]}
+    assert "minus" not in as_text(Result.from_json(alone))
+    assert "minus" not in as_text(Result.from_json({**values, "key": "figure5"}))
+    assert "minus" not in as_text(Result.from_json({**values, "seeds": 1}))
+
+
 def test_elsewhere_the_paper_is_not_mentioned():
     assert "paper" not in as_text(result(False))
     assert "paper" not in as_markdown(result(False))
@@ -48,7 +63,7 @@ def test_elsewhere_the_paper_is_not_mentioned():
 
 def test_markdown_has_as_many_cells_in_every_line():
     tables = [part for part in as_markdown(result(True)).split("\n\n") if part.startswith("|")]
-    assert [{line.count("|") for line in table.splitlines()} for table in tables] == [{6}, {10}]
+    assert [{line.count("|") for line in table.splitlines()} for table in tables] == [{6}, {5}, {10}]
 
 
 def test_of_one_seed_no_deviation_is_told():
