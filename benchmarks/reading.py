@@ -3,10 +3,12 @@
     python -m benchmarks.reading
     python -m benchmarks.reading --videos 1000 2000 4000 --snippets 300 --width 1024
 
-The videos are simulated: they have a few files between them, which are read anew for every one. For each number of
+The videos are simulated: each has a file of its own, which is one of a few by another name. For each number of
 videos a process of its own reads all features once to check them, does so again with what it remembers, copies them
-into the mapped file of `optimization.storage=mapped`, and makes the batches of an epoch. Memory is what the process has
-of its own at most, beyond what it had at the start: pages of a mapped file are the system's to take back.
+into the mapped file of `optimization.storage=mapped`, and makes the batches of an epoch. Each stage has its seconds,
+and in brackets the seconds of processors that all its threads and processes took, which other work on the machine
+changes little. Memory is what the process has of its own at most, beyond what it had at the start: pages of a mapped
+file are the system's to take back.
 """
 
 import argparse
@@ -19,10 +21,11 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-FILES = 64  # that the videos have between them
+FILES = 64  # that the videos have between them, each under many names
 CLASSES = 20
 STAGES = ("check", "check again", "copy to the mapped file", "an epoch of batches")
 
@@ -53,6 +56,21 @@ def peak_memory() -> Iterator[list[int]]:
         watcher.join()
 
 
+class Taken(NamedTuple):
+    """The time of a stage, in seconds."""
+
+    wall: float
+    processor: float  # of the process and of its workers, user and system
+
+
+@contextmanager
+def stage(taken: list[Taken]) -> Iterator[None]:
+    """Append the time that the context takes."""
+    wall, before = time.perf_counter(), os.times()
+    yield
+    taken.append(Taken(time.perf_counter() - wall, sum(os.times()[:4]) - sum(before[:4])))
+
+
 def measure(folder: Path, videos: int, snippets: int, width: int) -> None:
     """Print a line for one number of videos: seconds of every stage, and the most memory."""
     from amsx.data.batching import FeatureSet, train_batches
@@ -60,29 +78,36 @@ def measure(folder: Path, videos: int, snippets: int, width: int) -> None:
     from amsx.data.value_check import broken_values
     from amsx.data.videos import Dataset, Timebase, Video
 
-    files = [FeatureFile(path, (snippets, width)) for path in sorted(folder.glob("*.npy"))]
+    names = folder / str(videos)
+    names.mkdir()
+    for i in range(videos):
+        (names / f"{i:07d}.npy").hardlink_to(folder / f"{i % FILES:02d}.npy")
     list(train_batches(_few(), batch_size=2, max_snippets=4, seed=0, epoch=0))  # imports what batches need
-    start, seconds = own_memory(), []
+    start, taken = own_memory(), list[Taken]()
     with peak_memory() as peak:
         made = tuple(
-            Video(f"{i:07d}", "train", {"rgb": files[i % FILES]}, (f"{i % CLASSES:02d}",), (), Timebase(0.64))
+            Video(
+                f"{i:07d}",
+                "train",
+                {"rgb": FeatureFile(names / f"{i:07d}.npy", (snippets, width))},
+                (f"{i % CLASSES:02d}",),
+                (),
+                Timebase(0.64),
+            )
             for i in range(videos)
         )
         data = Dataset(folder, "made", tuple(f"{c:02d}" for c in range(CLASSES)), made)
         listed = own_memory()
         for _ in range(2):
-            began = time.perf_counter()
-            assert broken_values(data, remembered=True) == {}
-            seconds.append(time.perf_counter() - began)
-        began = time.perf_counter()
-        features = FeatureSet.load(data.videos, "rgb", data.classes, storage="mapped")
-        seconds.append(time.perf_counter() - began)
-        began = time.perf_counter()
-        for _ in train_batches(features, batch_size=16, max_snippets=1000, seed=0, epoch=0):
-            pass
-        seconds.append(time.perf_counter() - began)
+            with stage(taken):
+                assert broken_values(data, remembered=True) == {}
+        with stage(taken):
+            features = FeatureSet.load(data.videos, "rgb", data.classes, storage="mapped")
+        with stage(taken):
+            for _ in train_batches(features, batch_size=16, max_snippets=1000, seed=0, epoch=0):
+                pass
     size = videos * snippets * width * 4
-    times = "".join(f"{value:>14.2f} s" for value in seconds)
+    times = "".join(f"{f'{wall:.2f} ({processor:.2f}) s':>20}" for wall, processor in taken)
     print(
         f"{videos:>8}{size / 2**30:>10.2f} GiB{times}{(listed - start) / 2**20:>12.0f} MiB"
         f"{(peak[0] - start) / 2**20:>12.0f} MiB",
@@ -110,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.folder is not None:
         measure(options.folder, options.videos[0], options.snippets, options.width)
         return
-    print(f"{'videos':>8}{'features':>14}" + "".join(f"{stage[:15]:>16}" for stage in STAGES), end="")
+    print(f"{'videos':>8}{'features':>14}" + "".join(f"{name[:19]:>20}" for name in STAGES), end="")
     print(f"{'the list':>16}{'at most':>16}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any, BinaryIO, NamedTuple, TypeVar
+from typing import Any, BinaryIO, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.lib import format as npy
@@ -110,13 +110,13 @@ def _starts_with(path: Path, mark: bytes) -> bool:
 def _inspect(path: Path, key: str | None) -> Contents:
     if path.suffix == ".npy":
         with path.open("rb") as file:
-            shape, dtype = _npy_header(file, path)
+            shape, dtype, _ = _npy_header(file, path)
             _check_size(path, path.stat().st_size - file.tell(), shape, dtype)
         if not dtype.hasobject and key is None:
             return Contents(shape, dtype)
     elif path.suffix == ".npz":
         with _Member(path, key) as (file, size):
-            shape, dtype = _npy_header(file, path)
+            shape, dtype, _ = _npy_header(file, path)
             _check_size(path, size - file.tell(), shape, dtype)
         if not dtype.hasobject:
             return Contents(shape, dtype)
@@ -135,13 +135,14 @@ def _inspect(path: Path, key: str | None) -> Contents:
 def _read(path: Path, key: str | None) -> NDArray[Any]:
     if path.suffix == ".npy":
         with path.open("rb") as file:
-            objects = _npy_header(file, path)[1].hasobject
-        if objects or key is not None:
-            return _array_of(_load_objects(path), path, key)
-        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+            shape, dtype, order = _npy_header(file, path)
+            if not dtype.hasobject and key is None:
+                _check_size(path, path.stat().st_size - file.tell(), shape, dtype)
+                return np.asarray(np.memmap(file, dtype, "r", file.tell(), shape, order))
+        return _array_of(_load_objects(path), path, key)
     if path.suffix == ".npz":
         with _Member(path, key) as (file, size):
-            shape, dtype = _npy_header(file, path)
+            shape, dtype, _ = _npy_header(file, path)
             _check_size(path, size - file.tell(), shape, dtype)
             if dtype.hasobject:
                 return _array_of(read_pickle(file, path), path, None)
@@ -169,16 +170,16 @@ def _load_objects(path: Path) -> Any:
     raise ValueError(f"{path}: unknown kind of file, expected one of {', '.join(SUFFIXES)}")
 
 
-def _npy_header(file: BinaryIO, path: Path) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def _npy_header(file: BinaryIO, path: Path) -> tuple[tuple[int, ...], np.dtype[Any], Literal["C", "F"]]:
     try:
         version = npy.read_magic(file)
         if version not in ((1, 0), (2, 0)):
             raise ValueError(f"version {version} of the format is none that plain arrays of numbers have")
         read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, _, dtype = read_header(file)
+        shape, fortran, dtype = read_header(file)
     except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path}: not a readable {path.suffix} file ({error})") from error
-    return shape, dtype
+    return shape, dtype, "F" if fortran else "C"
 
 
 def _check_size(path: Path, size: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
