@@ -1,8 +1,6 @@
 """`python -m amsx` is the `amsx` command."""
 
-import sys
-
-from amsx.cli import main
+from amsx.cli import program
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

@@ -6,6 +6,8 @@ The overview of all commands needs none of them.
 """
 
 import argparse
+import atexit
+import contextlib
 import importlib
 import io
 import os
@@ -14,6 +16,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import amsx
 from amsx.cli.arguments import Commands, Parser
@@ -62,6 +65,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"\namsx: interrupted; {what_stands(options)}", file=sys.stderr)
         return interrupt.status if isinstance(interrupt, Interrupted) else 130
     return 0
+
+
+def program() -> NoReturn:
+    """The `amsx` program: `main`, and the end of its process.
+
+    After a signal it ends as soon as what is registered for the end of a process has run. Python would then take torch
+    apart, piece by piece, which takes longer than everything else between Ctrl-C and the prompt.
+    """
+    status = main()
+    if status > 128:
+        atexit._run_exitfuncs()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):  # nobody reads it any more
+                stream.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 def _output_is_lost(error: OSError) -> bool:

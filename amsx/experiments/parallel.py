@@ -4,6 +4,7 @@ Every cell is held by the process that trains it (`amsx.locks`). A cell that a p
 passed over, and looked at again until it is finished, or free because that process is gone.
 """
 
+import contextlib
 import multiprocessing
 import os
 import threading
@@ -158,15 +159,20 @@ class _Worker:
         self.cell: Cell | None = None
         self.out, self.device = out, device
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, dataset, out, device, threads), daemon=True)
+        self.process = context.Process(target=_serve, args=(theirs, out, device, threads), daemon=True)
         with unmoved_by_interrupts():
             self.process.start()
         theirs.close()
+        self._send(dataset)  # not among `args`: the process loads torch before it takes it, and Ctrl-C would wait
 
     def begin(self, cell: Cell) -> None:
         """Send the idle process a cell to train."""
         self.cell = cell
-        self.pipe.send(cell)
+        self._send(cell)
+
+    def _send(self, value: Dataset | Cell) -> None:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it died, which `event` will tell
+            self.pipe.send(value)
 
     def event(self) -> Event:
         """Wait for the next event of its cell; where the process died, the cell has failed."""
@@ -182,24 +188,25 @@ class _Worker:
         return event
 
     def end(self) -> None:
-        """Let an idle process end, and stop one that trains."""
+        """End the process, whether it trains or not: one that is idle would take its time to take torch apart."""
         self.pipe.close()
-        if self.cell is not None:
-            stop([self.process])
+        stop([self.process])
         self.process.join()
         if self.cell is not None:
             let_go(self.out / self.cell.folder)
 
 
-def _serve(pipe: Connection, dataset: Dataset, out: Path, device: str | None, threads: int) -> None:
-    """The work of a worker's process: train the cells that come through `pipe` until it is closed."""
+def _serve(pipe: Connection, out: Path, device: str | None, threads: int) -> None:
+    """The work of a worker's process: train the cells that come through `pipe`, after the data, until it is closed."""
     end_with_parent()
     tqdm.set_lock(threading.RLock())  # tqdm's own is a semaphore, which is left behind where the process is killed
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(threads)
     trainer: CellTrainer | None = None
+    dataset: Dataset | None = None
     while True:
         try:
+            dataset = pipe.recv() if dataset is None else dataset
             cell: Cell = pipe.recv()
         except (EOFError, KeyboardInterrupt):
             return

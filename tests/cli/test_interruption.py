@@ -55,3 +55,20 @@ def test_a_signal_ends_a_command_at_once_and_it_says_what_stands(tmp_path, argum
     assert told in errors and "goes on" in errors and "Traceback" not in errors
     assert seconds < 30  # below 1 on a machine that is idle
     assert not any(path.name.endswith(".amsx.lock") for path in out.rglob(".*"))
+
+
+def test_after_a_signal_the_process_ends_without_taking_apart_what_it_has_loaded():
+    script = """
+import atexit, os, sys
+import amsx.cli
+class Held:
+    def __del__(self, write=os.write):
+        write(1, b"taken apart")
+held = Held()
+atexit.register(print, "registered for the end")
+amsx.cli.main = lambda: int(sys.argv[1])
+amsx.cli.program()
+"""
+    for status, printed in ((0, ["registered for the end", "taken apart"]), (130, ["registered for the end"])):
+        done = subprocess.run([sys.executable, "-c", script, str(status)], capture_output=True, text=True)
+        assert (done.returncode, done.stdout.splitlines()) == (status, printed), done.stderr
