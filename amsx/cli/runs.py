@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -127,10 +128,11 @@ def _train_on_ranks(options: argparse.Namespace) -> None:
         options.stream = options.stream or list(begun.data.streams)
     config = config_of(options, dataset, begun)
     if options.expect:
+        start = time.process_time()  # a training starts as this command did
         device = choose_device(options.device)
         names = chosen_streams(dataset, streams_of(options))
         with joined(device) as ranks:
-            print(describe([expect(dataset, config, name, device, ranks) for name in names], device, ranks))
+            print(describe([expect(dataset, config, name, device, ranks) for name in names], device, ranks, start))
         return
     result = train_run(
         dataset,

@@ -14,6 +14,8 @@ from amsx.data.storage import load_rows
 from amsx.data.videos import Video
 from amsx.zeros import zeros
 
+BUDGET = 16_000  # snippets of a batch of whole videos, padding included
+
 
 @dataclass(frozen=True)
 class Share:
@@ -205,21 +207,25 @@ def spread_snippets(
     return np.minimum(snippets, n[:, None] - 1)
 
 
-def full_batches(features: FeatureSet, *, budget: int = 16_000) -> Iterator[Batch]:
+def full_batches(features: FeatureSet, *, budget: int = BUDGET) -> Iterator[Batch]:
     """Batches in which every video occurs once and in full, sorted by length so that there is little padding.
 
     A batch holds as many videos as fit into `budget` snippets, padding included, and at least one. `Batch.indices` are
     the indices of its videos.
     """
+    for chosen in batches_by_length(features.lengths, budget):
+        yield features.batch(chosen, np.zeros_like(chosen), features.lengths[chosen])
+
+
+def batches_by_length(lengths: NDArray[np.int64], budget: int = BUDGET) -> Iterator[NDArray[np.int64]]:
+    """The indices of the videos of each batch that `full_batches` makes of videos with `lengths` (V,)."""
     if budget < 1:
         raise ValueError(f"budget must be at least 1 snippet, got {budget}")
-    order = np.argsort(features.lengths, kind="stable").astype(np.int64)
-    lengths = features.lengths[order]
+    order = np.argsort(lengths, kind="stable").astype(np.int64)
     start = 0
     for i in range(1, len(order) + 1):
-        if i == len(order) or (i + 1 - start) * lengths[i] > budget:
-            chosen = order[start:i]
-            yield features.batch(chosen, np.zeros_like(chosen), lengths[start:i])
+        if i == len(order) or (i + 1 - start) * lengths[order[i]] > budget:
+            yield order[start:i]
             start = i
 
 

@@ -312,14 +312,17 @@ def _as_numpy(path: Path, found: np.ndarray) -> bool:
 
 
 def _as_npz(path: Path, found: np.ndarray) -> bool:
-    with np.load(path, allow_pickle=False) as archive:
-        arrays = []
-        for name in archive.files:
+    arrays = []
+    with zipfile.ZipFile(
+        path
+    ) as archive:  # as `np.load` does, which takes an archive with bytes before it for a pickle
+        for name in archive.namelist():
             try:
-                arrays.append(archive[name])
+                with archive.open(name) as member:
+                    arrays.append(np.lib.format.read_array(member, allow_pickle=False))
             except Exception:  # of objects, or a member that amsx did not choose and that is broken
                 return _is_table(path, found)
-    return any(_same(found, array) for array in arrays if np.asarray(array).dtype.kind in "fiu")
+    return any(_same(found, array) for array in arrays if array.dtype.kind in "fiu")
 
 
 def _as_torch(path: Path, found: np.ndarray) -> bool:
