@@ -174,6 +174,17 @@ def factor_of(interp_factor: Any, mode: Any) -> int:
     return 0 if mode == "continuous" else interp_factor
 
 
+def are_plain(eta: Any, interp_factor: Any, aggregate: Any, mode: Any) -> bool:
+    """Whether the registered ops take these without a conversion or a draw. What is wrong is not plain, either."""
+    return (
+        type(eta) is float
+        and type(interp_factor) is int
+        and 1 <= interp_factor <= MAX_INTERP_FACTOR
+        and aggregate in ("max", "mean")
+        and mode in ("grid", "continuous")
+    )
+
+
 def _index(number: Any) -> int:
     """A NumPy integer or an integer tensor of one element as an int."""
     try:

@@ -137,15 +137,17 @@ def _no_second(ctx: Any, grad: Tensor) -> Gradients:
 
 def _dense(x: Tensor) -> Tensor:
     """An empty tensor like `x`, contiguous."""
+    if x.is_contiguous():  # asking takes less time than naming the format
+        return torch.empty_like(x)
     return torch.empty_like(x, memory_format=torch.contiguous_format)
 
 
 def _weights_like(cas: Tensor) -> Tensor:
     """An empty (B, T) tensor of the type in which a CAS is computed."""
-    size, stride = (cas.size(0), cas.size(1)), (cas.size(1), 1)
+    batch, snippets = cas.shape[:2]
     if cas.dtype == torch.float32:  # naming the dtype takes as long as all the rest
-        return cas.new_empty_strided(size, stride)
-    return cas.new_empty_strided(size, stride, dtype=compute_dtype(cas.dtype))
+        return cas.new_empty(batch, snippets)
+    return cas.new_empty(batch, snippets, dtype=compute_dtype(cas.dtype))
 
 
 def _rows(x: Tensor) -> Tensor:
@@ -303,6 +305,17 @@ def _sampled_at_once(feats: Tensor, cas: Tensor, *more: Any) -> tuple[Tensor, Te
     out, timestamps = _dense(feats), _weights_like(cas)
     tensors = feats, cas, labels, lengths
     return (out, timestamps) if native.sampled_at_once(tensors, eta, mean, interp_factor, out, timestamps) else None
+
+
+def sample_at_once(*inputs: Any) -> tuple[Tensor, Tensor] | None:
+    """`adaptive_sample` of plain tensors on a CPU without a gradient; None is its answer to all that it does not take.
+
+    Of the inputs only the numbers need to have been checked: the native core looks at the tensors in one call.
+    """
+    feats, cas = inputs[:2]
+    if not direct.is_possible(inputs[:4]) or (torch.is_grad_enabled() and (feats.requires_grad or cas.requires_grad)):
+        return None
+    return _sampled_at_once(*inputs) if feats.is_cpu and backends.is_native(feats.device) else None
 
 
 def _fake_sample(

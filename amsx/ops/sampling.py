@@ -71,6 +71,11 @@ def adaptive_sample(
             and eta = 0 with a constant CAS.
         NotImplementedError: forward-mode differentiation; a second derivative in continuous mode.
     """
+    if not torch.compiler.is_compiling() and checks.are_plain(eta, interp_factor, aggregate, mode):
+        factor = interp_factor if mode == "grid" else 0
+        sampled = registration.sample_at_once(feats, cas, labels, lengths, eta, aggregate == "mean", factor)
+        if sampled is not None:
+            return Sampled(*sampled)
     if checks.floating("feats", feats, "(B, T, D) or (T, D)").ndim == 2:
         batched = adaptive_sample(
             feats[None],

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import amsx
-from amsx.ops import direct, native, registration
+from amsx.ops import backends, direct, native, registration
 
 pytestmark = pytest.mark.skipif(not direct._KNOWS_KEYS, reason="this torch cannot compare sets of dispatch keys")
 
@@ -105,7 +106,7 @@ def test_the_same_bits_and_gradients(labels: Tensor | None, lengths: Tensor | No
     results = []
     for op in (registration.adaptive_sample, OPS.adaptive_sample.default):
         for feats in (FEATS.to(dtype), FEATS.to(dtype).transpose(1, 2).contiguous().transpose(1, 2)):
-            x, cas = feats.clone().requires_grad_(), CAS.to(dtype).requires_grad_()
+            x, cas = feats.clone().requires_grad_(), CAS.to(dtype, copy=True).requires_grad_()
             sampled, timestamps = op(x, cas, labels, lengths, 0.75, False, 0)
             results.append((sampled, timestamps, *torch.autograd.grad(sampled.sum() + timestamps.sum(), (x, cas))))
     for result in results[1:]:
@@ -143,6 +144,63 @@ def test_the_core_takes_only_what_fits(
     out.fill_(7)
     assert not native.sampled_at_once((feats, cas, labels, lengths), eta, False, factor, out, timestamps)
     assert (out == 7).all()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"labels": LABELS, "lengths": LENGTHS, "eta": 0.5},
+        {"aggregate": "mean", "interp_factor": 3},
+        {"mode": "continuous"},
+        {"eta": 1, "interp_factor": np.int64(7)},
+        {"labels": LABELS.float(), "lengths": [6, 4]},
+    ],
+)
+def test_arguments_that_the_core_checks_by_itself(monkeypatch: pytest.MonkeyPatch, given: dict[str, Any]) -> None:
+    at_once = amsx.adaptive_sample(FEATS, CAS, **given)
+    monkeypatch.setattr(registration, "sample_at_once", lambda *inputs: None)
+    one_by_one = amsx.adaptive_sample(FEATS, CAS, **given)
+    assert torch.equal(at_once.feats, one_by_one.feats)
+    assert torch.equal(at_once.timestamps, one_by_one.timestamps)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"interp_factor": 0},
+        {"interp_factor": True},
+        {"interp_factor": 1025, "mode": "continuous"},
+        {"mode": "Grid"},
+        {"mode": ["grid"]},
+        {"aggregate": "sum"},
+        {"aggregate": None},
+        {"eta": True},
+        {"eta": "0.75"},
+        {"eta": float("nan")},
+        {"labels": LABELS[:1]},
+        {"lengths": torch.tensor([6, 7])},
+    ],
+)
+def test_arguments_that_are_wrong_beside_plain_tensors(monkeypatch: pytest.MonkeyPatch, wrong: dict[str, Any]) -> None:
+    with pytest.raises((TypeError, ValueError)) as at_once:
+        amsx.adaptive_sample(FEATS, CAS, **wrong)
+    monkeypatch.setattr(registration, "sample_at_once", lambda *inputs: None)
+    with pytest.raises(type(at_once.value)) as one_by_one:
+        amsx.adaptive_sample(FEATS, CAS, **wrong)
+    assert str(at_once.value) == str(one_by_one.value)
+    assert next(iter(wrong)) in str(one_by_one.value)
+
+
+def test_a_gradient_needs_more_than_the_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    more = (None, None, 0.75, False, 20)
+    assert registration.sample_at_once(FEATS, CAS, *more) is not None
+    for inputs in ((FEATS.clone().requires_grad_(), CAS), (FEATS, CAS.clone().requires_grad_())):
+        assert registration.sample_at_once(*inputs, *more) is None
+        with torch.no_grad():
+            assert registration.sample_at_once(*inputs, *more) is not None
+    monkeypatch.setattr(backends, "is_native", lambda device: False)
+    assert registration.sample_at_once(FEATS, CAS, *more) is None
 
 
 def test_the_core_wants_tensors() -> None:
