@@ -178,34 +178,37 @@ def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
         total += left @ right
 
 
-def random_values(count: int, device: torch.device) -> Tensor:
+def random_values(count: int, device: torch.device, generator: torch.Generator | None = None) -> Tensor:
     """(count,) int16, uniform over all their values. Each random number that is drawn gives four of them.
 
     Torch's own dropout draws one for each value, which on the CPU costs more than anything else in a training step but
     the matrix products.
     """
     draws = torch.empty((count + 3) // 4, dtype=torch.int64, device=device)
-    return draws.random_(-(2**63), None).view(torch.int16)[:count]
+    return draws.random_(-(2**63), None, generator=generator).view(torch.int16)[:count]
 
 
 def dropout_masks(like: Tensor, probability: float, blocks: list[Block], part: Part | None = None) -> Iterator[Tensor]:
     """For each block of `like` (B, T, H) a mask (n, H) that is 0 with `probability` (to 16 bits), and 1 elsewhere.
 
-    The masks are the same in whatever blocks: the padding has its share of the random numbers. So have the videos of
-    the other processes, where `like` is a part of a batch.
+    The masks are the same in whatever blocks, and however a batch is shared among processes (`part`). On the CPU each
+    video of the batch has a generator of its own, so that nothing is drawn for the padding, nor for the videos of the
+    other processes. On other devices the padding has its share of the random numbers.
     """
     threshold = round(probability * 2**16) - 2**15
-    _, size, width = like.shape
-    # Video by video, so that what one video draws is drawn for no other.
-    each = part is None and len(blocks) > 1 and size * width % 4 == 0
-    values = None
-    if not each:
-        part = part_of(like, part)
+    width = like.shape[2]
+    part = part_of(like, part)
+    alone = like.device.type == "cpu" and not _is_traced()
+    if alone:
+        seeds = torch.empty(part.videos, dtype=torch.int64).random_().tolist()[part.first :]
+    else:
         drawn = random_values(part.videos * part.snippets * width, like.device)
         values = part.own(drawn.view(part.videos, part.snippets, width), like)
     for videos, n in blocks:
-        if values is None:
-            own = random_values(size * width, like.device).view(size, width)[:n]
+        if alone:
+            generators = [torch.Generator().manual_seed(seed) for seed in seeds[: len(like)][videos]]
+            draws = [random_values(n * width, like.device, generator) for generator in generators]
+            own = (draws[0] if len(draws) == 1 else torch.cat(draws)).view(-1, width)
         else:
             own = values[videos, :n].flatten(0, 1)
         yield torch.ge(own, threshold, out=torch.empty_like(own, dtype=like.dtype))

@@ -1,10 +1,11 @@
-"""The layers on the valid snippets alone: values and gradients are those of plain layers, masks those of one draw."""
+"""The layers on the valid snippets alone: the values of plain layers, and masks that are the same in all blocks."""
 
 import pytest
 import torch
 from torch.nn import functional as F
 
 from amsx.model import valid_rows
+from amsx.model.part import Part
 from amsx.model.valid_rows import dropout_masks, hidden_and_heads, sums_over_time
 
 LENGTHS = torch.tensor([9, 1, 6])
@@ -81,6 +82,19 @@ def test_masks_do_not_depend_on_the_blocks(width):
     torch.manual_seed(0)
     next(dropout_masks(like, 0.5, WHOLE))
     assert torch.equal(torch.rand(1), after)
+
+
+def test_masks_are_those_of_the_whole_batch_in_every_part_of_it():
+    like = torch.zeros(len(LENGTHS), SIZE, 8)
+    torch.manual_seed(0)
+    whole = list(dropout_masks(like, 0.5, valid_rows.blocks_of(LENGTHS, SIZE)))
+    after = torch.rand(1)
+    torch.manual_seed(0)
+    part = Part(videos=len(LENGTHS), snippets=SIZE, first=1)
+    own = list(dropout_masks(like[1:, :6], 0.5, valid_rows.blocks_of(LENGTHS[1:], 6), part))
+    assert len(own) == 2 and all(torch.equal(a, b) for a, b in zip(own, whole[1:], strict=True))
+    assert torch.equal(torch.rand(1), after)
+    assert not torch.equal(whole[0][:6], whole[2])  # another video has another mask
 
 
 @pytest.mark.parametrize("probability", [0.1, 0.5, 0.9])
