@@ -19,4 +19,4 @@ MeanReading = Literal["mean", "video-mean", "all-mean", "lower-mean"]  # of avg(
 
 # How T snippets of longer videos are taken; see `amsx.data.batching`.
 CropSampling = Literal["crop", "jittered", "uniform"]
-Storage = Literal["auto", "float32", "float16", "mapped"]  # how features are held; see `amsx.data.storage`
+Storage = Literal["auto", "float32", "float16", "mapped", "files"]  # how features are held; see `amsx.data.storage`

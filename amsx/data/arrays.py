@@ -11,7 +11,9 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from importlib import import_module
+from io import BytesIO
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, BinaryIO, Literal, NamedTuple, TypeVar
@@ -33,6 +35,7 @@ HDF5 = (".h5", ".hdf5")
 GZIP = b"\x1f\x8b"  # the first bytes of what gzip compressed
 
 ResultT = TypeVar("ResultT")
+Parts = Literal["no", "unpacked", "yes"]  # no; yes, but they are unpacked each time; yes
 
 
 class Contents(NamedTuple):
@@ -41,6 +44,7 @@ class Contents(NamedTuple):
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     form: str = ""  # what the file has besides values, in words: the header of a .csv file
+    parts: Parts = "no"  # whether some rows can be read without the others
 
 
 def inspect_array(path: Path, key: str | None = None) -> Contents:
@@ -55,9 +59,16 @@ def inspect_array(path: Path, key: str | None = None) -> Contents:
     return contents
 
 
-def read_array(path: Path, key: str | None = None) -> NDArray[Any]:
-    """The array in `path`, of any shape; of a .npy file, a memory map. `key` is that of `inspect_array`."""
-    return _guarded(path, lambda: _read(path, key))
+def read_array(
+    path: Path, key: str | None = None, take: Callable[[Any], Any] = lambda array: array[()]
+) -> NDArray[Any]:
+    """The array in `path`, of any shape; of a .npy file, a memory map. `key` is that of `inspect_array`.
+
+    `take` is given the array, or the data set in an HDF5 file, none of whose values is read yet, and returns a part.
+    """
+    if path.suffix in HDF5:
+        return _guarded(path, lambda: np.asarray(_in_h5(path, key, take)))
+    return _guarded(path, lambda: np.asarray(take(_read(path, key))))
 
 
 def array_names(path: Path) -> list[str]:
@@ -113,7 +124,7 @@ def _inspect(path: Path, key: str | None) -> Contents:
             shape, dtype, _ = _npy_header(file, path)
             _check_size(path, path.stat().st_size - file.tell(), shape, dtype)
         if not dtype.hasobject and key is None:
-            return Contents(shape, dtype)
+            return Contents(shape, dtype, parts="yes")
     elif path.suffix == ".npz":
         with _Member(path, key) as (file, size):
             shape, dtype, _ = _npy_header(file, path)
@@ -121,10 +132,10 @@ def _inspect(path: Path, key: str | None) -> Contents:
         if not dtype.hasobject:
             return Contents(shape, dtype)
     elif path.suffix in HDF5:
-        shape, dtype = _in_h5(path, key, lambda data: (data.shape, np.dtype(data.dtype)))
+        shape, dtype, filters = _in_h5(path, key, lambda data: (data.shape, np.dtype(data.dtype), _filters_of(data)))
         if shape is None:
             raise ValueError(f"{path}: holds an empty value, {EXPECTED}")
-        return Contents(tuple(shape), dtype)
+        return Contents(tuple(shape), dtype, parts="unpacked" if filters else "yes")
     elif path.suffix == ".csv":
         table, form = read_csv(path)
         return Contents(table.shape, table.dtype, form)
@@ -151,8 +162,6 @@ def _read(path: Path, key: str | None) -> NDArray[Any]:
                 return np.asarray(npy.read_array(file, allow_pickle=False))
             except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
                 raise ValueError(f"{path}: not a readable .npz file ({error})") from error
-    if path.suffix in HDF5:
-        return np.asarray(_in_h5(path, key, lambda data: data[()]))
     if path.suffix == ".csv":
         return read_csv(path)[0]
     return _array_of(_load_objects(path), path, key)
@@ -175,11 +184,18 @@ def _npy_header(file: BinaryIO, path: Path) -> tuple[tuple[int, ...], np.dtype[A
         version = npy.read_magic(file)
         if version not in ((1, 0), (2, 0)):
             raise ValueError(f"version {version} of the format is none that plain arrays of numbers have")
-        read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, fortran, dtype = read_header(file)
+        size = file.read(2 if version == (1, 0) else 4)
+        shape, fortran, dtype = _parsed_header(version, size + file.read(int.from_bytes(size, "little")))
     except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path}: not a readable {path.suffix} file ({error})") from error
     return shape, dtype, "F" if fortran else "C"
+
+
+@lru_cache(1024)  # one for each length of a video: parsing takes as long as opening the file and reading a short video
+def _parsed_header(version: tuple[int, int], header: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether the order is that of Fortran, and dtype."""
+    read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    return read_header(BytesIO(header))
 
 
 def _check_size(path: Path, size: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
@@ -247,6 +263,11 @@ def _check_h5(item: Any, file: Any, path: Path) -> None:
         )
     if item.shape is not None:
         check_unpacked(f"{path}, {item.name}", item.size * item.dtype.itemsize, item.id.get_storage_size())
+
+
+def _filters_of(data: Any) -> int:
+    """How many filters, such as compression, the parts of an array in an HDF5 file go through."""
+    return int(data.id.get_create_plist().get_nfilters())
 
 
 def _arrays_of_h5(group: Any) -> list[str]:

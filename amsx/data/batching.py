@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from amsx.choices import CropSampling, Storage
+from amsx.data.file_rows import FileRows
 from amsx.data.storage import load_rows
 from amsx.data.videos import Video
 from amsx.zeros import zeros
@@ -59,7 +60,7 @@ class FeatureSet:
     """The features of V videos in one stream; the rows of one video follow those of another."""
 
     ids: tuple[str, ...]
-    rows: Tensor  # (N, D) float32 or float16, N snippets in all; in memory, on a device, or mapped from a file
+    rows: Tensor | FileRows  # (N, D) float32 or float16, N snippets in all; in memory, on a device, or in files
     edges: NDArray[np.int64]  # (V + 1,), the rows of video i are edges[i] to edges[i + 1]
     labels: Tensor  # (V, C) float32 multi-hot, on the device of `rows`
     note: str | None = None  # how the features are held, where `storage` "auto" decided against float32
@@ -70,9 +71,9 @@ class FeatureSet:
     ) -> "FeatureSet":
         """Read the `stream` of `videos`; labels that are not among `classes` are left out.
 
-        `storage`: in memory as "float32" or "float16", "mapped" from a temporary file, or the first of these that fits
-        the available memory ("auto"). Batches are float32 in any case. ValueError where there are no videos, a video
-        has no such stream, or its features cannot be used.
+        `storage`: in memory as "float32" or "float16", "mapped" from a temporary file, read for every batch from the
+        data set's own "files", or what `choose_storage` takes for the best ("auto"). Batches are float32 in any case.
+        ValueError where there are no videos, a video has no such stream, or its features cannot be used.
         """
         if not videos:
             raise ValueError("no videos to load features of")

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from amsx.data.arrays import inspect_array, read_array
+from amsx.data.arrays import Parts, inspect_array, read_array
 from amsx.data.numbers import as_numbers
 
 
@@ -56,6 +56,7 @@ class FeatureFile:
     turned: bool = False  # the file's array is (D, n)
     form: str = ""  # what is left out of the file, in words: the header of a .csv file, axes of length 1
     whole: tuple[int, ...] = ()  # the shape of the file's array where it has other axes
+    parts: Parts = "no"  # whether `load` can read some snippets without the others
 
     @classmethod
     def inspect(cls, path: Path, *, key: str | None = None, crops: Crops | None = None) -> "FeatureFile":
@@ -66,7 +67,7 @@ class FeatureFile:
         With `crops`, one axis of the array counts crops, unless it has two axes alone. Without, an array of three axes
         is the ValueError `SeveralCrops`.
         """
-        shape, _, form = inspect_array(path, key)
+        shape, _, form, parts = inspect_array(path, key)
         crops = None if len(shape) == 2 else crops  # of one crop alone there may be no axis
         if len(shape) != (2 if crops is None else 3):
             form = f"axes of length 1, from arrays of {len(shape)} axes"
@@ -77,7 +78,8 @@ class FeatureFile:
             if crops is not None or len(shape) != 3 or 0 in shape:
                 raise
             raise SeveralCrops(str(error), shape, lambda rule: cls.inspect(path, key=key, crops=rule)) from error
-        return cls(path, own, key=key, crops=crops, form=form, whole=() if len(shape) == 2 else shape)
+        whole = () if len(shape) == 2 else shape
+        return cls(path, own, key=key, crops=crops, form=form, whole=whole, parts="no" if whole else parts)
 
     def with_crops(self, crops: Crops) -> "FeatureFile":
         """The same file, where an axis that was left out for its length counts crops."""
@@ -91,20 +93,37 @@ class FeatureFile:
         """The features of the first `n` snippets."""
         return replace(self, shape=(n, self.shape[1]))
 
-    def load(self) -> NDArray[np.float32]:
-        """The features, (n, D) float32; ValueError where the file changed or a value is NaN or infinite."""
-        whole = read_array(self.path, self.key)
-        changed = f"{self.path}: shape {whole.shape} is not what it was when the data set was read"
-        try:
-            array = whole if self.crops is None or whole.ndim == 2 else self.crops.of(whole)
-            array = array.reshape(two_axes(array.shape, str(self.path)))
-        except (ValueError, IndexError) as error:
-            raise ValueError(changed) from error
-        array = array.T if self.turned else array
-        first, last = self.columns or (0, array.shape[-1])
-        if len(array) < self.shape[0] or last - first != self.shape[1] or last > array.shape[1]:
-            raise ValueError(changed)
-        return as_features(array[: self.shape[0], first:last], str(self.path))
+    def load(self, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
+        """The features, (n, D) float32, or those of the snippets from `start` to before `stop`.
+
+        ValueError where the file changed or a value is NaN or infinite.
+        """
+        stop = self.shape[0] if stop is None else stop
+
+        def part(array: Any) -> Any:
+            return array[self._index(array.shape, start, stop)] if len(array.shape) == 2 else array[()]
+
+        array = read_array(self.path, self.key, part)
+        if array.ndim != 2:
+            try:
+                left = array if self.crops is None else self.crops.of(array)
+                left = left.reshape(two_axes(left.shape, str(self.path)))
+            except (ValueError, IndexError) as error:
+                raise self._changed(array.shape) from error
+            array = left[self._index(left.shape, start, stop)]
+        return as_features(array.T if self.turned else array, str(self.path))
+
+    def _index(self, shape: tuple[int, ...], start: int, stop: int) -> tuple[slice, slice]:
+        """Where in an array of two axes the snippets are; ValueError where it cannot be that of this file."""
+        n, width = shape[::-1] if self.turned else shape
+        first, last = self.columns or (0, width)
+        if n < self.shape[0] or last - first != self.shape[1] or last > width:
+            raise self._changed(shape)
+        index = slice(start, stop), slice(first, last)
+        return index[::-1] if self.turned else index
+
+    def _changed(self, shape: tuple[int, ...]) -> ValueError:
+        return ValueError(f"{self.path}: shape {shape} is not what it was when the data set was read")
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +133,7 @@ class FeatureArray:
     array: NDArray[Any]  # (n, D), real numbers
     form: str = ""  # as in `FeatureFile`
     whole: tuple[int, ...] = ()  # likewise
+    parts: ClassVar[Parts] = "no"  # likewise
 
     @classmethod
     def inspect(cls, value: Any, where: str) -> "FeatureArray":
@@ -153,9 +173,9 @@ class FeatureArray:
         """(n, D)."""
         return self.array.shape[0], self.array.shape[1]
 
-    def load(self) -> NDArray[np.float32]:
-        """The features, (n, D) float32."""
-        return as_features(self.array, "features in memory")
+    def load(self, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
+        """The features, (n, D) float32, or those of the snippets from `start` to before `stop`."""
+        return as_features(self.array[start:stop], "features in memory")
 
 
 def two_axes(shape: tuple[int, ...], where: str) -> tuple[int, int]:

@@ -89,8 +89,8 @@ def method_strips(
 
     `features` are those of the video alone; `model` is in evaluation mode.
     """
-    feats = torch.as_tensor(features.rows).float()[None]
-    n = feats.shape[1]
+    n = len(features.rows)
+    feats = features.rows[0:n].float()[None]
     lengths = torch.tensor([n])
     base = model.base_branch(feats, lengths)
     channels = predicted_classes(base.log_probs.exp(), config.sampling.class_threshold)

@@ -262,7 +262,7 @@ def feature_change(features: FeatureSet) -> NDArray[np.float32]:
     It is the mean of the distances to the snippet before and to the one after, within the same video. Features that
     are all zero have no direction and count as unchanged.
     """
-    rows = torch.as_tensor(features.rows)
+    rows = features.rows
     change = np.zeros(len(rows), np.float32)
     for begin, end in zip(features.edges[:-1].tolist(), features.edges[1:].tolist(), strict=True):
         if end - begin < 2:

@@ -140,7 +140,7 @@ class OptimizationConfig:
     max_snippets: Count = 1000  # T, the snippets of a training crop; Section IV-B: 1000 THUMOS14, 400 ActivityNet
     sampling: CropSampling = "crop"  # how T snippets of longer videos are taken; Section IV-B
     precision: Precision = "float32"  # of the networks in training (torch.autocast); losses and tests: float32
-    storage: Storage = "auto"  # how features are held, in memory or on disk
+    storage: Storage = "auto"  # how features are held: in memory, in a temporary file, or read from their own files
     seed: CountOrZero = 0  # seed of initialization, order, crops and dropout
 
     def __post_init__(self) -> None:

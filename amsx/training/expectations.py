@@ -13,12 +13,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from amsx.choices import Storage
 from amsx.data.batching import FeatureSet, batches_by_length, multi_hot, pair_order
+from amsx.data.storage import BYTES, available_memory, storage_of
 from amsx.data.videos import Dataset, Video
 from amsx.model.own_backbone import OwnBackbone
 from amsx.training import checkpoint
@@ -42,6 +45,7 @@ class Expectation:
     seconds: float  # of reading, training and testing
     memory: int  # bytes on each device for features, model and steps, beside what Python and torch take by themselves
     disk: int  # bytes of the stream's folder, but for its predictions
+    temporary: int  # bytes of the files to which each process copies features for as long as it needs them
     steps: int  # optimizer steps
     snippets: int  # snippets of all batches of an epoch, padding included
 
@@ -90,11 +94,15 @@ def expect(
     size = config.optimization.batch_size
     batch = [train[i] for i in _order(train, data.classes)[typical * size : (typical + 1) * size]]
     measured = _measure(data, batch, config, stream, device, ranks)
+    features = _features(data, stream, config.optimization.storage)
+    epoch = float(sizes.sum() / sizes[typical])
+    largest = int(valid.max()), int(padded.max())
     return Expectation(
         stream,
-        _seconds(measured, data, config, epoch=float(sizes.sum() / sizes[typical])),
-        _memory(measured, data, config, valid=int(valid.max()), padded=int(padded.max()), device=device, ranks=ranks),
+        _seconds(measured, data, config, epoch=epoch, again=features.again),
+        features.memory + _memory(measured, data, config, largest, device=device, ranks=ranks),
         _disk(measured, test, data.classes, config),
+        features.temporary,
         len(sizes) * total_epochs(schedule(config.phases)),
         int(padded.sum()),
     )
@@ -164,8 +172,30 @@ class _Kept:
         self._found.clear()
 
 
-def _seconds(measured: _Measured, data: _Data, config: Config, *, epoch: float) -> float:
-    """The time of everything. `epoch`: how many of the measured steps an epoch is."""
+class _Features(NamedTuple):
+    """How the features of all videos are held."""
+
+    memory: int  # bytes
+    temporary: int  # bytes on the disk
+    again: bool  # whether those of the training videos are read from their files in every epoch
+
+
+def _features(data: _Data, stream: str, asked: Storage) -> _Features:
+    """How they would be held with the memory that is available. ValueError where they cannot be held as is asked."""
+    available, memory, temporary, again = available_memory(), 0, 0, False
+    for videos in (data.train, data.held, data.test):
+        if videos:
+            left = None if available is None else max(available - memory, 0)
+            storage, _ = storage_of(videos, stream, asked, left)
+            values = data.width * sum(video.length for video in videos)
+            memory += BYTES[storage][0] * values
+            temporary += BYTES[storage][1] * values
+            again = again or (storage == "files" and videos is data.train)
+    return _Features(memory, temporary, again)
+
+
+def _seconds(measured: _Measured, data: _Data, config: Config, *, epoch: float, again: bool) -> float:
+    """The time of everything. `epoch`: how many of the measured steps an epoch is; `again`: that of `_Features`."""
     plan = schedule(config.phases)
     seconds = epoch * sum(measured.step[phase.name, phase.trains] * phase.epochs for phase in plan)
     seconds += measured.once + measured.save * total_epochs(plan)
@@ -173,6 +203,7 @@ def _seconds(measured: _Measured, data: _Data, config: Config, *, epoch: float) 
     choices = sum(phase.epochs for phase in plan if phase.iteration) if data.held else 0
     tests = 1 if data.held else 1 + len(snapshot_epochs(plan))
     seconds += measured.test * (tests * test + choices * held)
+    seconds += measured.read * train * total_epochs(plan) if again else 0
     # Every video is checked and loaded, the test videos for each test and for how much their features change, too.
     return seconds + measured.read * (2 * (train + held) + (2 + tests) * test)
 
@@ -236,21 +267,18 @@ def _memory(
     measured: _Measured,
     data: _Data,
     config: Config,
+    largest: tuple[int, int],
     *,
-    valid: int,
-    padded: int,
     device: torch.device,
     ranks: Ranks,
 ) -> int:
-    """The bytes of all features, of the parameters, and of what takes most: a step, a test or a checkpoint.
+    """The bytes of the parameters, and of what takes most: a step, a test or a checkpoint.
 
-    `valid` and `padded`: the snippets of the largest batch, without and with its padding.
+    `largest`: the snippets of the largest batch, without and with its padding.
     """
-    storage = config.optimization.storage
-    rows = sum(video.length for videos in (data.train, data.held, data.test) for video in videos)
-    features = 0 if storage == "mapped" else (2 if storage == "float16" else 4) * rows * data.width
     if device.type == "cuda":  # the device has measured the step
-        return features + torch.cuda.max_memory_allocated(device)
+        return torch.cuda.max_memory_allocated(device)
+    valid, padded = largest
     pairs = config.optimization.batch_size // 2
     share = -(-pairs // ranks.count) / pairs  # the largest of all processes
     lengths = np.array([video.length for video in data.test], np.int64)
@@ -267,7 +295,7 @@ def _memory(
         *(int(batch.sum()) * (each + known) + len(batch) * int(batch.max()) * padding for batch in tested),
         12 * measured.parameters,
     )
-    return features + 16 * measured.parameters + int(most) + KEPT
+    return 16 * measured.parameters + int(most) + KEPT
 
 
 def _now(device: torch.device) -> float:
@@ -286,6 +314,7 @@ def describe(
     lines = [
         f"{e.stream}: about {_duration(e.seconds)} for {e.steps} steps, {_size(e.memory)} beyond what Python and torch "
         f"take{each}, {_size(e.disk)} on disk"
+        + (f", {_size(e.temporary)} of temporary files in {tempfile.gettempdir()}{each}" if e.temporary else "")
         for e in expectations
     ]
     total = _duration(start + sum(e.seconds for e in expectations))

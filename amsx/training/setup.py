@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from amsx.data.file_rows import FileRows
 from amsx.model.ams import AMS, Branch
 from amsx.model.backbone import Backbone
 from amsx.model.backbone_class import backbone_class, is_papers
@@ -136,10 +137,26 @@ def load_model(model: AMS, tensors: Mapping[str, Tensor]) -> None:
         raise ValueError(f"the checkpoint does not fit the configured model: {error}") from error
 
 
-def moments(features: Tensor) -> tuple[Tensor, Tensor]:
+def moments(features: Tensor | FileRows) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation (D,) of the columns of `features` (N, D); a constant column has the deviation 1."""
-    deviation, mean = torch.std_mean(features.float(), dim=0, correction=0)
+    if isinstance(features, Tensor):
+        deviation, mean = torch.std_mean(features.float(), dim=0, correction=0)
+    else:
+        deviation, mean = _moments_of_files(features)
     return mean, torch.where(deviation > 1e-6 * (1 + mean.abs()), deviation, torch.ones_like(deviation))
+
+
+def _moments_of_files(features: FileRows) -> tuple[Tensor, Tensor]:
+    """Standard deviation and mean (D,), video by video in float64 (Chan, Golub and LeVeque, 1983)."""
+    mean = squares = torch.zeros(features.shape[1], dtype=torch.float64)
+    done = 0
+    for rows in features.to("cpu").videos():  # not every device has float64
+        variance, own = torch.var_mean(rows.double(), dim=0, correction=0)
+        share, difference = len(rows) / (done + len(rows)), own - mean
+        squares = squares + len(rows) * variance + done * share * difference**2
+        mean = mean + share * difference
+        done += len(rows)
+    return (squares / done).sqrt().float().to(features.device), mean.float().to(features.device)
 
 
 def autocast(precision: Precision, device: torch.device) -> torch.autocast:

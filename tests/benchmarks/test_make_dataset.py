@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from amsx.data.layouts import read_dataset
-from benchmarks import make_dataset, reading
+from benchmarks import make_dataset, reading, storages
 
 
 def test_a_set_is_readable_and_has_the_shape_asked_for(tmp_path, capsys):
@@ -57,3 +57,13 @@ def test_the_benchmark_of_reading_prints_a_line_for_every_number_of_videos(tmp_p
         np.save(tmp_path / f"{i:02d}.npy", np.zeros((5, 3), np.float32))
     reading.main(["--folder", str(tmp_path), "--videos", "100", "--snippets", "5", "--width", "3"])
     assert capsys.readouterr().out.split()[:2] == ["100", "0.00"]
+
+
+def test_the_benchmark_of_storages_prints_a_line_for_each(tmp_path, capsys):
+    part = {"segment": [1, 2], "label": "a"}
+    entries = {f"v{i}": {"subset": "train", "duration": 4.0, "annotations": [part]} for i in range(3)}
+    make_dataset.make(tmp_path / "set", entries, width=2, streams=["rgb"], seed=0)
+    storages.main([str(tmp_path / "set"), "--epochs", "1", "--hdf5", "gzip"])
+    lines = capsys.readouterr().out.splitlines()[-3:]
+    assert [line.split()[0] for line in lines] == list(storages.STORAGES)
+    assert all(line.count(" s") == len(storages.STAGES) for line in lines)

@@ -23,6 +23,11 @@ def videos(value=1.0):
     ]
 
 
+def tensor(features: FeatureSet) -> torch.Tensor:
+    assert isinstance(features.rows, torch.Tensor)
+    return features.rows
+
+
 @pytest.mark.parametrize("kind", ["float32", "mapped", "auto"])
 def test_exact_storage_gives_the_same_batches(kind):
     plain = FeatureSet.load(videos(), "rgb", ["a"], storage="float32")
@@ -30,13 +35,13 @@ def test_exact_storage_gives_the_same_batches(kind):
     arguments: dict[str, Any] = {"batch_size": 2, "max_snippets": 10, "seed": 0, "epoch": 0}
     for a, b in zip(train_batches(plain, **arguments), train_batches(other, **arguments), strict=True):
         assert torch.equal(a.features, b.features) and b.features.dtype == torch.float32
-    assert torch.equal(plain.rows, other.rows) and other.note is None
+    assert torch.equal(tensor(plain), tensor(other)) and other.note is None
 
 
 def test_half_precision_gives_float32_batches_within_its_error():
     plain = FeatureSet.load(videos(), "rgb", ["a"], storage="float32")
     half = FeatureSet.load(videos(), "rgb", ["a"], storage="float16")
-    assert half.rows.dtype == torch.float16
+    assert tensor(half).dtype == torch.float16
     for a, b in zip(full_batches(plain), full_batches(half), strict=True):
         assert b.features.dtype == torch.float32
         torch.testing.assert_close(a.features, b.features, rtol=2**-11, atol=1e-7)
@@ -56,11 +61,16 @@ def test_the_choice_follows_the_memory(available, kind):
     assert found == kind and (note is None) == (kind == "float32")
 
 
+def test_files_are_read_as_they_lie_rather_than_copied():
+    for available, kind in ((8000, "float32"), (4000, "float16"), (3999, "files")):
+        assert choose_storage(1000, available, in_place=True)[0] == kind
+
+
 @pytest.mark.parametrize(("available", "dtype"), [(10**9, "float32"), (49 * 5 * 4, "float16"), (10, "float32")])
 def test_the_automatic_choice_is_made_and_said(monkeypatch, available, dtype):
     monkeypatch.setattr(storage, "available_memory", lambda: available)
     features = FeatureSet.load(videos(), "rgb", ["a"])
-    assert features.rows.dtype == getattr(torch, dtype)
+    assert tensor(features).dtype == getattr(torch, dtype)
     assert (features.note is None) == (available == 10**9)
     if available == 10:
         assert features.note is not None and "memory-mapped file" in features.note
@@ -76,7 +86,7 @@ def test_a_mapped_file_goes_with_its_tensor_and_lies_where_it_should(tmp_path, m
 
 def test_a_full_disk_is_said_before_it_is_filled(monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 100})())
-    with pytest.raises(OSError, match=r"0\.0 GiB free, the features need .* set TMPDIR"):
+    with pytest.raises(OSError, match=r"0\.0 GiB free, a copy of the features needs .* set TMPDIR"):
         FeatureSet.load(videos(), "rgb", ["a"], storage="mapped")
 
 
@@ -92,7 +102,7 @@ def test_memory_is_found_and_a_control_group_limits_it(tmp_path, monkeypatch):
 
 
 def test_an_unknown_storage_is_refused():
-    with pytest.raises(ValueError, match="storage must be 'auto', 'float32', 'float16' or 'mapped', got 'disk'"):
+    with pytest.raises(ValueError, match=r"storage must be one of 'auto', .*'files', got 'disk'"):
         FeatureSet.load(videos(), "rgb", ["a"], storage="disk")  # type: ignore[arg-type]
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import tempfile
 from dataclasses import dataclass, replace
 
 import pytest
@@ -13,6 +14,7 @@ from amsx.data.batching import FeatureSet, train_batches
 from amsx.data.features import FeatureArray
 from amsx.data.synthetic import SyntheticConfig, make_dataset
 from amsx.model.backbone_class import name_of
+from amsx.training import expectations
 from amsx.training.config import override
 from amsx.training.expectations import READ, Expectation, describe, expect
 from amsx.training.presets import for_dataset
@@ -49,6 +51,7 @@ class Counted:
 
     array: FeatureArray
     reads: list[None]
+    parts = "no"
 
     @property
     def shape(self):
@@ -79,7 +82,8 @@ def test_memory_grows_with_the_data_and_the_model(dataset, config):
     plain = expect(dataset, config, "rgb", CPU).memory
     features = 4 * 64 * sum(video.length for video in dataset.videos)
     assert plain > features
-    assert expect(dataset, override(config, ["optimization.storage=mapped"]), "rgb", CPU).memory == plain - features
+    mapped = expect(dataset, override(config, ["optimization.storage=mapped"]), "rgb", CPU)
+    assert (mapped.memory, mapped.temporary) == (plain - features, features)
     wider = override(config, ["model.hidden=512"])  # a snippet of the largest batch, and parameters with moments
     assert expect(dataset, wider, "rgb", CPU).memory > plain + 256 * 4 * (8 * 16 * 100)
 
@@ -121,10 +125,19 @@ def test_a_backbone_of_ones_own_is_counted_by_what_it_keeps(dataset, config):
     assert more < found[1].memory - found[0].memory - 16 * parameters < 2.5 * more
 
 
+def test_features_are_held_as_the_memory_at_hand_allows(dataset, config, monkeypatch):
+    plain, features = expect(dataset, config, "rgb", CPU), 4 * 64 * sum(video.length for video in dataset.videos)
+    monkeypatch.setattr(expectations, "available_memory", lambda: 0)
+    found = expect(dataset, config, "rgb", CPU)
+    assert (found.memory, found.temporary) == (plain.memory - features, features) and plain.temporary == 0
+
+
 @pytest.mark.parametrize(("seconds", "said"), [(12.3, "12 s"), (600, "10 min"), (7200, "2.0 h")])
 def test_the_text(seconds, said):
-    text = describe([Expectation("rgb", seconds, 3 << 29, 7 << 20, 100, 5000)], CPU)
-    assert f"rgb: about {said} for 100 steps, 1.5 GiB beyond what Python and torch take, 7 MiB on disk" in text
+    text = describe([Expectation("rgb", seconds, 3 << 29, 7 << 20, 0, 100, 5000)], CPU)
+    assert f"rgb: about {said} for 100 steps, 1.5 GiB beyond what Python and torch take, 7 MiB on disk\n" in text
+    text = describe([Expectation("rgb", seconds, 3 << 29, 7 << 20, 5 << 30, 100, 5000)], CPU)
+    assert f", 7 MiB on disk, 5.0 GiB of temporary files in {tempfile.gettempdir()}\n" in text
     assert "an estimate" in text.replace("\n", " ")
 
 
