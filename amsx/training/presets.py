@@ -22,9 +22,11 @@ LEAST_REACH = 9000
 # proportion to the steps, and at most FASTEST. docs/findings.md has the measurements.
 STEPS = 14
 SLOWEST, FASTEST = 3e-4, 1e-3
-# Where a snippet lasts longer than this (seconds), a row of features has seen much by itself and the CAS is sharp:
-# `small` and `strong` take the class's own mean for avg(M), and `strong` has attention for smoothing (docs/strong.md).
-LONGEST_SHORT = 0.5
+# Where a snippet lasts longer than LONGEST_SHORT (seconds), a row of features has seen much by itself and the CAS is
+# sharp: `small` and `strong` take the class's own mean for avg(M), and `strong` does not smooth. Where it lasts longer
+# than LONGEST_MIXED, an action is a few rows, and a mixture of two rows blurs where it ends: samples are whole
+# snippets, and `strong` has other options (docs/strong.md).
+LONGEST_SHORT, LONGEST_MIXED = 0.5, 1.0
 ACTIVITYNET_TIOU = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)  # the benchmark averages over these
 ACTIVITYNET_CLASSES: dict[int, Preset] = {100: "activitynet12", 200: "activitynet13"}  # number of classes -> preset
 
@@ -86,8 +88,8 @@ def for_dataset(
     With `name=None` the data decides the preset: `small` where the `reach` of an epoch is below `LEAST_REACH`, else
     that of the ActivityNet release with the same number of classes (100 or 200), else `thumos14`. T is at most the
     length of the longest training video. In `small` and `strong` the steps of an epoch decide the learning rate, and
-    the length of a snippet where proposals end. `settings` ("sampling.eta=1.0") change what came of that, and `streams`
-    are those that will be trained (default: all): the notes are on what they leave.
+    the length of a snippet where proposals end and how samples are read. `settings` ("sampling.eta=1.0") change what
+    came of that, and `streams` are those that will be trained (default: all): the notes are on what they leave.
     """
     training = dataset.subset("train")
     if not training:
@@ -170,12 +172,20 @@ def _for_long_snippets(config: Config, training: Sequence[Video], *, strong: boo
     seconds = median(video.timebase.snippet_seconds for video in training)
     if seconds <= LONGEST_SHORT:
         return config, []
+    model = replace(config.model, smoothing=0.0)
     late = replace(config.localization, threshold_of="mean", threshold=0.7, smoothing=0.0)
     note = f"a snippet lasts {seconds:.3g} s, over {LONGEST_SHORT:g} s: thresholds go by the class's own mean"
+    note += ", no smoothing" if strong else ""
+    if seconds <= LONGEST_MIXED:
+        return replace(config, model=model, localization=late), [note]
+    note += f"; over {LONGEST_MIXED:g} s: samples are whole snippets (sampling.interp_factor=1)"
     if strong:
-        model = replace(config.model, smoothing=0.0, attention=True)
-        return replace(config, model=model, localization=late), [f"{note}, attention, no smoothing"]
-    return replace(config, localization=late), [note]
+        note += ", attention, three thresholds with soft NMS, scores by contrast"
+        model = replace(model, attention=True)
+        late = replace(late, thresholds=(0.5, 0.7, 0.9), nms="soft", nms_sigma=0.3)
+        late = replace(late, score="outer-inner-contrast", class_weight=0.2)
+    sampling = replace(config.sampling, interp_factor=1)
+    return replace(config, model=model, sampling=sampling, localization=late), [note]
 
 
 def _on_lengths(config: Config, training: Sequence[Video]) -> str:

@@ -99,21 +99,37 @@ def test_few_steps_get_a_higher_learning_rate(videos, rate):
     assert asked.optimization.learning_rate == 2e-4
 
 
-def test_long_snippets_get_the_own_mean_and_are_not_smoothed():
-    short, long = made(40, 64), made(40, 64, seconds=2.0)
+@pytest.mark.parametrize("seconds", [0.64, 1.0, 2.0])
+def test_long_snippets_get_the_own_mean_and_are_not_smoothed(seconds):
+    short, long = made(40, 64), made(40, 64, seconds=seconds)
     for name in ("small", "strong"):
         assert for_dataset(short, name)[0].localization == preset(name).localization
         notes = for_dataset(long, name)[1]
-        assert any("a snippet lasts 2 s, over 0.5 s: thresholds go by the class's own mean" in note for note in notes)
-        assert any("attention, no smoothing" in note for note in notes) == (name == "strong")
+        said = f"a snippet lasts {seconds:g} s, over 0.5 s: thresholds go by the class's own mean"
+        assert any(said in note for note in notes)
+        assert any("no smoothing" in note for note in notes) == (name == "strong")
         config = for_dataset(long, name)[0]
         assert (config.localization.threshold_of, config.localization.threshold) == ("mean", 0.7)
         assert config.model.smoothing == config.localization.smoothing == 0
-        assert config.model.attention == (name == "strong")
     strong = for_dataset(short, "strong")[0]
     assert strong.model.smoothing == strong.localization.smoothing == 2.0
     assert for_dataset(long, "strong", ["model.smoothing=1"])[0].model.smoothing == 1
     assert for_dataset(long, "thumos14")[0].localization == preset("thumos14").localization
+
+
+@pytest.mark.parametrize(("seconds", "whole"), [(0.04, False), (1.0, False), (1.1, True), (2.1, True)])
+def test_where_actions_are_a_few_rows_samples_are_whole_snippets(seconds, whole):
+    dataset = made(40, 64, seconds=seconds)
+    for name in ("small", "strong"):
+        config, notes = for_dataset(dataset, name)
+        assert config.sampling.interp_factor == (1 if whole else 20)
+        assert any("samples are whole snippets (sampling.interp_factor=1)" in note for note in notes) == whole
+        beyond = whole and name == "strong"
+        assert config.model.attention == beyond
+        assert (config.localization.score == "outer-inner-contrast") == (config.localization.nms == "soft") == beyond
+        assert config.localization.levels == ((0.5, 0.7, 0.9) if beyond else (config.localization.threshold,))
+    assert for_dataset(dataset, "small", ["sampling.interp_factor=5"])[0].sampling.interp_factor == 5
+    assert for_dataset(dataset, "thumos14")[0].sampling.interp_factor == 20
 
 
 def test_few_videos_are_small_whatever_their_classes():
