@@ -76,7 +76,7 @@ def _strong(small: Config) -> Config:
     return replace(
         small,
         model=replace(small.model, smoothing=2.0),
-        localization=replace(small.localization, smoothing=2.0, threshold_of="range", threshold=0.125),
+        localization=replace(small.localization, smoothing=2.0),
     )
 
 

@@ -48,7 +48,7 @@ def test_the_presets_of_the_papers_data_differ_in_t_and_evaluation_alone():
 
 def test_strong_differs_from_small_in_options_beyond_the_paper():
     changed = {line.partition(":")[0] for line in differences(preset("small"), preset("strong"))}
-    assert changed >= {"model.smoothing", "localization.smoothing", "localization.threshold_of"}
+    assert changed == {"model.smoothing", "localization.smoothing"}
     assert for_dataset(made(40, 64))[0] == for_dataset(made(40, 64), "small")[0]  # `strong` is for who asks for it
 
 
