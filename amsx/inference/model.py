@@ -19,7 +19,7 @@ from amsx.localization.detections import detect
 from amsx.localization.fusion import Activations
 from amsx.model.ams import AMS
 from amsx.training.activations import StreamActivations, video_activations
-from amsx.training.config import Config
+from amsx.training.config import Config, override
 from amsx.training.run import fuse_streams, localization_config
 from amsx.training.run_directory import RunDescription, read_run
 from amsx.training.setup import choose_device
@@ -119,8 +119,12 @@ class TrainedModel:
 
     @property
     def config(self) -> Config:
-        """The configuration of the run, with the changes that it was loaded with."""
-        return self.description.config
+        """The configuration of the run, with the changes that it was loaded with.
+
+        Where the run read its features from their files, those of other data are held as they allow.
+        """
+        config = self.description.config
+        return override(config, ["optimization.storage=auto"]) if config.optimization.storage == "files" else config
 
     @property
     def device(self) -> torch.device:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from amsx.data.batching import FeatureSet
+from amsx.data.storage import storage_of
 from amsx.data.value_check import broken_values
 from amsx.data.videos import Dataset, Timebase, Video
 from amsx.evaluation import Evaluation, evaluate
@@ -116,6 +117,8 @@ def train_run(
                 raise FileExistsError(f"{out} already holds a run; continue it (--resume), or choose another folder")
             if refusal := refusal_to_resume(out, read_run(out), described):
                 raise ValueError(refusal)
+        for name in names:
+            storage_of(dataset.videos, name, config.optimization.storage, None)
         check_values(dataset, names, progress)
         remove_unfinished(out)
         write_json(out / "config.json", described.to_json())

@@ -53,6 +53,15 @@ def test_overrides_are_those_of_the_test(run, dataset, tmp_path):
         amsx.load(run, overrides=["model.hidden=8"])
 
 
+def test_a_run_that_read_its_features_from_files_takes_others_from_memory(run, model, dataset, tmp_path):
+    other = shutil.copytree(run, tmp_path / "run")
+    config = json.loads((other / "config.json").read_text())
+    config["config"]["optimization"]["storage"] = "files"
+    (other / "config.json").write_text(json.dumps(config))
+    features = features_of(dataset.subset("test")[0])
+    assert load(other).localize(features) == model.localize(features)
+
+
 def test_what_a_run_knows(run, model, dataset):
     assert model.classes == dataset.classes
     assert model.streams == ("rgb", "flow")

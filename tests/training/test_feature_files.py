@@ -13,6 +13,7 @@ from amsx.data.synthetic import SyntheticConfig, make_dataset
 from amsx.training.activations import feature_change, infer
 from amsx.training.config import override
 from amsx.training.presets import for_dataset
+from amsx.training.run import train_run
 from amsx.training.setup import moments
 from amsx.training.trainer import Trainer
 
@@ -56,3 +57,11 @@ def test_moments_over_files_are_those_of_all_rows(tmp_path):
         assert own.dtype == torch.float32
         torch.testing.assert_close(own, expected, rtol=1e-6, atol=0)
     assert found[1][4] == 1
+
+
+def test_features_in_memory_are_refused_before_anything_is_written(tmp_path):
+    made = make_dataset(SyntheticConfig(train_videos=4, test_videos=2))
+    config = override(for_dataset(made)[0], ["optimization.storage=files"])
+    with pytest.raises(ValueError, match=r"rgb: features in memory cannot be read in parts; expected .*\.npy or HDF5"):
+        train_run(made, config, tmp_path / "run", streams=["rgb"], progress=False)
+    assert not list(tmp_path.rglob("*.json"))
