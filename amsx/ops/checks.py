@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from amsx.choices import MAX_INTERP_FACTOR, Mode
+from amsx.choices import MAX_INTERP_FACTOR, Aggregate, Mode
 from amsx.ops import transforms
 from amsx.ops.contracts import FLOATS
 
@@ -27,6 +27,9 @@ _LENGTHS = (
     "expected the valid snippets of each video: an int, a list, an array or a tensor (B,) of integers, or a boolean "
     "mask (B, T)"
 )
+# As tuples, which the compiler of torch 2.4 can trace.
+AGGREGATES: tuple[str, ...] = get_args(Aggregate)
+MODES: tuple[str, ...] = get_args(Mode)
 # What the public ops take for `lengths` and `eta`.
 Lengths = Tensor | NDArray[Any] | list[int] | list[list[bool]] | tuple[int, ...] | int
 Number = float | np.number[Any] | Tensor
@@ -156,15 +159,15 @@ def _is_constant(number: Any) -> bool:
     return constant
 
 
-def chosen(name: str, value: Any, choices: Any) -> None:
-    """Raises unless `value` is one of the values of `choices`, a Literal."""
-    if value not in get_args(choices):
-        raise ValueError(f"{name} is {value!r}; expected one of {', '.join(map(repr, get_args(choices)))}")
+def chosen(name: str, value: Any, choices: tuple[str, ...]) -> None:
+    """Raises unless `value` is one of the `choices`."""
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}; expected one of {', '.join(map(repr, choices))}")
 
 
 def factor_of(interp_factor: Any, mode: Any) -> int:
     """Checks H and the mode, and returns H as the registered ops take it: 0 for the continuous limit."""
-    chosen("mode", mode, Mode)
+    chosen("mode", mode, MODES)
     if not isinstance(interp_factor, int) or isinstance(interp_factor, bool):
         interp_factor = _index(interp_factor)
     if not 1 <= interp_factor <= MAX_INTERP_FACTOR:

@@ -205,7 +205,7 @@ def _sampling_inputs(
         cas (B, T, C), labels bool (B, C), lengths int64 (B,), eta, and whether the mean is taken.
     """
     checks.ranked("cas", checks.floating("cas", cas, _CAS_FORM), (2, 3), _CAS_FORM)
-    checks.chosen("aggregate", aggregate, Aggregate)
+    checks.chosen("aggregate", aggregate, checks.AGGREGATES)
     if cas.ndim == 2:
         if labels is not None:
             raise ValueError(

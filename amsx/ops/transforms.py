@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch._functorch.utils import enable_single_level_autograd_function
 from torch.autograd import forward_ad
+from torch.autograd.function import _SingleLevelFunction
 
 Gradients = tuple[Tensor | None, ...]  # one for each input
 _C: Any = torch._C
@@ -53,24 +54,28 @@ def differentiable(
         with _C._AutoDispatchBelowAutograd():
             return op.redispatch(keys & _C._after_autograd_keyset, *inputs)
 
-    def forward(ctx: Any, *inputs_and_keys: Any) -> Any:
+    def forward(*inputs_and_keys: Any) -> Any:
         inputs, keys = inputs_and_keys[:-1], inputs_and_keys[-1]
         if _C._are_functorch_transforms_active():  # the levels below this one have modes of their own
             with torch.enable_grad(), _set_fwd_grad_enabled(True):
-                output = below(keys, inputs)
-        else:
-            output = below(keys, inputs)
+                return below(keys, inputs)
+        return below(keys, inputs)
+
+    def setup_context(ctx: Any, inputs_and_keys: tuple[Any, ...], output: Any) -> None:
         if keep is not None:
-            keep(ctx, inputs, output)
-        return output
+            keep(ctx, inputs_and_keys[:-1], output)
 
     def backward(ctx: Any, *grads: Tensor | None) -> Gradients:
         return (*gradient(ctx, *grads), None)
 
-    members = {"forward": staticmethod(forward), "backward": staticmethod(backward)}
-    function: Any = type(f"Amsx{op._opname}", (torch.autograd.Function,), members)
-    # Function.apply without its own handling of transforms, which the dispatcher has handled before it comes here.
-    apply = super(torch.autograd.Function, function).apply
+    members = {
+        "forward": staticmethod(forward),
+        "setup_context": staticmethod(setup_context),
+        "backward": staticmethod(backward),
+    }
+    # The base of torch.autograd.Function, without its handling of transforms: the dispatcher has handled them before.
+    function: Any = type(f"Amsx{op._opname}", (_SingleLevelFunction,), members)
+    apply = function.apply
 
     def dispatched(keys: Any, *inputs: Any) -> Any:
         if forward_ad._current_level >= 0:
