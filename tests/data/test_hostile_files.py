@@ -80,7 +80,7 @@ def test_sparse_tensors_that_point_outside_of_themselves(tmp_path):
     with torch.sparse.check_sparse_tensor_invariants(False):
         bad = torch.sparse_coo_tensor(torch.tensor([[0, 10**6], [0, 1]]), torch.ones(2), (3, 4), check_invariants=False)
         torch.save(bad, path)
-        with pytest.raises(ValueError, match=r"a\.pt: .*(size|index|indices)"):
+        with pytest.raises(ValueError, match=r"a\.pt: "):
             read_array(path)
         torch.save(torch.eye(3).to_sparse(), path)
         assert np.array_equal(read_array(path), np.eye(3))
