@@ -403,7 +403,7 @@ STILLS = "[...document.querySelectorAll('img.still')]"
 
 def test_experiments_show_tables_charts_and_strips(experiments_page, experiments):
     page = experiments_page
-    assert page.run("document.querySelectorAll('table.figures').length") == (2 + 1) + 2  # and every seed of each
+    assert page.run("document.querySelectorAll('table.figures').length") == (2 + 1) + 2 + 1  # seeds, differences
     charts = "[...document.querySelectorAll('div.chart')]"
     assert page.run(f"{charts}.length") == 3 + 3
     bars = page.run("[...document.querySelectorAll('line.spread')].map(l => l.getBoundingClientRect().height)")
