@@ -184,7 +184,7 @@ def are_plain(eta: Any, interp_factor: Any, aggregate: Any, mode: Any) -> bool:
         and type(interp_factor) is int
         and 1 <= interp_factor <= MAX_INTERP_FACTOR
         and aggregate in ("max", "mean")
-        and mode in ("grid", "continuous")
+        and mode in MODES
     )
 
 
