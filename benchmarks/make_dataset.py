@@ -61,7 +61,8 @@ def drawn_annotation(shape: Shape, videos: int, seed: int) -> dict[str, Any]:
         subset, seconds = "train" if number < train else "test", n * SNIPPET_SECONDS
         count = 1 + int(rng.poisson(shape.instances - 1))
         edges = np.sort(rng.uniform(0, seconds, 2 * count)).reshape(count, 2).round(2)
-        label = f"class {number % shape.classes:03d}"
+        place = number if subset == "train" else number - train  # both subsets begin with the same classes
+        label = f"class {place % shape.classes:03d}"
         segments = [{"segment": edge, "label": label} for edge in edges.tolist() if edge[0] < edge[1]]
         segments = segments or [{"segment": [0.0, round(seconds / 2, 2)], "label": label}]
         entries[f"video_{subset}_{number:07d}"] = {"subset": subset, "duration": seconds, "annotations": segments}

@@ -15,6 +15,7 @@ from amsx.data.value_check import broken_values
 from amsx.data.videos import Dataset, Timebase, Video
 from amsx.evaluation import Evaluation, evaluate
 from amsx.evaluation.classification import Classification, ranked_ap
+from amsx.evaluation.columns import listing
 from amsx.evaluation.predictions import write_predictions
 from amsx.evaluation.selection import Selection
 from amsx.file_names import folder_name_fault
@@ -88,9 +89,9 @@ def train_run(
     interruption. `tensorboard=True` also writes the log as TensorBoard events. `after_epoch(stream, epoch)` is called
     with the finished epochs of a stream after each of them, and where the stream's training begins or goes on.
     FileExistsError where `out` already holds a run and `resume` is not set; FolderInUse where another process writes
-    it. ValueError where a stream is unknown, where there are no training videos, where features of training or test
-    videos cannot be used, where the run to resume has another configuration or other data, and where `tensorboard` is
-    set but the package is not installed.
+    it. ValueError where a stream is unknown, where there are no training videos, where test videos have labels but
+    none that is a class, where features of training or test videos cannot be used, where the run to resume has another
+    configuration or other data, and where `tensorboard` is set but the package is not installed.
 
     Where `torchrun` started several processes that all call this, they train together: each computes on its share of
     every batch and tests its share of the videos. The first one writes, and all of them return the result.
@@ -102,6 +103,7 @@ def train_run(
     test = dataset.subset("test")
     if not dataset.subset("train"):
         raise ValueError(f"{dataset.origin}: no training videos")
+    _check_labels(dataset, test)
     parted = split(dataset, config.stopping)
     config.localization.stream_weights(names)  # so that a wrong name is an error before the training, not after it
     check_backbone([dataset.dims[name] for name in names], len(dataset.classes), config.model)
@@ -155,6 +157,17 @@ def train_run(
                 say("no test videos: nothing was tested")
             return RunResult(out, None, dict.fromkeys(names))
         return ranks.on_first(lambda: test_run(out))
+
+
+def _check_labels(dataset: Dataset, test: Sequence[Video]) -> None:
+    """Raise ValueError where nothing that is learned could be scored, for the labels of training and test differ."""
+    labels = sorted({label for video in test for label in video.labels})
+    if labels and not set(labels) & set(dataset.classes):
+        raise ValueError(
+            f"{dataset.origin}: no class of the training videos is a label of a test video, so nothing could be "
+            f"scored: the training videos have {listing(dataset.classes)}, the test videos {listing(labels)}; "
+            "expected the same names in both"
+        )
 
 
 def test_run(

@@ -67,3 +67,13 @@ def test_the_benchmark_of_storages_prints_a_line_for_each(tmp_path, capsys):
     lines = capsys.readouterr().out.splitlines()[-3:]
     assert [line.split()[0] for line in lines] == list(storages.STORAGES)
     assert all(line.count(" s") == len(storages.STAGES) for line in lines)
+
+
+def test_the_subsets_of_few_videos_have_classes_in_common():
+    entries = make_dataset.drawn_annotation(make_dataset.ACTIVITYNET13, 90, 0).values()
+    classes = {"train": set(), "test": set()}
+    for entry in entries:
+        classes[entry["subset"]] |= {part["label"] for part in entry["annotations"]}
+    assert len(classes["train"]) == 60
+    assert len(classes["test"]) == 30
+    assert classes["test"] < classes["train"]

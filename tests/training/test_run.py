@@ -10,7 +10,7 @@ import pytest
 
 from amsx.data.features import FeatureArray
 from amsx.data.synthetic import SyntheticConfig, make_dataset
-from amsx.data.videos import Dataset
+from amsx.data.videos import Dataset, Video
 from amsx.evaluation import Evaluation, evaluate
 from amsx.training import checkpoint
 from amsx.training import run as runs
@@ -244,10 +244,19 @@ def test_what_cannot_be_trained_is_said_before_anything_is_written(dataset, conf
     videos = tuple(broken if video is last else video for video in dataset.videos)
     with pytest.raises(ValueError, match=r"NaN or infinite values in 1 of .* rows, first in row 3"):
         runs.train_run(replace(dataset, videos=videos), config, tmp_path / "run", progress=False)
+    videos = tuple(video if video.subset == "train" else _relabelled(video) for video in dataset.videos)
+    message = r"no class of the training videos is a label of a test video.*'action_01'.*'other action_01'"
+    with pytest.raises(ValueError, match=message):
+        runs.train_run(replace(dataset, videos=videos), config, tmp_path / "run", progress=False)
     for device, message in (("gpu", "unknown device 'gpu'"), ("meta", "device 'meta' holds no values")):
         with pytest.raises(ValueError, match=message):
             runs.train_run(dataset, config, tmp_path / "run", device=device, progress=False)
     assert not (tmp_path / "run").exists()
+
+
+def _relabelled(video: Video) -> Video:
+    labels = tuple(f"other {label}" for label in video.labels)
+    return replace(video, labels=labels, segments=tuple(replace(s, label=f"other {s.label}") for s in video.segments))
 
 
 def test_unknown_streams(dataset, config, tmp_path):
