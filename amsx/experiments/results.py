@@ -189,13 +189,18 @@ class Result:
         rows = self.last_rows if self.seeds > 1 else []
         return next((row for row in rows if len(rows) > 1 and row.key == REFERENCES.get(self.key)), None)
 
+    @property
+    def compared_rows(self) -> list[ResultRow]:
+        """The last iteration of every row that is compared to the reference; empty where there is none."""
+        reference = self.reference
+        return [] if reference is None else [row for row in self.last_rows if row.key != reference.key]
+
     def differences(self, view: str) -> dict[str, Difference]:
-        """Key of a row -> its difference to the reference after the last iteration; empty where there is none."""
+        """Key of a compared row -> its difference to the reference after the last iteration."""
         if self.reference is None:
             return {}
         base = self.reference.scores[view].average
-        others = [row for row in self.last_rows if row.key != self.reference.key]
-        return {row.key: Difference.of(row.scores[view].average, base) for row in others}
+        return {row.key: Difference.of(row.scores[view].average, base) for row in self.compared_rows}
 
     def paper(self, key: str) -> tuple[list[float | None], float | None] | None:
         """What the paper reports of a row, all streams fused: mAP at every T-IoU and on average.

@@ -69,8 +69,8 @@ def difference_table(result: Result) -> list[tuple[list[str], list[list[str]]]]:
         return []
     heads = [f"minus {result.reference.full_name!r}, ± standard error, p of a paired t-test", *result.views]
     by_view = {view: result.differences(view) for view in result.views}
-    others = [row for row in result.last_rows if row.key != result.reference.key]
-    return [(heads, [[_label(row), *(_shown(by_view[view][row.key]) for view in result.views)] for row in others])]
+    rows = [[_label(row), *(_shown(by_view[view][row.key]) for view in result.views)] for row in result.compared_rows]
+    return [(heads, rows)]
 
 
 def tiou_table(result: Result) -> tuple[list[str], list[list[str]]]:

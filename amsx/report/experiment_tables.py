@@ -79,9 +79,7 @@ def per_difference(result: Result) -> str:
     for view in fused_first(result):
         differences = result.differences(view)
         rows = []
-        for row in result.last_rows:
-            if row.key not in differences:
-                continue
+        for row in result.compared_rows:
             difference = differences[row.key]
             text = cell(difference.mean, difference.error)
             p = escape(p_in_words(difference.p))

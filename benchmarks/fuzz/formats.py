@@ -348,7 +348,7 @@ def _as_csv(path: Path, found: np.ndarray) -> bool:
     lines = [line for line in text.split("\n") if line.strip()][-len(found) :]
     cells = [next(csv.reader([line], delimiter=separator)) if separator else line.split() for line in lines]
     cells = [row[:-1] if row and not row[-1].strip() else row for row in cells]
-    expected = np.array([[float(cell) for cell in row[-found.shape[1] :]] for row in cells])
+    expected = np.array([[float(cell.strip()) for cell in row[-found.shape[1] :]] for row in cells])
     return _same(found, expected)
 
 

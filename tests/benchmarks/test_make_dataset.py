@@ -71,7 +71,7 @@ def test_the_benchmark_of_storages_prints_a_line_for_each(tmp_path, capsys):
 
 def test_the_subsets_of_few_videos_have_classes_in_common():
     entries = make_dataset.drawn_annotation(make_dataset.ACTIVITYNET13, 90, 0).values()
-    classes = {"train": set(), "test": set()}
+    classes: dict[str, set[str]] = {"train": set(), "test": set()}
     for entry in entries:
         classes[entry["subset"]] |= {part["label"] for part in entry["annotations"]}
     assert len(classes["train"]) == 60

@@ -62,6 +62,13 @@ def test_every_form_says_the_same(root, name, text):
     assert ("1 training videos have no label: e" in notes) == (not text.startswith('{"a": {'))
 
 
+def test_only_the_end_of_a_line_ends_a_row(root):
+    """Unicode calls other characters line ends, too, and a name may hold them."""
+    text = "\n".join(ROWS).replace("run", "high\u2028jump")
+    (root / "labels.csv").write_text(text, encoding="utf-8")
+    assert labels(read(root)) == {"a": ("high\u2028jump", "jump"), "b": ("high\u2028jump",), "c": (), "d": ("jump",)}
+
+
 def test_subsets_come_from_the_column_or_from_split_files(root):
     (root / "labels.csv").write_text("video,labels,subset\na,x,training\nb,x,Test\nc,y,training\n")
     assert {v.id: v.subset for v in read(root).videos} == {"a": "train", "b": "test", "c": "train"}

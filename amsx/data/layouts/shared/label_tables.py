@@ -120,7 +120,7 @@ def _json_rows(path: Path) -> Iterable[_Row]:
 
 
 def _table_rows(path: Path) -> Iterable[_Row]:
-    lines = read_text(path).splitlines()
+    lines = read_text(path).split("\n")
     first = next((line for line in lines if line.strip()), "")
     delimiter = "\t" if "\t" in first or path.suffix.lower() == ".tsv" else "," if "," in first else ";"
     try:

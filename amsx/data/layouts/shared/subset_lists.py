@@ -63,7 +63,7 @@ def with_listed_subsets(
 def _table(path: Path, columns: tuple[int, int]) -> list[tuple[str, str]]:
     """The ids and the subsets of a table, which stand in `columns`; rows without a subset are passed over."""
     try:
-        rows = [row for row in list(csv.reader(read_text(path).splitlines()))[1:] if row]
+        rows = [row for row in list(csv.reader(read_text(path).split("\n")))[1:] if row]
     except csv.Error as error:
         raise ValueError(f"{path}: it cannot be read as a table: {error}") from error
     short = [number for number, row in enumerate(rows, start=2) if len(row) <= max(columns)]
