@@ -4,7 +4,8 @@ Each command runs once undisturbed. Then it is begun in a new folder, killed by 
 killed again, and so on, until it is left to end. What it wrote must be what the undisturbed run wrote: tensors,
 features and detections to the bit, records but for the times that they hold. Every other kill comes after a random
 time, the others after a random number of changes in the folder, so that many fall between two writes. Every third kill
-ends the main process alone, as the kernel does where memory runs out; the others end its workers with it.
+ends the main process alone, as the kernel does where memory runs out; the others end its workers with it. With
+`--signal INT` they are interrupted instead, as by Ctrl-C, and with `--signal TERM` ended as by a cluster.
 
 The data are a small synthetic set and short videos, which the script makes. It prints a line for each command, and ends
 with status 1 where a result differs.
@@ -113,6 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--kills", type=int, default=10, help="of each command (default %(default)s)")
     parser.add_argument("--in-a-row", type=int, default=3, help="kills before a run may end (default %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the random moments (default %(default)s)")
+    parser.add_argument("--signal", choices=("KILL", "INT", "TERM"), default="KILL", help="default: %(default)s")
     options = parser.parse_args(arguments)
     if unknown := set(options.commands) - set(names):
         parser.error(f"unknown command {sorted(unknown)[0]!r}; expected some of {', '.join(names)}")
@@ -121,7 +123,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         make_inputs(Path(folder), videos=any(command.name == "extract" for command in chosen))
         tallies = []
         for command in chosen:
-            tallies.append(endure(command, Path(folder), options.kills, options.in_a_row, options.seed))
+            sent = signal.Signals[f"SIG{options.signal}"]
+            tallies.append(endure(command, Path(folder), options.kills, options.in_a_row, options.seed, sent))
             print(tallies[-1], flush=True)
     print(f"{sum(tally.kills for tally in tallies)} kills in all")
     return 1 if any(tally.differences for tally in tallies) else 0
@@ -138,8 +141,18 @@ def make_inputs(folder: Path, *, videos: bool = True) -> None:
             write_video(folder / "videos" / f"clip{number}.mp4", number)
 
 
-def endure(command: Command, data: Path, kills: int, in_a_row: int, seed: int) -> Tally:
-    """Kill a command `kills` times, `in_a_row` of them before each run that may end, and compare what it wrote."""
+def endure(
+    command: Command,
+    data: Path,
+    kills: int,
+    in_a_row: int,
+    seed: int,
+    sent: signal.Signals = signal.SIGKILL,
+) -> Tally:
+    """Kill a command `kills` times, `in_a_row` of them before each run that may end, and compare what it wrote.
+
+    `sent` is the signal that kills it.
+    """
     chance = random.Random(f"{seed} {command.name}")
     calm = data / f"{command.name}-undisturbed"
     began = time.monotonic()
@@ -159,7 +172,7 @@ def endure(command: Command, data: Path, kills: int, in_a_row: int, seed: int) -
         for _ in range(min(in_a_row, kills - done)):
             by_clock, alone = done % 2 == 0, done % 3 == 2
             after = chance.uniform(0, seconds) if by_clock else chance.uniform(1, max(2, changes))
-            killed = not (command.once and out.exists()) and _kill(command, data, out, after, by_clock, alone)
+            killed = not (command.once and out.exists()) and _kill(command, data, out, after, by_clock, alone, sent)
             done, late = done + killed, late + (not killed)
         if not (command.once and out.exists()):
             _expect_success(_begin(command, data, out), command)
@@ -224,8 +237,10 @@ class Watch:
         return self.changes
 
 
-def _kill(command: Command, data: Path, out: Path, after: float, by_clock: bool, alone: bool) -> bool:
-    """Begin the command, and kill it after so many seconds or changes; False where it had ended before."""
+def _kill(
+    command: Command, data: Path, out: Path, after: float, by_clock: bool, alone: bool, sent: signal.Signals
+) -> bool:
+    """Begin the command, and kill it after so many seconds or changes; False where it came to its end."""
     began = time.monotonic()
     with Watch(out) as watch:
         process = _begin(command, data, out)
@@ -234,9 +249,9 @@ def _kill(command: Command, data: Path, out: Path, after: float, by_clock: bool,
                 os.killpg(process.pid, signal.SIGKILL)
                 raise RuntimeError(f"{command.name} did not end in {LIMIT:.0f} s")
             if (time.monotonic() - began if by_clock else watch.look()) >= after:
-                process.kill() if alone else os.killpg(process.pid, signal.SIGKILL)
-                process.communicate()
-                return True
+                process.send_signal(sent) if alone else os.killpg(process.pid, sent)
+                process.communicate(timeout=LIMIT)
+                return process.returncode != 0
             time.sleep(POLL)
     _expect_success(process, command)
     return False
@@ -252,6 +267,7 @@ def _begin(command: Command, data: Path, out: Path) -> "subprocess.Popen[str]":
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # background jobs of a shell ignore it
     )
 
 
