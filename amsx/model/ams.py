@@ -38,13 +38,29 @@ class AMS(nn.Module):
         Eq. 4 to 7. `base_cas` (B, T, C) guides the sampler through the classes of `channels` (B, C): the ground truth
         in training, the predicted classes at test time. A video of no class is guided by all of them.
         """
-        if self.sampler is None:
-            output = self.supplementary(feats, lengths, part)
-            return output, output.cas
-        channels = torch.where((channels != 0).any(dim=1, keepdim=True), channels, torch.ones_like(channels))
-        sampled, timestamps = self.sampler.sample(feats, base_cas, channels, lengths, part)
+        sampled, timestamps = self._sampled(feats, lengths, base_cas, channels, part)
         output = self.supplementary(sampled, lengths, part)
-        return output, align_cas(output.cas, timestamps, lengths)
+        return output, _aligned(output.cas, timestamps, lengths)
+
+    def base_cas(self, feats: Tensor, lengths: Tensor) -> Tensor:
+        """The CAS of `base_branch` alone (B, T, C), which takes less time."""
+        return self.base.cas(feats, lengths)
+
+    def supplementary_cas(
+        self, feats: Tensor, lengths: Tensor, base_cas: Tensor, channels: Tensor, part: Part | None = None
+    ) -> Tensor:
+        """The aligned CAS of `supplementary_branch` alone (B, T, C), which takes less time."""
+        sampled, timestamps = self._sampled(feats, lengths, base_cas, channels, part)
+        return _aligned(self.supplementary.cas(sampled, lengths), timestamps, lengths)
+
+    def _sampled(
+        self, feats: Tensor, lengths: Tensor, base_cas: Tensor, channels: Tensor, part: Part | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """What the supplementary branch sees, and the timestamps (B, T) of it; None: it sees the snippets."""
+        if self.sampler is None:
+            return feats, None
+        channels = torch.where((channels != 0).any(dim=1, keepdim=True), channels, torch.ones_like(channels))
+        return self.sampler.sample(feats, base_cas, channels, lengths, part)
 
     @torch.no_grad()
     def predict(self, feats: Tensor, lengths: Tensor, class_threshold: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -57,6 +73,10 @@ class AMS(nn.Module):
         channels = predicted_classes(base_probs, class_threshold)
         output, aligned = self.supplementary_branch(feats, lengths, base.cas, channels)
         return base.cas, aligned, base_probs, output.log_probs.exp()
+
+
+def _aligned(cas: Tensor, timestamps: Tensor | None, lengths: Tensor) -> Tensor:
+    return cas if timestamps is None else align_cas(cas, timestamps, lengths)
 
 
 def predicted_classes(probs: Tensor, threshold: float) -> Tensor:

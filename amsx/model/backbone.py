@@ -87,6 +87,29 @@ class Backbone(nn.Module):
 
         `part`: where the videos lie in a batch that several processes share (None: they are a whole batch).
         """
+        embedding, activation, category, attention = self._read(feats, lengths, part)
+        cas, logits = self._cas_and_logits(activation, attention)
+        if attention is not None:
+            weights = attention.sigmoid()
+            log_probs = weighted_mean(category, weights, lengths).log_softmax(dim=1)
+            cas_probs = top_k_mean(cas, lengths, self.top_k_divisor)
+            return BranchOutput(cas, logits, embedding, log_probs, cas_probs, weights)
+        evidence = torch.stack([category, cas])  # (2, B, T, C)
+        pooled = top_k_mean(evidence.flatten(0, 1), lengths.repeat(2), self.top_k_divisor)
+        category_evidence, cas_probs = pooled.reshape(2, -1, self.num_classes)  # (B, C) each
+        return BranchOutput(cas, logits, embedding, category_evidence.log_softmax(dim=1), cas_probs)
+
+    def cas(self, feats: Tensor, lengths: Tensor) -> Tensor:
+        """The CAS that `forward` gives (B, T, C), alone: without the time that category evidence takes."""
+        _, activation, _, attention = self._read(feats, lengths, None)
+        return self._cas_and_logits(activation, attention)[0]
+
+    def _read(self, feats: Tensor, lengths: Tensor, part: Part | None) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """The hidden features (B, T, H) and what the heads read of them.
+
+        These are the logits of the CAS (B, T, C + 1, or C without a background), category evidence (B, T, C), and the
+        logits of attention (B, T), None where there is none.
+        """
         if self.smoothing > 0:
             feats = smooth(feats, lengths, self.smoothing)
         dropout = self.dropout if self.training else 0.0
@@ -105,20 +128,13 @@ class Backbone(nn.Module):
         embedding, read = hidden_and_heads(feats, lengths, weight, bias, heads, heads_bias, dropout, part)
         embedding, read = whole(embedding), whole(read)
         width = self.activation_head.out_features  # C + 1, or C without a background
-        logits, category = read[..., :width], read[..., width : width + self.num_classes]
-        cas = logits.softmax(dim=2)[..., : self.num_classes]
-        if self.attention_head is not None:
-            attention = read[..., -1]
-            cas, logits = suppressed(cas, logits[..., : self.num_classes], attention)
-            weights = attention.sigmoid()
-            log_probs = weighted_mean(category, weights, lengths).log_softmax(dim=1)
-            cas_probs = top_k_mean(cas, lengths, self.top_k_divisor)
-            return BranchOutput(cas, logits, embedding, log_probs, cas_probs, weights)
-        logits = logits[..., : self.num_classes]
-        evidence = torch.stack([category, cas])  # (2, B, T, C)
-        pooled = top_k_mean(evidence.flatten(0, 1), lengths.repeat(2), self.top_k_divisor)
-        category_evidence, cas_probs = pooled.reshape(2, -1, self.num_classes)  # (B, C) each
-        return BranchOutput(cas, logits, embedding, category_evidence.log_softmax(dim=1), cas_probs)
+        attention = None if self.attention_head is None else read[..., -1]
+        return embedding, read[..., :width], read[..., width : width + self.num_classes], attention
+
+    def _cas_and_logits(self, activation: Tensor, attention: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The CAS and its class logits, (B, T, C) each, from what the heads read (see `_read`)."""
+        cas, logits = activation.softmax(dim=2)[..., : self.num_classes], activation[..., : self.num_classes]
+        return (cas, logits) if attention is None else suppressed(cas, logits, attention)
 
 
 def whole(x: Tensor) -> Tensor:

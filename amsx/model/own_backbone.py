@@ -73,6 +73,11 @@ class OwnBackbone(nn.Module):
             cas_probs=top_k_mean(cas, lengths, self.top_k_divisor),
         )
 
+    def cas(self, feats: Tensor, lengths: Tensor) -> Tensor:
+        """The CAS that `forward` gives: (B, T, C)."""
+        output: BranchOutput = self(feats, lengths)
+        return output.cas
+
 
 def own_branch(
     make: Callable[..., nn.Module],

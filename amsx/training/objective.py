@@ -94,7 +94,7 @@ class Objective(nn.Module):
             output = self.model.base_branch(feats, lengths, part)
             return output, output.cas, None
         with _as_tested(self.model.base):
-            guide = self.model.base_branch(feats, lengths).cas  # guides the sampler, and may give the pseudo-labels
+            guide = self.model.base_cas(feats, lengths)  # guides the sampler, and may give the pseudo-labels
         if phase.trains == "base":
             output = self.model.base_branch(feats, lengths, part)
             cas = output.cas
@@ -103,10 +103,10 @@ class Objective(nn.Module):
         if phase.teacher == "supplementary":
             taught_by = teacher or self.model
             with _as_tested(taught_by.supplementary):
-                return output, cas, taught_by.supplementary_branch(feats, lengths, guide, labels, part)[1]
+                return output, cas, taught_by.supplementary_cas(feats, lengths, guide, labels, part)
         if phase.teacher == "base" and teacher is not None:
             with _as_tested(teacher.base):
-                return output, cas, teacher.base_branch(feats, lengths).cas
+                return output, cas, teacher.base_cas(feats, lengths)
         return output, cas, guide if phase.teacher == "base" else None
 
 

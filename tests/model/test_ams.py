@@ -72,6 +72,18 @@ def test_a_batch_is_its_videos_one_by_one(model, feats):
             torch.testing.assert_close(x, y, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("attention", [False, True])
+@pytest.mark.parametrize("sampler", [None, Sampler()])
+def test_the_cas_alone_is_that_of_the_branch(feats, attention, sampler):
+    torch.manual_seed(0)
+    branches = [Backbone(5, 3, hidden=7, dropout=0.5, top_k_divisor=4, attention=attention) for _ in range(2)]
+    model = AMS(branches[0], branches[1], sampler).double().eval()
+    base = model.base_branch(feats, LENGTHS).cas
+    assert torch.equal(model.base_cas(feats, LENGTHS), base)
+    _, aligned = model.supplementary_branch(feats, LENGTHS, base, LABELS)
+    assert torch.equal(model.supplementary_cas(feats, LENGTHS, base, LABELS), aligned)
+
+
 def test_the_cas_leaves_room_for_the_background(model, feats):
     cas = model.base_branch(feats, LENGTHS).cas
     assert cas.shape == (4, 11, 3)
