@@ -53,7 +53,9 @@ def load_npy(path: Path, *, encoding: Encoding = "latin1") -> NDArray[Any]:
             if not dtype.hasobject:
                 file.seek(0)
                 return np.asarray(npy.read_array(file, allow_pickle=False))
-        except (ValueError, EOFError) as error:
+        except OSError:
+            raise
+        except Exception as error:  # NumPy's parser of headers raises nearly anything
             raise ValueError(f"{path}: not a readable .npy file ({error})") from error
         array = read_pickle(file, path, encoding)
     objects = dtype.kind == "O" and isinstance(array, np.ndarray) and array.dtype.kind == "O"

@@ -230,9 +230,11 @@ def test_a_header_that_lies_is_refused(tmp_path):
     (tmp_path / "v.npy").write_bytes(out.getvalue().replace(b"(2, 1)", b"(3, 1)"))
     with pytest.raises(ValueError, match=r"promises object of shape \(3, 1\), but it holds object of shape \(2, 1\)"):
         load_npy(tmp_path / "v.npy")
-    (tmp_path / "v.npy").write_text("no array")
-    with pytest.raises(ValueError, match=r"v\.npy: not a readable \.npy file"):
-        load_npy(tmp_path / "v.npy")
+    deep = out.getvalue().replace(b"'fortran_order': False", b"(" * 22)  # which NumPy's parser takes for unfinished
+    for content in (b"no array", deep, deep.replace(b"(", b"[")):
+        (tmp_path / "v.npy").write_bytes(content)
+        with pytest.raises(ValueError, match=r"v\.npy: not a readable \.npy file"):
+            load_npy(tmp_path / "v.npy")
     with pytest.raises(FileNotFoundError, match=r"none\.npy"):
         load_npy(tmp_path / "none.npy")
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from amsx.file_names import video_file
 from amsx.files import read_json, visible, write_json
+from amsx.records import finite_number
 
 RECORD_FILE, VIDEOS, FEATURES = "extraction.json", "extraction", "features"
 FORMAT, VERSION = "amsx extraction", 1
@@ -77,7 +78,11 @@ class ExtractionRecord:
             raise ValueError(f"{path} has version {whole.get('version')!r}; this amsx reads version {VERSION}")
         try:
             streams = {name: ExtractorIdentity(**values) for name, values in whole["streams"].items()}
-            record = cls(float(whole["fps"]), int(whole["stride"]), streams)
+            fps, stride = finite_number(whole["fps"]), finite_number(whole["stride"])
+            if fps is None or stride is None or min(fps, stride) <= 0 or stride % 1:
+                found = f"{whole['fps']!r:.40} and {whole['stride']!r:.40}"
+                raise ValueError(f"fps and stride are {found}, expected a number and a whole number above 0")
+            record = cls(fps, int(stride), streams)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"{path} lacks what a record of an extraction needs: {error}") from error
         root = path.parent / VIDEOS

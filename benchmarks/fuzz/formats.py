@@ -259,6 +259,8 @@ def _unpacked(path: Path) -> Path:
     root = path.parent / "data"
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir()
+    if path.stat().st_size == 0:
+        raise ValueError("the change could not be made")
     with zipfile.ZipFile(path) as archive:
         archive.extractall(root)
     return root

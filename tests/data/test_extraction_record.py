@@ -41,6 +41,10 @@ def test_a_folder_without_a_record_has_none(tmp_path: Path) -> None:
         ({"format": "amsx extraction", "version": 2}, "has version 2; this amsx reads version 1"),
         ({"format": "amsx extraction", "version": 1, "fps": 25, "stride": 16}, "lacks .* 'streams'"),
         ({"format": "amsx extraction", "version": 1, "fps": 25, "stride": 16, "streams": {"rgb": {}}}, "lacks"),
+        *(
+            ({"format": "amsx extraction", "version": 1, "fps": fps, "stride": stride, "streams": {}}, "fps and stride")
+            for fps, stride in [(25, float("inf")), (float("nan"), 16), (0, 16), (25, -1), (25, 2.5), ("25", None)]
+        ),
     ],
 )
 def test_another_file_is_refused(tmp_path: Path, content: object, message: str) -> None:
