@@ -14,8 +14,10 @@ from amsx.localization.fusion import FUSED, weights_in_words
 from amsx.training.config import Config, from_dict, to_dict
 
 BRANCHES = ("base", "supplementary")
-# Key of a result -> key of the row that the others are compared to.
-REFERENCES = {"readings": "given", "validation": "", "table3": "F", "table4": "adaptive", "table5": "maximum"}
+# Key of a result -> key of the row that all others are compared to.
+REFERENCES = {"readings": "given", "validation": "", "table4": "adaptive", "table5": "maximum"}
+# Key of a result -> keys of two rows: the first has one part more than the second, or another one in its place.
+STEPS = {"table3": [("B", "A"), ("C", "B"), ("D", "B"), ("E", "B"), ("E", "D"), ("F", "C"), ("F", "E")]}
 BOTH = "both branches"  # the curve of both branches fused, beside one for each of BRANCHES
 
 
@@ -144,6 +146,25 @@ class ResultRow:
 
 
 @dataclass(frozen=True)
+class Comparison:
+    """Two rows that are compared after the last iteration."""
+
+    row: ResultRow
+    base: ResultRow
+
+    def difference(self, view: str) -> Difference:
+        """The scores of `row` minus those of `base` in a view."""
+        return Difference.of(self.row.scores[view].average, self.base.scores[view].average)
+
+
+def comparison_names(comparisons: Sequence[Comparison]) -> tuple[str, list[str]]:
+    """What a table of comparisons is headed by, and the name of each: without their base, where it is that of all."""
+    if len({comparison.base.key for comparison in comparisons}) == 1:
+        return f"minus {comparisons[0].base.full_name!r}", [comparison.row.full_name for comparison in comparisons]
+    return "difference", [f"{one.row.full_name} minus {one.base.full_name}" for one in comparisons]
+
+
+@dataclass(frozen=True)
 class Result:
     """A table or figure of the paper, measured."""
 
@@ -181,26 +202,16 @@ class Result:
         return list({row.key: row for row in self.rows}.values())
 
     @property
-    def reference(self) -> ResultRow | None:
-        """The row that the others are compared to, after the last iteration.
+    def comparisons(self) -> list[Comparison]:
+        """Which rows are compared after the last iteration: as `STEPS` says, or each to the one of `REFERENCES`.
 
-        None where there is one seed, and where the row or others are missing.
+        Empty where there is one seed; a comparison of which a row is missing is left out.
         """
-        rows = self.last_rows if self.seeds > 1 else []
-        return next((row for row in rows if len(rows) > 1 and row.key == REFERENCES.get(self.key)), None)
-
-    @property
-    def compared_rows(self) -> list[ResultRow]:
-        """The last iteration of every row that is compared to the reference; empty where there is none."""
-        reference = self.reference
-        return [] if reference is None else [row for row in self.last_rows if row.key != reference.key]
-
-    def differences(self, view: str) -> dict[str, Difference]:
-        """Key of a compared row -> its difference to the reference after the last iteration."""
-        if self.reference is None:
-            return {}
-        base = self.reference.scores[view].average
-        return {row.key: Difference.of(row.scores[view].average, base) for row in self.compared_rows}
+        rows = {row.key: row for row in self.last_rows} if self.seeds > 1 else {}
+        pairs = STEPS.get(self.key, [])
+        if (reference := REFERENCES.get(self.key)) is not None:
+            pairs = [(key, reference) for key in rows if key != reference]
+        return [Comparison(rows[key], rows[base]) for key, base in pairs if key in rows and base in rows]
 
     def paper(self, key: str) -> tuple[list[float | None], float | None] | None:
         """What the paper reports of a row, all streams fused: mAP at every T-IoU and on average.

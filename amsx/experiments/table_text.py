@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from amsx.experiments.results import Difference, Result, ResultRow, SeedScores
+from amsx.experiments.results import Difference, Result, ResultRow, SeedScores, comparison_names
 from amsx.text_columns import columns, left, right
 
 
@@ -60,16 +60,19 @@ def average_table(result: Result) -> tuple[list[str], list[list[str]]]:
 
 
 def difference_table(result: Result) -> list[tuple[list[str], list[list[str]]]]:
-    """Heads and rows: by how much every row differs from the reference after the last iteration, by view.
+    """Heads and rows: by how much rows differ after the last iteration (`Result.comparisons`), by view.
 
     A difference is the mean over pairs of the same seed and data, beside its standard error and the p of a two-sided
-    paired t-test. There is no such table where there is no reference.
+    paired t-test. There is no such table where nothing is compared.
     """
-    if result.reference is None:
+    if not result.comparisons:
         return []
-    heads = [f"minus {result.reference.full_name!r}, ± standard error, p of a paired t-test", *result.views]
-    by_view = {view: result.differences(view) for view in result.views}
-    rows = [[_label(row), *(_shown(by_view[view][row.key]) for view in result.views)] for row in result.compared_rows]
+    head, names = comparison_names(result.comparisons)
+    heads = [f"{head}, ± standard error, p of a paired t-test", *result.views]
+    rows = [
+        [name, *(_shown(comparison.difference(view)) for view in result.views)]
+        for name, comparison in zip(names, result.comparisons, strict=True)
+    ]
     return [(heads, rows)]
 
 

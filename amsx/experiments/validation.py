@@ -141,7 +141,8 @@ def validate(
 def choose(result: Result) -> str:
     """The key of the row that `CRITERION` chooses; empty for the settings given."""
     view = result.views[-1]
-    better = [key for key, difference in result.differences(view).items() if difference.mean > difference.error]
+    differences = {comparison.row.key: comparison.difference(view) for comparison in result.comparisons}
+    better = [key for key, difference in differences.items() if difference.mean > difference.error]
     means = {row.key: row.scores[view].average.mean for row in result.last_rows}
     return max(better, key=lambda key: means[key], default="")
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from amsx.experiments.results import Curve, Result, SeedScores, row_curves
+from amsx.experiments.results import Curve, Result, SeedScores, comparison_names, row_curves
 from amsx.experiments.table_text import p_in_words
 from amsx.localization.fusion import FUSED
 from amsx.report import charts
@@ -69,24 +69,23 @@ def per_seed(result: Result) -> str:
 
 
 def per_difference(result: Result) -> str:
-    """By how much every row differs from the reference after the last iteration, by view; bold: p below 0.05.
+    """By how much rows differ after the last iteration (`Result.comparisons`), by view; bold: p below 0.05.
 
-    Empty where there is no reference.
+    Empty where nothing is compared.
     """
-    if result.reference is None:
+    if not result.comparisons:
         return ""
+    head, names = comparison_names(result.comparisons)
     bodies = {}
     for view in fused_first(result):
-        differences = result.differences(view)
         rows = []
-        for row in result.compared_rows:
-            difference = differences[row.key]
+        for name, comparison in zip(names, result.comparisons, strict=True):
+            difference = comparison.difference(view)
             text = cell(difference.mean, difference.error)
             p = escape(p_in_words(difference.p))
-            rows.append((escape(row.full_name), [f"<strong>{text}</strong>" if difference.clear else text, p]))
+            rows.append((escape(name), [f"<strong>{text}</strong>" if difference.clear else text, p]))
         bodies[view] = rows
-    heads = ["mean ± its standard error", "p, paired t-test"]
-    return _table(f"minus {escape(repr(result.reference.full_name))}", heads, bodies)
+    return _table(escape(head), ["mean ± its standard error", "p, paired t-test"], bodies)
 
 
 def per_warp(result: Result) -> str:

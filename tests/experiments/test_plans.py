@@ -38,7 +38,7 @@ def test_readings_are_compared_to_the_settings_and_late_ones_share_their_trainin
         say=lambda _: None,
     )["readings"]
     assert len(list(tmp_path.glob("cells/rgb/*/whole-*"))) == 2 * 2  # with and without a background
-    differences = result.differences("rgb")
+    differences = {comparison.row.key: comparison.difference("rgb") for comparison in result.comparisons}
     assert list(differences) == [row.key for row in result.rows[1:]]
     first, last = result.rows[0].scores["rgb"].average, result.rows[-1].scores["rgb"].average
     assert differences[result.rows[-1].key].mean == pytest.approx(last.mean - first.mean)

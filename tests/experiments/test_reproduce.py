@@ -118,8 +118,8 @@ def test_the_text_names_protocol_and_rows(everything):
     text = (out / "table3.txt").read_text()
     assert "protocol activitynet" in text
     assert "8 test videos; 2 seeds" in text
-    assert text.count("one branch") == 4  # phase zero, iteration 1; its difference to row F; and per tIoU
-    assert "minus 'F: all of AMS'" in text
+    assert text.count("one branch") == 4  # phase zero, iteration 1; what row B adds to it; and per tIoU
+    assert "B: two branches minus A: one branch" in text
     assert "paper" not in text  # the set is not the paper's
     lines = (out / "table4.md").read_text().splitlines()
     assert [line for line in lines if line.startswith("| hard erasing")]

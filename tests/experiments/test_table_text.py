@@ -41,19 +41,24 @@ def test_the_papers_figures_stand_beside_its_own_row_alone():
     assert paper == [["the", "paper"], ["the", "paper", "69.1", "33.1", "42.3"]]
 
 
-def test_rows_are_compared_to_all_of_ams():
+def test_rows_are_compared_to_those_without_a_part():
     values = result(False).to_json()
     for score in values["rows"][0]["scores"].values():
-        score["seeds"] = [38.0, 39.0]  # -3.5 and -3.5 from row F's 41.5 and 42.5, and then one pair apart
+        score["seeds"] = [38.0, 39.0]  # 3.5 and 3.5 below row F's 41.5 and 42.5, and then one pair apart
     values["rows"][0]["scores"]["flow"]["seeds"] = [38.5, 37.5]
     lines = as_text(Result.from_json(values)).splitlines()
-    head = next(i for i, line in enumerate(lines) if line.startswith("minus 'F: all of AMS', ± standard error"))
-    assert lines[head + 1].split("  ")[0] == "C" and "-4.0 ± 1.0, p 0.16" in lines[head + 1]  # t = 4, 1 degree
-    assert lines[head + 2] == ""  # no line for row F itself
+    head = next(i for i, line in enumerate(lines) if line.startswith("minus 'C: two branches + sampler', ± standard"))
+    assert lines[head + 1].startswith("F: all of AMS ") and "+4.0 ± 1.0, p 0.16" in lines[head + 1]  # t = 4, 1 degree
+    assert lines[head + 2] == ""  # no line for row C itself
     alone = {**values, "rows": values["rows"][1:]}
     assert "minus" not in as_text(Result.from_json(alone))
     assert "minus" not in as_text(Result.from_json({**values, "key": "figure5"}))
     assert "minus" not in as_text(Result.from_json({**values, "seeds": 1}))
+    values["rows"] += [{**values["rows"][0], "key": "E", "name": "mutual supervision"}]
+    lines = as_text(Result.from_json(values)).splitlines()
+    head = next(i for i, line in enumerate(lines) if line.startswith("difference, ± standard error"))
+    names = [line.split("  ")[0] for line in lines[head + 1 : head + 3]]
+    assert names == [f"F: all of AMS minus {base}" for base in ("C: two branches + sampler", "E: mutual supervision")]
 
 
 def test_elsewhere_the_paper_is_not_mentioned():

@@ -66,7 +66,7 @@ def test_a_candidate_must_be_clearly_better(compared):
     _, validation = compared
     result = validation.result
     best = choose(result)
-    differences = result.differences("rgb")
+    differences = {comparison.row.key: comparison.difference("rgb") for comparison in result.comparisons}
     better = {key for key, d in differences.items() if d.mean > d.error}
     assert (best in better) if better else (best == "")
 
