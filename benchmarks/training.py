@@ -69,7 +69,7 @@ def run(settings: Settings) -> list[Row]:
         print_table(rows)
         return rows
     rows = []
-    for lengths, what in ((np.full(B, T), "each of T snippets"), (_thumos_lengths(B, T), "as long as THUMOS14's")):
+    for lengths, what in ((np.full(B, T), "each of T snippets"), (thumos_lengths(B, T), "as long as THUMOS14's")):
         rows += _steps(settings, lengths, f"a step, B {B}, T {T}, D {D}, C {C}, videos {what}")
     shares = _shares(settings, 2 if settings.quick else 4)
     print_table(shares)
@@ -84,7 +84,7 @@ def _steps(settings: Settings, lengths: NDArray[np.int64], case: str) -> list[Ro
     B, T, D, C = _sizes(settings)
     parameters = {"B": B, "T": T, "D": D, "C": C}
     rounds = 2 if settings.quick else max(3, min(settings.repeats, 9))
-    trainer = _trainer(settings, rounds + 2, lengths)
+    trainer = trainer_of(settings, rounds + 2, lengths)
     rows = []
     for phase, title in PHASES:
         trainer.train(until=trainer.epoch + 1)  # the first step of a phase allocates the optimizer's moments
@@ -109,14 +109,14 @@ def _sizes(settings: Settings) -> tuple[int, int, int, int]:
     return (4, 20, 16, 3) if settings.quick else (16, 1000, 1024, 20)
 
 
-def _thumos_lengths(B: int, T: int) -> NDArray[np.int64]:
+def thumos_lengths(B: int, T: int) -> NDArray[np.int64]:
     """As many snippets as videos of THUMOS14 have (`benchmarks.make_dataset`), at most T, which one of them has."""
     lengths = np.minimum(THUMOS14.lengths(B, np.random.default_rng(0)), T)
     lengths[lengths.argmax()] = T
     return lengths
 
 
-def _trainer(settings: Settings, steps: int, lengths: NDArray[np.int64]) -> "Trainer":
+def trainer_of(settings: Settings, steps: int, lengths: NDArray[np.int64]) -> "Trainer":
     """A trainer on random features of as many videos as a batch takes, with `lengths` (B,)."""
     from amsx.data.batching import FeatureSet  # here, because what training needs may not be installed
     from amsx.training.config import Config, ModelConfig, OptimizationConfig, PhasesConfig
@@ -144,7 +144,7 @@ def _trainer(settings: Settings, steps: int, lengths: NDArray[np.int64]) -> "Tra
 def _shares(settings: Settings, steps: int) -> list[Row]:
     """What takes the time of phases one and two, in percent of the host's time on the CPU, of the device's on CUDA."""
     B, T, _, _ = _sizes(settings)
-    trainer = _trainer(settings, steps, np.full(B, T))
+    trainer = trainer_of(settings, steps, np.full(B, T))
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if settings.cuda else [])]
     profilers: list[Any] = []
 
