@@ -76,6 +76,13 @@ def test_a_few_wrong_annotations_change_nothing():
     assert seconds_per_snippet(n[:12], ends[3:15], USUAL) == (USUAL, None)
 
 
+def test_a_few_short_videos_that_end_alike_prove_nothing():
+    shares = [0.23, 0.51, 0.57, 0.59, 0.67, 0.71, 0.81, 0.83, 0.855, 0.86, 0.875]  # of the features, by the last end
+    seconds, note = seconds_per_snippet([20] * 11, [20 * USUAL * share for share in shares], USUAL)
+    assert seconds == USUAL
+    assert note is not None and "reach at most 88% of their features" in note
+
+
 def test_short_or_few_videos_prove_nothing():
     assert seconds_per_snippet([19] * 100, [19 * 0.4] * 100, USUAL) == (USUAL, None)
     assert seconds_per_snippet([100] * 9, [40.0] * 9, USUAL) == (USUAL, None)

@@ -27,6 +27,7 @@ OVERRUN_LEAST = 3  # number of such videos below which nothing is contradicted
 SHORTFALL = 0.9  # of the assumed length; a data set whose best video reaches less contradicts it
 DIFFERING = 0.1  # share by which stated durations may differ from the length of the snippets, in the median video
 WALL = 0.25  # share of videos whose last segment ends within a snippet of the derived end, to believe it
+WALL_LEAST = 7  # number of such videos below which it is not believed: some of a few short videos end alike by chance
 
 
 def seconds_per_snippet(lengths: Sequence[int], last_ends: Sequence[float], assumed: float) -> tuple[float, str | None]:
@@ -36,8 +37,9 @@ def seconds_per_snippet(lengths: Sequence[int], last_ends: Sequence[float], assu
     videos. The `assumed` value holds unless the annotation blatantly contradicts it: more than 5 % of the videos (and
     at least 3) have a segment that passes the features' end by over two snippets, or, with the highest 2 % set
     aside, no video's last segment reaches 90 % of its features' length. Then the highest remaining ratio of last
-    end to length is taken, but only where it is a wall: a quarter of the videos end within one snippet of it. Windows
-    cut from longer videos do that; action instances scattered over whole videos do not (in THUMOS14, under a tenth).
+    end to length is taken, but only where it is a wall: a quarter of the videos, and at least seven, end within one
+    snippet of it. Windows cut from longer videos do that; action instances scattered over whole videos do not (in
+    THUMOS14, under a tenth).
     Without that wall, features that are too short for the annotation are a ValueError, and annotation that stays far
     from the end is left alone and noted.
     """
@@ -53,7 +55,7 @@ def seconds_per_snippet(lengths: Sequence[int], last_ends: Sequence[float], assu
         return assumed, None
     rounded = _fewest_digits(reached, tolerance=0.1 * reached / n.max())
     wall = int((np.abs(end - n * reached) <= reached).sum())
-    if wall >= WALL * len(n):
+    if wall >= max(WALL * len(n), WALL_LEAST):
         return rounded, (
             f"snippet_seconds = {rounded:g}, derived: at that rate the last segment ends with the features "
             f"in {wall} of {len(n)} training videos, which contradicts the usual {assumed:g} "
