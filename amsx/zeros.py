@@ -15,7 +15,7 @@ def zeros(shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Ten
     Memory that the system grants is zero as it comes. NumPy leaves it at that; PyTorch
     writes the zeros once more, which for a batch that is mostly padding takes longer than writing the batch. As
     PyTorch's own tensors, the result begins at a multiple of 64 bytes: a matrix product whose rows lie across the lines
-    of the cache takes up to twice as long.
+    of the cache takes longer.
     """
     if device.type != "cpu":
         return torch.zeros(*shape, dtype=dtype, device=device)

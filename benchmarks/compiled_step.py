@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from benchmarks.settings import Settings
-from benchmarks.training import PHASES, thumos_lengths, trainer_of
+from benchmarks.training import PHASES, kinds_of_videos, trainer_of
 
 FIRST = 2  # steps of a phase that do not count
 
@@ -25,8 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     settings, rounds = Settings(threads=1, quick=options.quick), options.steps + FIRST
-    B, T = (4, 20) if options.quick else (16, 1000)
-    for what, lengths in (("each of T snippets", np.full(B, T)), ("as long as THUMOS14's", thumos_lengths(B, T))):
+    for lengths, what in kinds_of_videos(settings):
         plain, compiled = (trainer_of(settings, rounds, lengths) for _ in range(2))
         compiled._objective.forward = torch.compile(compiled._objective.forward)  # type: ignore[method-assign]
         for phase, title in PHASES:

@@ -121,9 +121,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = [command for command in COMMANDS if command.name in (options.commands or names)]
     with tempfile.TemporaryDirectory() as folder:
         make_inputs(Path(folder), videos=any(command.name == "extract" for command in chosen))
-        tallies = []
+        tallies, sent = [], signal.Signals[f"SIG{options.signal}"]
         for command in chosen:
-            sent = signal.Signals[f"SIG{options.signal}"]
             tallies.append(endure(command, Path(folder), options.kills, options.in_a_row, options.seed, sent))
             print(tallies[-1], flush=True)
     print(f"{sum(tally.kills for tally in tallies)} kills in all")

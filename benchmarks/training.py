@@ -69,7 +69,7 @@ def run(settings: Settings) -> list[Row]:
         print_table(rows)
         return rows
     rows = []
-    for lengths, what in ((np.full(B, T), "each of T snippets"), (thumos_lengths(B, T), "as long as THUMOS14's")):
+    for lengths, what in kinds_of_videos(settings):
         rows += _steps(settings, lengths, f"a step, B {B}, T {T}, D {D}, C {C}, videos {what}")
     shares = _shares(settings, 2 if settings.quick else 4)
     print_table(shares)
@@ -109,7 +109,13 @@ def _sizes(settings: Settings) -> tuple[int, int, int, int]:
     return (4, 20, 16, 3) if settings.quick else (16, 1000, 1024, 20)
 
 
-def thumos_lengths(B: int, T: int) -> NDArray[np.int64]:
+def kinds_of_videos(settings: Settings) -> list[tuple[NDArray[np.int64], str]]:
+    """The lengths (B,) of the videos that a step is measured with, and what they are, in words."""
+    B, T, _, _ = _sizes(settings)
+    return [(np.full(B, T), "each of T snippets"), (_thumos_lengths(B, T), "as long as THUMOS14's")]
+
+
+def _thumos_lengths(B: int, T: int) -> NDArray[np.int64]:
     """As many snippets as videos of THUMOS14 have (`benchmarks.make_dataset`), at most T, which one of them has."""
     lengths = np.minimum(THUMOS14.lengths(B, np.random.default_rng(0)), T)
     lengths[lengths.argmax()] = T
